@@ -1,0 +1,129 @@
+//! The owned span: what answers, tests and cold paths hold. The hot path uses [`crate::batch`].
+
+use crate::endpoint::Endpoint;
+use crate::id::{SpanId, TraceId};
+
+/// The role of a span in a call. Absent for local work.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// Started the call.
+    Client = 1,
+    /// Answered the call.
+    Server = 2,
+    /// Sent a message to a broker.
+    Producer = 3,
+    /// Took a message from a broker.
+    Consumer = 4,
+}
+
+impl Kind {
+    /// Returns the kind numbered as in `zipkin.proto`, or `None` for 0 and unknown numbers.
+    pub fn from_number(number: u64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Client),
+            2 => Some(Self::Server),
+            3 => Some(Self::Producer),
+            4 => Some(Self::Consumer),
+            _ => None,
+        }
+    }
+
+    /// Returns the name on the wire, upper case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "CLIENT",
+            Self::Server => "SERVER",
+            Self::Producer => "PRODUCER",
+            Self::Consumer => "CONSUMER",
+        }
+    }
+}
+
+/// An event inside a span.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Annotation {
+    /// Microseconds since the epoch. May be 0 or negative: Zipkin keeps those from JSON.
+    pub timestamp_us: i64,
+    /// What happened.
+    pub value: String,
+}
+
+/// One unit of work of a trace, normalised: annotations sorted by (time, value) without exact
+/// duplicates, tags sorted by key in Java's `String` order (UTF-16 code units) with one value a
+/// key, `shared` never on a client. Two spans are duplicates when they are equal.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Span {
+    /// The trace this belongs to.
+    pub trace_id: TraceId,
+    /// The calling span; never equal to `id`, never zero.
+    pub parent_id: Option<SpanId>,
+    /// Unique in the trace, but for the halves of a shared span.
+    pub id: SpanId,
+    /// The role in a call.
+    pub kind: Option<Kind>,
+    /// The operation, lower-case, never empty.
+    pub name: Option<String>,
+    /// Start in microseconds since the epoch, at most `i64::MAX`; 0 is absent, as on the wire.
+    pub timestamp_us: u64,
+    /// Length in microseconds, at most `i64::MAX`; 0 is absent, as on the wire.
+    pub duration_us: u64,
+    /// Who recorded the span.
+    pub local_endpoint: Option<Endpoint>,
+    /// The other side of the call.
+    pub remote_endpoint: Option<Endpoint>,
+    /// Events, sorted.
+    pub annotations: Vec<Annotation>,
+    /// Key and value, sorted by key.
+    pub tags: Vec<(String, String)>,
+    /// Whether samplers were overruled.
+    pub debug: bool,
+    /// Whether the span id was made by the client of the call.
+    pub shared: bool,
+}
+
+impl Span {
+    /// Returns the local service name.
+    pub fn local_service_name(&self) -> Option<&str> {
+        self.local_endpoint.as_ref()?.service_name.as_deref()
+    }
+
+    /// Returns the remote service name.
+    pub fn remote_service_name(&self) -> Option<&str> {
+        self.remote_endpoint.as_ref()?.service_name.as_deref()
+    }
+
+    /// Returns the value of the tag with this key.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
+    }
+}
+
+/// Compares two strings as Java's `String.compareTo` does: by UTF-16 code units. Zipkin sorts
+/// tags and names that way, so characters beyond the BMP come before U+E000 to U+FFFF.
+pub fn java_order(a: &str, b: &str) -> std::cmp::Ordering {
+    // Only a first difference in a surrogate-range lead byte (0xEE, 0xEF against 0xF0..) differs
+    // from byte order.
+    if a.is_ascii() || b.is_ascii() {
+        a.cmp(b)
+    } else {
+        a.encode_utf16().cmp(b.encode_utf16())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn java_order_is_by_utf16_code_unit() {
+        assert_eq!(
+            java_order("\u{1F600}", "\u{FF5E}"),
+            std::cmp::Ordering::Less
+        );
+        assert_eq!(java_order("a", "b"), std::cmp::Ordering::Less);
+    }
+}

@@ -1,0 +1,12 @@
+//! The floor every process of Speargun stands on. It knows nothing of spans or traces.
+//!
+//! # Layout
+//!
+//! - [`clock`]: wall time as a trait, so that a test owns it.
+//! - [`disk`]: files as a trait: the real ones, and a simulated disk that fails on purpose.
+
+pub mod clock;
+pub mod disk;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use disk::{Disk, DiskFile, RealDisk};

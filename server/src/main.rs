@@ -1,0 +1,3 @@
+//! The `speargun` binary.
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! Errors of engines, by what the caller does next.
+
+/// Why a write did not happen. Nothing of the group was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The engine is full or slow: answer 503 and try later.
+    #[error("storage is busy: {0}")]
+    Busy(String),
+    /// The engine can't be trusted with writes any more: refuse all until a restart.
+    #[error("storage failed: {0}")]
+    Failed(String),
+}
+
+/// Why a read has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The query's deadline passed.
+    #[error("the query took longer than its deadline")]
+    DeadlineExceeded,
+    /// The engine could not read; other queries may succeed.
+    #[error("storage could not be read: {0}")]
+    Failed(String),
+}

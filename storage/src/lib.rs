@@ -1,0 +1,19 @@
+//! The storage contract: what an engine takes and what it answers. No engine lives here.
+//!
+//! # Layout
+//!
+//! - [`write`]: [`SpanWriter`], what comes out of the journal.
+//! - [`request`]: [`TraceRequest`], a search that is already valid, and the test a trace passes.
+//! - [`read`]: [`SpanReader`], everything the query API asks.
+//! - [`error`]: what the caller does next.
+//! - `contract` (feature `contract`): the suite that every engine passes.
+
+pub mod error;
+pub mod read;
+pub mod request;
+pub mod write;
+
+pub use error::{ReadError, WriteError};
+pub use read::{IdMode, ReadContext, SpanReader};
+pub use request::{TagTerm, TraceRequest, Window};
+pub use write::{Position, SpanWriter};

@@ -1,0 +1,84 @@
+//! Everything the query API asks of an engine. Calls block: they run on query threads.
+
+use std::time::Instant;
+
+use speargun_model::{DependencyLink, Span, TraceId};
+
+use crate::error::ReadError;
+use crate::request::{TraceRequest, Window};
+
+/// How trace ids are compared (`STRICT_TRACE_ID`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum IdMode {
+    /// All 128 bits count.
+    #[default]
+    Strict,
+    /// Only the lower 64 bits count: both forms of an id are one trace.
+    Lenient,
+}
+
+/// What a query carries along.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadContext {
+    /// When to give up with [`ReadError::DeadlineExceeded`]; `None` is never.
+    pub deadline: Option<Instant>,
+}
+
+impl ReadContext {
+    /// Returns the error once the deadline has passed. Engines ask between blocks of work of at
+    /// most some milliseconds.
+    pub fn check(&self) -> Result<(), ReadError> {
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(ReadError::DeadlineExceeded),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The read half of an engine. Traces come raw: spans unmerged, exact duplicates once.
+///
+/// Order inside a trace, as Zipkin's memory store has it: spans grouped by the millisecond of
+/// their timestamp (0 when absent), groups and the spans in them in the order of arrival.
+pub trait SpanReader: Send + Sync + std::fmt::Debug {
+    /// Returns the name and arguments that `/health` shows.
+    fn describe(&self) -> String;
+
+    /// Returns an error while the engine can't serve.
+    fn check(&self) -> Result<(), ReadError>;
+
+    /// Returns the spans of the trace; none when it is unknown.
+    fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError>;
+
+    /// Returns the traces that pass [`TraceRequest::test`], newest first by the newest span inside
+    /// the window. In lenient mode spans of both forms of an id come in one list.
+    fn search(
+        &self,
+        request: &TraceRequest,
+        context: &ReadContext,
+    ) -> Result<Vec<Vec<Span>>, ReadError>;
+
+    /// Returns the local service names, sorted in Java's order, once each.
+    fn service_names(&self, context: &ReadContext) -> Result<Vec<String>, ReadError>;
+
+    /// Returns the span names recorded by a (lower-case) service, sorted.
+    fn span_names(&self, service: &str, context: &ReadContext) -> Result<Vec<String>, ReadError>;
+
+    /// Returns the services that spans of a (lower-case) service name as remote, sorted.
+    fn remote_service_names(
+        &self,
+        service: &str,
+        context: &ReadContext,
+    ) -> Result<Vec<String>, ReadError>;
+
+    /// Returns the values seen of a tag key that was configured for autocompletion, sorted.
+    fn tag_values(&self, key: &str, context: &ReadContext) -> Result<Vec<String>, ReadError>;
+
+    /// Returns the links of every trace (by the lower 64 bits of its id, whatever the mode) that
+    /// has a span whose millisecond lies in the window; a span without timestamp counts as 0.
+    /// Such a trace is linked in full.
+    fn dependencies(
+        &self,
+        window: Window,
+        context: &ReadContext,
+    ) -> Result<Vec<DependencyLink>, ReadError>;
+}

@@ -1,0 +1,3 @@
+//! The menu.
+
+fn main() {}
