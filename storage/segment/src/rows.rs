@@ -7,8 +7,8 @@
 //! and keeps them as they come. A span whose keys would make too many columns or shapes goes into
 //! the *loose* column with all its tags as one value, so that no sender can blow up a segment.
 
-use hashbrown::HashMap;
 use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use speargun_model::batch::EndpointRecord;
 use speargun_model::{Kind, SpanView};
 
@@ -131,18 +131,17 @@ impl Column {
         PLAIN | (self.plain_ends.len() as u32 - 1)
     }
 
-    /// Counts values that were put by code.
-    pub(crate) fn put_code(&mut self, code: u32) -> u32 {
-        self.seen += 1;
-        code
-    }
-
     /// Returns the plain value with this code.
     pub(crate) fn plain_value(&self, code: u32) -> &[u8] {
         let index = (code & !PLAIN) as usize;
-        let start = index.checked_sub(1).and_then(|i| self.plain_ends.get(i)).copied();
+        let start = index
+            .checked_sub(1)
+            .and_then(|i| self.plain_ends.get(i))
+            .copied();
         let end = self.plain_ends.get(index).copied().unwrap_or_default();
-        self.plain_bytes.get(start.unwrap_or_default() as usize..end as usize).unwrap_or_default()
+        self.plain_bytes
+            .get(start.unwrap_or_default() as usize..end as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -218,16 +217,24 @@ impl Rows {
     pub(crate) fn push(&mut self, span: &SpanView<'_>) {
         let record = span.record();
         let operation = Operation {
-            service: self.services.intern_near(&mut self.last.service, span.local_service_name()),
-            remote: self.services.intern_near(&mut self.last.remote, span.remote_service_name()),
+            service: self
+                .services
+                .intern_near(&mut self.last.service, span.local_service_name()),
+            remote: self
+                .services
+                .intern_near(&mut self.last.remote, span.remote_service_name()),
             name: self.names.intern_near(&mut self.last.name, span.name()),
             flags: Operation::flags_of(record.kind, record.debug, record.shared),
         };
         let operation = self.operation(operation);
         local_key(&mut self.scratch, &record.local, span);
-        let local = self.addresses.intern_near(&mut self.last.local, &self.scratch);
+        let local = self
+            .addresses
+            .intern_near(&mut self.last.local, &self.scratch);
         remote_key(&mut self.scratch, &record.remote, span);
-        let remote = self.addresses.intern_near(&mut self.last.remote_address, &self.scratch);
+        let remote = self
+            .addresses
+            .intern_near(&mut self.last.remote_address, &self.scratch);
         let codes = self.codes.len() as u32;
         let shape = self.push_tags(operation, span);
         let annotations = self.annotations.len() as u32;
@@ -273,7 +280,10 @@ impl Rows {
     }
 
     pub(crate) fn column(&mut self, column: u32) -> &mut Column {
-        #[expect(clippy::indexing_slicing, reason = "columns are numbered by this struct")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "columns are numbered by this struct"
+        )]
         &mut self.columns[column as usize]
     }
 
@@ -297,7 +307,10 @@ impl Rows {
     }
 
     fn root(&self, operation: u32) -> u32 {
-        self.roots.get(operation as usize).copied().unwrap_or_default()
+        self.roots
+            .get(operation as usize)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Appends all tags as one value of the loose column.
@@ -371,7 +384,10 @@ impl Rows {
         self.nodes.push(Node::default());
         self.edges.insert((node, column), child);
         if let Some(parent) = self.nodes.get_mut(node as usize) {
-            parent.children.push(Child { column, node: child });
+            parent.children.push(Child {
+                column,
+                node: child,
+            });
         }
         child
     }
@@ -391,7 +407,9 @@ impl Rows {
 
     fn shape_of_columns(&mut self, node: u32, columns: &[u32]) -> u32 {
         let next = self.shapes.len() as u32;
-        let Some(node) = self.nodes.get_mut(node as usize) else { return next };
+        let Some(node) = self.nodes.get_mut(node as usize) else {
+            return next;
+        };
         let shape = *node.shape.get_or_insert(next);
         if shape == next {
             self.shapes.push(columns.to_vec());

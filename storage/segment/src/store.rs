@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held by whoever merges and deletes.
+    pub(crate) housekeeping: Mutex<()>,
     /// Held while the manifest is replaced, so that changes of the list follow one another.
     commit: Mutex<()>,
 }
@@ -157,9 +159,13 @@ impl SegmentStore {
                 closing: false,
             }),
             changed: Condvar::new(),
+            housekeeping: Mutex::new(()),
             commit: Mutex::new(()),
         });
-        let store = Self { shared, threads: Mutex::new(vec![]) };
+        let store = Self {
+            shared,
+            threads: Mutex::new(vec![]),
+        };
         store.spawn("segment-seal", seal_all)?;
         store.spawn("segment-merge", keep_house)?;
         Ok(Arc::new(store))
@@ -168,10 +174,12 @@ impl SegmentStore {
     fn spawn(&self, name: &str, run: fn(&Shared)) -> Result<(), OpenError> {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let handle = thread.spawn(move || run(&shared)).map_err(|source| OpenError::Io {
-            path: self.shared.config.dir.clone(),
-            source,
-        })?;
+        let handle = thread
+            .spawn(move || run(&shared))
+            .map_err(|source| OpenError::Io {
+                path: self.shared.config.dir.clone(),
+                source,
+            })?;
         self.threads.lock().push(handle);
         Ok(())
     }
@@ -205,7 +213,8 @@ impl SpanWriter for SegmentStore {
             return Err(WriteError::Busy("the store is closing".into()));
         }
         state.head.push(group, end, shared.clock.now_ms());
-        if state.head.rows >= shared.config.seal_rows || state.head.bytes >= shared.config.seal_bytes
+        if state.head.rows >= shared.config.seal_rows
+            || state.head.bytes >= shared.config.seal_bytes
         {
             state.freeze();
             shared.changed.notify_all();
@@ -222,7 +231,9 @@ impl SpanWriter for SegmentStore {
         let sealed = self.shared.wait_sealed(CLOSE);
         self.shared.stop();
         for thread in self.threads.lock().drain(..) {
-            thread.join().map_err(|_| WriteError::Failed("a thread panicked".into()))?;
+            thread
+                .join()
+                .map_err(|_| WriteError::Failed("a thread panicked".into()))?;
         }
         sealed
     }
@@ -238,7 +249,8 @@ impl State {
     fn freeze(&mut self) {
         if self.head.rows > 0 {
             let next = Head::new(self.head.number + 1);
-            self.sealing.push_back(Arc::new(std::mem::replace(&mut self.head, next)));
+            self.sealing
+                .push_back(Arc::new(std::mem::replace(&mut self.head, next)));
         }
     }
 }
@@ -257,7 +269,9 @@ impl Shared {
     fn wait_sealed(&self, limit: Duration) -> Result<(), WriteError> {
         let mut state = self.state.lock();
         while !state.sealing.is_empty() {
-            let waited = self.changed.wait_for(&mut state, limit.min(Duration::from_secs(3600)));
+            let waited = self
+                .changed
+                .wait_for(&mut state, limit.min(Duration::from_secs(3600)));
             if let Some(trouble) = &state.trouble
                 && waited.timed_out()
             {
@@ -272,7 +286,10 @@ impl Shared {
         let state = self.state.lock();
         let mut heads: Vec<Arc<Head>> = state.sealing.iter().cloned().collect();
         heads.push(Arc::new(state.head.clone()));
-        Snapshot { segments: state.segments.clone(), heads }
+        Snapshot {
+            segments: state.segments.clone(),
+            heads,
+        }
     }
 
     /// Returns why sealing fails, if it does.
@@ -287,8 +304,10 @@ impl Shared {
             let state = self.state.lock();
             (state.segments.clone(), state.durable)
         };
-        let (gone, mut kept): (Vec<_>, Vec<_>) =
-            before.iter().cloned().partition(|s| change.remove.contains(&s.facts.first));
+        let (gone, mut kept): (Vec<_>, Vec<_>) = before
+            .iter()
+            .cloned()
+            .partition(|s| change.remove.contains(&s.facts.first));
         kept.extend(change.add.clone());
         kept.sort_by_key(|segment| segment.facts.first);
         let durable = match &change.add {
@@ -296,7 +315,10 @@ impl Shared {
             _ => durable,
         };
         let segments = kept.iter().map(|s| (s.facts.first, s.facts.last)).collect();
-        let manifest = Manifest { durable: durable.0, segments };
+        let manifest = Manifest {
+            durable: durable.0,
+            segments,
+        };
         manifest.write(&*self.disk, &self.config.dir)?;
         {
             let mut state = self.state.lock();
@@ -397,7 +419,10 @@ fn keep_house(shared: &Shared) {
         }
         pause = TICK;
         if let Err(error) = compact::step(shared) {
-            shared.counters.failed_merges.fetch_add(1, Ordering::Relaxed);
+            shared
+                .counters
+                .failed_merges
+                .fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, "merging failed; trying again");
             pause = RETRY;
         }
