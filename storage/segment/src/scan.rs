@@ -185,7 +185,7 @@ impl<'s> Scan<'s> {
             for term in &self.terms {
                 self.tags(page, term, &shapes, &mut bits)?;
                 if term.term.value.is_none() {
-                    self.annotations(page, term, &mut bits)?;
+                    annotations(page, term, &mut bits)?;
                 }
             }
             if self.loose.iter().any(|&loose| loose) {
@@ -239,31 +239,6 @@ impl<'s> Scan<'s> {
         Ok(())
     }
 
-    fn annotations(
-        &self,
-        page: &Page,
-        term: &Term<'_>,
-        bits: &mut [Bits],
-    ) -> Result<(), SegmentError> {
-        let Some(view) = page.column(ANNOTATIONS)? else {
-            return Ok(());
-        };
-        if term.code.is_none() && !view.has_plain() {
-            return Ok(());
-        }
-        let counts = page.numbers(Stream::AnnotationCount)?.to_vec32();
-        let mut values = view.cursor(0);
-        for (bits, count) in bits.iter_mut().zip(counts) {
-            for _ in 0..count {
-                let met = is(values.next(), term.code, term.term.key.as_bytes());
-                if met && *bits != 0 {
-                    *bits |= term.bit;
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn loose_tags(
         &self,
         page: &Page,
@@ -300,6 +275,26 @@ impl<'s> Scan<'s> {
         }
         Ok(())
     }
+}
+
+fn annotations(page: &Page, term: &Term<'_>, bits: &mut [Bits]) -> Result<(), SegmentError> {
+    let Some(view) = page.column(ANNOTATIONS)? else {
+        return Ok(());
+    };
+    if term.code.is_none() && !view.has_plain() {
+        return Ok(());
+    }
+    let counts = page.numbers(Stream::AnnotationCount)?.to_vec32();
+    let mut values = view.cursor(0);
+    for (bits, count) in bits.iter_mut().zip(counts) {
+        for _ in 0..count {
+            let met = is(values.next(), term.code, term.term.key.as_bytes());
+            if met && *bits != 0 {
+                *bits |= term.bit;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether the millisecond of a time lies in the window.

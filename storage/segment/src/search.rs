@@ -168,9 +168,9 @@ impl Search<'_> {
                 .get(&id)
                 .map_or(0, |candidate| candidate.newest_us);
             if (newest == 0) == outside {
-                ready.push((newest, id))
+                ready.push((newest, id));
             } else {
-                later.push(id)
+                later.push(id);
             }
         }
         ready.sort_unstable_by_key(|&(newest, id)| (std::cmp::Reverse(newest), id));

@@ -271,7 +271,7 @@ impl Shared {
         while !state.sealing.is_empty() {
             let waited = self
                 .changed
-                .wait_for(&mut state, limit.min(Duration::from_secs(3600)));
+                .wait_for(&mut state, limit.min(Duration::from_hours(1)));
             if let Some(trouble) = &state.trouble
                 && waited.timed_out()
             {
