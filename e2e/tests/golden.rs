@@ -44,9 +44,12 @@ fn cases() -> Vec<Case> {
     golden::load(&server::root().join("e2e/golden")).unwrap()
 }
 
+/// An environment, and the name of a case that wants it for itself.
+type Group = (Vec<(String, String)>, String);
+
 /// Cases of one environment share a server, except those that need an empty one.
 fn replay_all(storage: &str) {
-    let mut groups: BTreeMap<(Vec<(String, String)>, String), Vec<Case>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<Case>> = BTreeMap::new();
     let mut later = 0;
     for case in cases() {
         if LATER.contains(&case.name.as_str()) {

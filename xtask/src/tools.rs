@@ -9,7 +9,11 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 2] = ["py-zipkin==1.2.8", "grpcio==1.85.1"];
+const PYTHON_PACKAGES: [&str; 3] = [
+    "py-zipkin[protobuf]==1.2.8",
+    "protobuf==7.36.2",
+    "grpcio==1.85.1",
+];
 const NODE_PACKAGES: [&str; 3] = [
     "zipkin@0.22.0",
     "zipkin-transport-http@0.22.0",
@@ -48,7 +52,10 @@ fn c_compiler() -> Result<()> {
 fn python() -> Result<()> {
     let venv = folder().join("python");
     let python = venv.join("bin/python");
-    if succeeds(command(&python, &["-c", "import py_zipkin, grpc"]).env("PYTHONNOUSERSITE", "1")) {
+    if succeeds(
+        command(&python, &["-c", "import py_zipkin, grpc, google.protobuf"])
+            .env("PYTHONNOUSERSITE", "1"),
+    ) {
         return Ok(());
     }
     if !succeeds(&mut command("python3", &["-c", "import venv, ensurepip"])) {
