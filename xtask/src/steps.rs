@@ -121,7 +121,10 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", package]))?;
     for name in names {
         let mut bench = command(root().join("target/release").join(name), rest);
-        run(bench.env("SPEARGUN_COMMIT", commit()?))?;
+        // The server's data lie on a disk, also where the system's folder for such is memory.
+        let data = root().join("target/bench-data");
+        std::fs::create_dir_all(&data)?;
+        run(bench.env("SPEARGUN_COMMIT", commit()?).env("TMPDIR", data))?;
     }
     Ok(())
 }
