@@ -107,7 +107,7 @@ fn machine() -> Result<String> {
     )]
     let commit = std::env::var("SPEARGUN_COMMIT").unwrap_or_else(|_| "unknown".into());
     Ok(format!(
-        "{} cores of {}, Linux {}, commit {commit}. CPU is the server's, in ns of all its threads.",
+        "{} cores of {}, Linux {}, commit {commit}.",
         models.len(),
         models.first().unwrap_or(&"an unnamed CPU"),
         kernel.trim()

@@ -128,8 +128,8 @@ fn a_body_beyond_the_limit_is_refused_before_it_is_read() {
 #[test]
 fn bombs_are_refused_and_memory_stays() {
     let server = Server::start(Options::default()).unwrap();
-    // 1 GiB of spaces inside a list: about 1 MB on the wire.
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // 1 GiB of spaces inside a list: a few MB on the wire.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(b"[").unwrap();
     let spaces = vec![b' '; 1 << 20];
     for _ in 0..1024 {

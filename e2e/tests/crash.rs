@@ -25,6 +25,9 @@ const CONNECTIONS: u64 = 4;
 /// A round ends at the latest when so many bodies were acknowledged.
 const ACKNOWLEDGED_MAX: u64 = 400;
 
+/// Large enough that heads are sealed while the process is killed.
+const SPANS_MAX: u64 = 200;
+
 /// A body that was sent: its trace and how many spans.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
@@ -117,7 +120,7 @@ impl Sender {
         let mut connection = Connection::open(self.port).unwrap();
         loop {
             let trace_id = self.prefix | (sent.len() as u128 + 1);
-            let spans = 1 + self.chance.below(12);
+            let spans = 1 + self.chance.below(SPANS_MAX);
             let request = self.request(trace_id, spans);
             let status = connection.ask(&request).map(|answer| answer.status);
             let acknowledged = matches!(status, Ok(202));

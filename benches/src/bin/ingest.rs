@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let about = format!(
         "Reference workload over loopback, {CONNECTIONS} keep-alive connections, every body \
          acknowledged with 202 (the default: after the journal's sync), counted and read back. \
-         CPU while loading is that of the server until the last answer; with merging, until it is \
+         CPU while loading is that of all the server's threads until the last answer; with merging, until it is \
          idle. Bytes a span are those of the segments, the journal's recycled files apart."
     );
     let mut report = Report::new("ingest", &about);
