@@ -21,7 +21,7 @@ use crate::error::JournalError;
 use crate::folder::{Folder, open_error};
 use crate::format::{
     FILE_BYTES_MAX, FILE_HEADER_BYTES, FileHeader, NoHeader, RECORD_HEADER_BYTES, RecordHeader,
-    VERSION, position, record_bytes,
+    VERSION, place, position, record_bytes,
 };
 use crate::record::Record;
 use crate::scan::Scan;
@@ -52,7 +52,7 @@ pub struct Journal {
     config: Config,
     pub(crate) stage: Stage,
     /// The files whose records are still needed, oldest first; the last one is appended to.
-    pub(crate) live: VecDeque<LiveFile>,
+    pub(crate) live: VecDeque<u32>,
     /// Files to recycle, oldest first.
     pub(crate) spares: VecDeque<u32>,
     pub(crate) tail: Option<TailFile>,
@@ -75,14 +75,6 @@ pub(crate) enum Stage {
     Opened,
     Ready,
     Failed(String),
-}
-
-/// A file with records that are still needed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LiveFile {
-    pub(crate) sequence: u32,
-    /// The position behind its last record; greater than any while it is appended to.
-    pub(crate) end: u64,
 }
 
 /// The file that is appended to.
@@ -155,25 +147,17 @@ impl Journal {
     /// Makes every appended record survive a crash of the machine.
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.check_ready()?;
-        let mut files = self.unsynced.iter();
-        let mut result = files.try_for_each(|(_, file)| file.sync_data());
-        if self.folder_unsynced {
-            result = result.and_then(|()| self.folder.sync());
-        }
-        if let Err(error) = result {
-            return Err(self.fail("sync", &error));
-        }
-        self.unsynced.clear();
-        self.folder_unsynced = false;
-        self.synced = self.position;
-        Ok(())
+        self.sync_files().map_err(|error| self.fail("sync", &error))
     }
 
-    /// Says that records up to `position` are no longer needed; their files are recycled.
+    /// Says that records up to `position` are no longer needed; files before the one it lies in are
+    /// recycled. That one is kept: the next replay begins in it.
     pub fn release(&mut self, position: u64) {
-        while self.live.len() > 1 && self.live.front().is_some_and(|file| file.end <= position) {
-            let released = self.live.pop_front();
-            self.spares.extend(released.map(|file| file.sequence));
+        let (kept, _) = place(position);
+        while self.live.len() > 1
+            && let Some(released) = self.live.pop_front_if(|sequence| *sequence < kept)
+        {
+            self.spares.push_back(released);
         }
         while self.live.len() + self.spares.len() > self.files_max() {
             let Some(&spare) = self.spares.back() else {
@@ -324,7 +308,20 @@ impl Journal {
         Ok(())
     }
 
-    fn begin_file(&mut self) -> io::Result<()> {
+    pub(crate) fn sync_files(&mut self) -> io::Result<()> {
+        for (_, file) in &self.unsynced {
+            file.sync_data()?;
+        }
+        if self.folder_unsynced {
+            self.folder.sync()?;
+        }
+        self.unsynced.clear();
+        self.folder_unsynced = false;
+        self.synced = self.position;
+        Ok(())
+    }
+
+    pub(crate) fn begin_file(&mut self) -> io::Result<()> {
         let sequence = self.next_sequence;
         let next = sequence.checked_add(1);
         let next = next.ok_or_else(|| io::Error::other("all file numbers are used up"))?;
@@ -335,11 +332,7 @@ impl Journal {
         self.spares.pop_front();
         self.next_sequence = next;
         self.folder_unsynced = true;
-        if let Some(full) = self.live.back_mut() {
-            full.end = self.position;
-        }
-        let end = u64::MAX;
-        self.live.push_back(LiveFile { sequence, end });
+        self.live.push_back(sequence);
         self.unsynced.push((sequence, Arc::clone(&file)));
         let header = FileHeader {
             sequence,
@@ -365,9 +358,8 @@ impl Journal {
     fn take_back(&mut self, mark: Mark) -> io::Result<()> {
         let begun = self.live.split_off(mark.files);
         for file in &begun {
-            self.unsynced
-                .retain(|(sequence, _)| *sequence != file.sequence);
-            self.folder.remove(file.sequence)?;
+            self.unsynced.retain(|(sequence, _)| sequence != file);
+            self.folder.remove(*file)?;
         }
         if !begun.is_empty() {
             self.folder.sync()?;
@@ -375,15 +367,12 @@ impl Journal {
         if let Some(tail) = &mark.tail {
             cut(tail.file.as_ref(), tail.offset)?;
         }
-        if let Some(last) = self.live.back_mut() {
-            last.end = u64::MAX;
-        }
         self.tail = mark.tail;
         self.position = mark.position;
         Ok(())
     }
 
-    fn fail(&mut self, doing: &str, error: &io::Error) -> JournalError {
+    pub(crate) fn fail(&mut self, doing: &str, error: &io::Error) -> JournalError {
         let why = format!("can't {doing}: {error}");
         self.stage = Stage::Failed(why.clone());
         JournalError::Failed(why)
