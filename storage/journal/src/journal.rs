@@ -12,16 +12,16 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use speargun_runtime::{Disk, DiskFile};
 
+use crate::config::Config;
 use crate::error::JournalError;
 use crate::folder::{Folder, open_error};
 use crate::format::{
-    FILE_BYTES_MAX, FILE_HEADER_BYTES, FileHeader, NoHeader, RECORD_HEADER_BYTES, RecordHeader,
-    VERSION, place, position, record_bytes,
+    FILE_HEADER_BYTES, FileHeader, NoHeader, RECORD_HEADER_BYTES, RecordHeader, VERSION, place,
+    position, record_bytes,
 };
 use crate::record::Record;
 use crate::scan::Scan;
@@ -30,19 +30,6 @@ use crate::scan::Scan;
 /// need not be read from a recycled file before.
 const PAGE_BYTES: u64 = 4096;
 static ZEROS: [u8; 4104] = [0; 4104];
-const FILE_BYTES_MIN: u64 = 1024;
-
-/// Where and how large.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The folder, of this journal alone.
-    pub dir: PathBuf,
-    /// Bytes of one file, 1 KiB to 1 GiB; a record never spans two.
-    pub file_bytes: u64,
-    /// Bytes of all files together, at least two; beyond it, appends are refused until records are
-    /// released.
-    pub bytes_max: u64,
-}
 
 /// The journal. One thread appends and syncs. Positions grow with every record and survive
 /// restarts; 0 is before the first record.
@@ -100,7 +87,7 @@ impl Journal {
     /// Opens the journal in `config.dir`, which is created if missing. A file there that is not a
     /// journal's, or of a newer format, is an error that names it.
     pub fn open(disk: Arc<dyn Disk>, config: Config) -> Result<Self, JournalError> {
-        check_config(&config)?;
+        config.check()?;
         let folder = Folder::open(disk, config.dir.clone())?;
         let sequences = folder.sequences()?;
         let mut last = 0;
@@ -390,24 +377,6 @@ pub(crate) fn cut(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
-}
-
-fn check_config(config: &Config) -> Result<(), JournalError> {
-    if !(FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&config.file_bytes) {
-        let text = format!(
-            "file_bytes is {}, allowed are {FILE_BYTES_MIN} to {FILE_BYTES_MAX}",
-            config.file_bytes
-        );
-        return Err(JournalError::Open(text));
-    }
-    if config.bytes_max < 2 * config.file_bytes {
-        let text = format!(
-            "bytes_max is {}, it must be at least two files of {} bytes",
-            config.bytes_max, config.file_bytes
-        );
-        return Err(JournalError::Open(text));
-    }
-    Ok(())
 }
 
 /// Returns the number in the file's header, which differs from the name's if a crash came between
