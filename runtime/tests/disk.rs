@@ -116,7 +116,7 @@ impl Side {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
     fn simulated_and_real_disk_agree(actions in proptest::collection::vec(action(), 1..60)) {

@@ -63,6 +63,11 @@ impl SimulatedDisk {
         self.state.lock().faults.write = Some((nth, seed));
     }
 
+    /// Forgets the failures planned; the capacity stays.
+    pub fn forget_faults(&self) {
+        self.state.lock().forget_faults();
+    }
+
     /// Inverts one bit (0 to 7) of the byte at `offset`, as seen now and after a crash.
     pub fn flip_bit(&self, path: &Path, offset: u64, bit: u8) -> io::Result<()> {
         self.state.lock().flip_bit(path, offset, bit)
