@@ -50,6 +50,17 @@ impl Text {
         self.len as usize
     }
 
+    /// Returns whether the bytes lie in `extra`, not in `body`.
+    pub fn is_in_extra(self) -> bool {
+        self.start & IN_EXTRA != 0
+    }
+
+    /// Returns where the bytes lie in `body` or `extra`.
+    pub fn range(self) -> std::ops::Range<usize> {
+        let start = (self.start & !IN_EXTRA) as usize;
+        start..start + self.len()
+    }
+
     /// Returns whether there is nothing in it, which for names means absent.
     pub fn is_empty(self) -> bool {
         self.len == 0
@@ -164,13 +175,12 @@ impl SpanBatch {
     /// Returns the bytes of a text of this batch; empty when it does not belong here.
     #[inline]
     pub fn bytes(&self, text: Text) -> &[u8] {
-        let start = (text.start & !IN_EXTRA) as usize;
-        let source: &[u8] = if text.start & IN_EXTRA == 0 {
-            &self.body
-        } else {
+        let source: &[u8] = if text.is_in_extra() {
             &self.extra
+        } else {
+            &self.body
         };
-        source.get(start..start + text.len()).unwrap_or_default()
+        source.get(text.range()).unwrap_or_default()
     }
 
     /// Returns the spans with access to their strings.
