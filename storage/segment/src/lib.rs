@@ -1,1 +1,39 @@
-//! Placeholder.
+//! The durable default engine: columnar segments sorted by trace, with fresh spans searchable at
+//! once. It knows no HTTP and no other engine.
+//!
+//! # Layout, in the order data flows
+//!
+//! - `store`, `head`: what takes writes; `config` and `error`: how and why not.
+//! - `rows`, `intern`: spans as rows over dictionaries.
+//! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
+//! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
+//! - `manifest`, `recover`: which segments count, after a crash too.
+//! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
+//! - `read`, `search`, `scan`, `names`, `dependencies`: what the query API asks.
+#![deny(clippy::indexing_slicing)]
+
+mod absorb;
+mod assemble;
+mod bytes;
+mod cache;
+mod compact;
+mod config;
+mod dictionary;
+mod encode;
+mod error;
+mod format;
+mod head;
+mod intern;
+mod manifest;
+mod page;
+mod page_encode;
+mod planes;
+mod recover;
+mod rows;
+mod seal;
+mod segment;
+mod store;
+
+pub use config::Config;
+pub use error::OpenError;
+pub use store::{SegmentStore, Stats};
