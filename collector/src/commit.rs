@@ -160,7 +160,9 @@ impl<L: Log> Committer<L> {
         self.condition.groups.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.journal(group) {
             return Outcome::Refused(match error {
-                JournalError::Full(why) => {
+                // The bound of bodies is below that of the journal's files, so the second is a
+                // setting gone wrong, and no reason to stop for good.
+                JournalError::Full(why) | JournalError::TooLarge(why) => {
                     self.condition.set_full(true, &why);
                     Reason::JournalFull
                 }

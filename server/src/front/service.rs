@@ -147,7 +147,7 @@ const GRPC_ENCODING: http::HeaderName = http::HeaderName::from_static("grpc-enco
 
 fn grpc_status(verdict: &grpc::GrpcVerdict) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(GRPC_STATUS, HeaderValue::from(verdict.code as u8));
+    headers.insert(GRPC_STATUS, HeaderValue::from(verdict.code as u16));
     if !verdict.message.is_empty()
         && let Ok(message) = HeaderValue::from_str(&percent_encode(&verdict.message))
     {
