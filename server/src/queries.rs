@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::front::reply::{self, Reply};
 
 /// Answers a path and its query, or says that there is no such path.
-pub(crate) type Answer = dyn Fn(&str, &str) -> Option<Reply> + Send + Sync;
+pub(crate) type AskApi = dyn Fn(&str, Option<&str>) -> Option<Reply> + Send + Sync;
 
 /// How many, how long.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct QueryLimits {
 
 struct Query {
     path: String,
-    query: String,
+    query: Option<String>,
     headers: HeaderMap,
     reply: oneshot::Sender<Reply>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Queries {
 
 impl Queries {
     /// Starts the threads.
-    pub(crate) fn start(limits: QueryLimits, answer: &Arc<Answer>) -> std::io::Result<Self> {
+    pub(crate) fn start(limits: QueryLimits, answer: &Arc<AskApi>) -> std::io::Result<Self> {
         let (waiting, queries) = sync_channel(limits.waiting_max);
         let queries = Arc::new(Mutex::new(queries));
         for number in 0..limits.threads {
@@ -57,16 +57,14 @@ impl Queries {
     }
 
     /// Answers a query of the API.
-    pub(crate) async fn answer(&self, path: &str, query: &str, headers: &HeaderMap) -> Reply {
-        // The API lies under the page's path too, for proxies that only pass that one on.
-        let below = path.strip_prefix("/zipkin").unwrap_or(path);
-        if !below.starts_with("/api/v2/") {
+    pub(crate) async fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> Reply {
+        if !path.starts_with("/api/v2/") {
             return reply::not_found();
         }
         let (sender, answer) = oneshot::channel();
         let query = Query {
-            path: below.to_owned(),
-            query: query.to_owned(),
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
             headers: headers.clone(),
             reply: sender,
         };
@@ -91,7 +89,7 @@ fn failed(text: &'static str) -> Reply {
     reply::with_body(StatusCode::INTERNAL_SERVER_ERROR, reply::ANY_TEXT, text)
 }
 
-fn run(queries: &Mutex<Receiver<Query>>, answer: &Answer) {
+fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
     loop {
         // One thread waits for the next query; the others wait for the lock.
         let next = queries.lock().recv();
@@ -102,7 +100,7 @@ fn run(queries: &Mutex<Receiver<Query>>, answer: &Answer) {
         if query.reply.is_closed() {
             continue;
         }
-        let mut reply = answer(&query.path, &query.query).unwrap_or_else(reply::not_found);
+        let mut reply = answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
         reply::compress(&mut reply, &query.headers);
         // It fails when the client went away meanwhile.
         let _unheard = query.reply.send(reply);
@@ -123,16 +121,15 @@ mod tests {
     }
 
     async fn status(queries: &Queries, path: &str) -> StatusCode {
-        queries.answer(path, "", &HeaderMap::new()).await.status()
+        queries.answer(path, None, &HeaderMap::new()).await.status()
     }
 
     #[tokio::test]
     async fn only_paths_of_the_api_are_asked() {
-        let answer: Arc<Answer> =
+        let answer: Arc<AskApi> =
             Arc::new(|path, _| (path == "/api/v2/x").then(|| reply::empty(StatusCode::OK)));
         let queries = Queries::start(limits(4, Duration::from_secs(60)), &answer).unwrap();
         assert_eq!(status(&queries, "/api/v2/x").await, StatusCode::OK);
-        assert_eq!(status(&queries, "/zipkin/api/v2/x").await, StatusCode::OK);
         assert_eq!(status(&queries, "/api/v2/y").await, StatusCode::NOT_FOUND);
         assert_eq!(status(&queries, "/api/v1/x").await, StatusCode::NOT_FOUND);
     }
@@ -142,7 +139,7 @@ mod tests {
         let (release, gate) = mpsc::sync_channel::<()>(0);
         let (begun, begins) = mpsc::sync_channel::<()>(1);
         let gate = Mutex::new(gate);
-        let answer: Arc<Answer> = Arc::new(move |_, _| {
+        let answer: Arc<AskApi> = Arc::new(move |_, _| {
             begun.send(()).unwrap();
             let _released = gate.lock().recv();
             Some(reply::empty(StatusCode::OK))
@@ -150,10 +147,10 @@ mod tests {
         let queries = Queries::start(limits(1, Duration::from_secs(1)), &answer).unwrap();
         // The first runs, the second waits, the third finds no place.
         let headers = HeaderMap::new();
-        let mut first = Box::pin(queries.answer("/api/v2/x", "", &headers));
+        let mut first = Box::pin(queries.answer("/api/v2/x", None, &headers));
         assert!(futures_poll(first.as_mut()).is_none());
         begins.recv().unwrap();
-        let mut second = Box::pin(queries.answer("/api/v2/x", "", &headers));
+        let mut second = Box::pin(queries.answer("/api/v2/x", None, &headers));
         assert!(futures_poll(second.as_mut()).is_none());
         assert_eq!(
             status(&queries, "/api/v2/x").await,

@@ -260,7 +260,7 @@ pub(crate) struct QuerySettings {
     pub(crate) id_mode: IdMode,
     pub(crate) autocomplete_keys: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
-    pub(crate) names_max_age_s: u64,
+    pub(crate) names_max_age_s: u32,
 }
 
 /// What concerns the page.

@@ -106,7 +106,7 @@ impl Backend {
         let app = Arc::new(App {
             origins: Origins::new(&settings.query.allowed_origins),
             page: Page::new(&settings.page, settings.query.search),
-            queries: Queries::start(query_limits, &engine::answer(&settings, &store.reader))?,
+            queries: Queries::start(query_limits, &engine::answer(&settings.query, &store.reader))?,
             limits: Limits {
                 bodies: BodyBounds {
                     bytes_max: limits.body_bytes_max,

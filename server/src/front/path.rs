@@ -31,6 +31,17 @@ pub(crate) fn normalise(path: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(out))
 }
 
+/// Returns the path that the query API is asked: without the page's prefix, under which proxies
+/// pass the API on, and with a trace id as it came, since the API decodes that itself.
+pub(crate) fn of_api<'a>(normal: &'a str, raw: &str) -> Cow<'a, str> {
+    const TRACE: &str = "/api/v2/trace/";
+    let normal = normal.strip_prefix("/zipkin").unwrap_or(normal);
+    match (normal.strip_prefix(TRACE), raw.rsplit('/').next()) {
+        (Some(id), Some(raw_id)) if !id.contains('/') => Cow::Owned(format!("{TRACE}{raw_id}")),
+        _ => Cow::Borrowed(normal),
+    }
+}
+
 /// Returns whether every percent sign of a query begins a byte that may occur.
 pub(crate) fn is_valid_query(query: &str) -> bool {
     query
@@ -80,6 +91,17 @@ mod tests {
         is("/api/v2/services/", "/api/v2/services/");
         is("/./health", "/./health");
         is("/", "/");
+    }
+
+    #[test]
+    fn the_api_gets_trace_ids_as_they_came() {
+        let of = |raw: &str| {
+            let normal = normalise(raw).unwrap();
+            of_api(&normal, raw).into_owned()
+        };
+        assert_eq!(of("/zipkin//api/v2/%73pans"), "/api/v2/spans");
+        assert_eq!(of("/api/v2/%74race/1%2520"), "/api/v2/trace/1%2520");
+        assert_eq!(of("/api/v2/trace/1/"), "/api/v2/trace/1/");
     }
 
     #[test]

@@ -231,8 +231,8 @@ impl App {
                 self.page.serve(head, path)
             }
             _ if get && self.settings.query.enabled => {
-                let query = head.uri.query().unwrap_or_default();
-                self.queries.answer(path, query, headers).await
+                let path = path::of_api(path, head.uri.path());
+                self.queries.answer(&path, head.uri.query(), headers).await
             }
             _ => reply::not_found(),
         }

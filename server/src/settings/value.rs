@@ -31,6 +31,14 @@ impl Value for u16 {
     }
 }
 
+impl Value for u32 {
+    const ALLOWED: &'static str = "a whole number, 0 to 4294967295";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl Value for u64 {
     const ALLOWED: &'static str = "a whole number, 0 or more";
 

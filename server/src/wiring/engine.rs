@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use speargun_journal::Journal;
 use speargun_memory::MemoryStore;
 use speargun_model::batch::Bounds;
+use speargun_query::QueryApi;
+use speargun_runtime::SystemClock;
 use speargun_storage::{SpanReader, SpanWriter};
 
 use crate::lock::FolderLock;
-use crate::queries::Answer;
-use crate::settings::{Engine, Settings};
+use crate::front::reply;
+use crate::queries::AskApi;
+use crate::settings::{Engine, QuerySettings, Settings};
 
 /// An open engine.
 #[derive(Debug)]
@@ -52,6 +56,23 @@ fn segment(settings: &Settings, _bounds: Bounds) -> anyhow::Result<Store> {
 }
 
 /// Returns what answers queries of the API.
-pub(crate) fn answer(_settings: &Settings, _reader: &Arc<dyn SpanReader>) -> Arc<Answer> {
-    Arc::new(|_, _| None)
+pub(crate) fn answer(settings: &QuerySettings, reader: &Arc<dyn SpanReader>) -> Arc<AskApi> {
+    let config = speargun_query::Config {
+        lookback_default_ms: settings.lookback_ms,
+        names_max_age_s: settings.names_max_age_s,
+        search_enabled: settings.search,
+        autocomplete_keys: settings.autocomplete_keys.clone(),
+        timeout: settings.timeout,
+        id_mode: settings.id_mode,
+    };
+    let api = QueryApi::new(Arc::clone(reader), config, Arc::new(SystemClock));
+    Arc::new(move |path, query| {
+        let answer = api.answer(path, query)?;
+        let status = StatusCode::from_u16(answer.status).ok()?;
+        let mut reply = reply::with_body(status, answer.content_type, answer.body);
+        if let Some(policy) = answer.cache_control {
+            reply::cache_for(&mut reply, &policy);
+        }
+        Some(reply)
+    })
 }
