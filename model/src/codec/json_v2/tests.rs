@@ -284,6 +284,8 @@ fn other_numbers_are_refused() {
         ),
         (r#""""#, "empty String"),
         (r#""abc""#, "For input string: \"abc\""),
+        ("\" \u{1}a b\t\"", "For input string: \"a b\""),
+        ("\" \u{1}\"", "empty String"),
         (
             "99999999999999999999",
             "Expected a long but was 99999999999999999999 at line 1 column 58 path $[0].timestamp",
