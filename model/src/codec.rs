@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::batch::{Bounds, EndpointRecord, SpanBatch, SpanRecord};
 use crate::endpoint::ip::IpAddress;
+use crate::id::TraceId;
 use crate::span::Kind;
 
 pub mod answer;
@@ -148,5 +149,16 @@ fn put_ip(endpoint: &mut EndpointRecord, ip: IpAddress, ipv6: &mut Vec<[u8; 16]>
             ipv6.push(address.octets());
             endpoint.ipv6 = ipv6.len() as u32;
         }
+    }
+}
+
+/// Returns Zipkin's words for a span without one of its ids, `None` when it has both.
+#[inline(always)]
+fn missing_ids(span: &SpanRecord, has_id: bool) -> Option<&'static str> {
+    match (span.trace_id != TraceId::default(), has_id) {
+        (true, true) => None,
+        (true, false) => Some("Missing : id"),
+        (false, true) => Some("Missing : traceId"),
+        (false, false) => Some("Missing : traceId id"),
     }
 }

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::batch::{Bounds, EndpointRecord, Slice, SpanBatch, SpanRecord, Text};
-use crate::codec::{DecodeError, check_port, put_ip, scan, settle, text};
+use crate::codec::{DecodeError, check_port, missing_ids, put_ip, scan, settle, text};
 use crate::endpoint::ip::ip_from_bytes;
 use crate::id::{IdError, TraceId};
 use crate::span::Kind;
@@ -78,13 +78,13 @@ fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
             0x4a => span.remote = read_endpoint(reader.message()?, out)?,
             0x52 => read_annotation(reader.message()?, out)?,
             0x5a => read_tag(reader.message()?, out)?,
-            0x60 => span.debug = reader.varint()? != 0,
-            0x68 => span.shared = reader.varint()? != 0,
+            0x60 => span.debug |= reader.varint()? != 0,
+            0x68 => span.shared |= reader.varint()? != 0,
             key => reader.skip(key)?,
         }
     }
-    if span.trace_id == TraceId::default() || !has_id {
-        return Err(missing_ids(&span, has_id));
+    if let Some(text) = missing_ids(&span, has_id) {
+        return Err(rule(text.to_owned()));
     }
     settle(&mut span);
     span.tags.count = out.tags.len() as u32 - span.tags.first;
@@ -218,18 +218,6 @@ fn big_endian(bytes: &[u8], field: &'static str, max: usize) -> Result<u128, Fau
     Ok(bytes
         .iter()
         .fold(0, |value, &byte| value << 8 | u128::from(byte)))
-}
-
-#[cold]
-fn missing_ids(span: &SpanRecord, has_id: bool) -> Fault {
-    let mut text = "Missing :".to_owned();
-    if span.trace_id == TraceId::default() {
-        text.push_str(" traceId");
-    }
-    if !has_id {
-        text.push_str(" id");
-    }
-    rule(text)
 }
 
 #[cfg(test)]

@@ -36,19 +36,17 @@ pub fn parse_ip(text: &[u8]) -> Option<IpAddress> {
     }
 }
 
-/// Returns the address in these bytes: 4 are IPv4, 16 are IPv6 unless they embed IPv4, other
-/// lengths are none.
+/// Returns the address in these bytes: 4 are IPv4, 16 are IPv6, other lengths are none. Sixteen
+/// that begin with twelve zeros are IPv4, but for localhost; those of `::ffff:0:0/96` are not,
+/// though the same address as text is.
 pub fn ip_from_bytes(bytes: &[u8]) -> Option<IpAddress> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddress::V4(v4.into()));
     }
     let v6 = u128::from_be_bytes(bytes.try_into().ok()?);
-    let (prefix, v4) = (v6 >> 32, v6 as u32);
-    let embedded = prefix == 0xffff || (prefix == 0 && v4 != 1);
-    Some(if embedded {
-        IpAddress::V4(v4.into())
-    } else {
-        IpAddress::V6(v6.into())
+    Some(match u32::try_from(v6) {
+        Ok(v4) if v4 != 1 => IpAddress::V4(v4.into()),
+        _ => IpAddress::V6(v6.into()),
     })
 }
 
@@ -280,7 +278,10 @@ mod tests {
     #[test]
     fn bytes_that_embed_ipv4_are_ipv4_but_for_localhost() {
         let bytes = |low: u128| ip_from_bytes(&low.to_be_bytes()).unwrap();
-        assert_eq!(bytes(0xffff_0102_0304), IpAddress::V4([1, 2, 3, 4].into()));
+        assert_eq!(
+            bytes(0xffff_0102_0304),
+            IpAddress::V6(0xffff_0102_0304.into())
+        );
         assert_eq!(bytes(0x0102_0304), IpAddress::V4([1, 2, 3, 4].into()));
         assert_eq!(bytes(1), IpAddress::V6(Ipv6Addr::LOCALHOST));
         assert_eq!(ip_from_bytes(&[1, 2, 3]), None);

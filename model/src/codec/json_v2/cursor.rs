@@ -151,7 +151,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Moves behind a key, known to be none that matters, and its value.
+    /// Moves behind the value of a field that nobody knows; it must be JSON all the same.
     #[cold]
     #[inline(never)]
     pub(super) fn skip_value(&mut self, depth: usize) -> Result<(), Fault> {

@@ -73,7 +73,19 @@ pub(super) fn explain(fault: Fault, body: &[u8]) -> DecodeError {
         }
         Cause::Rule(text) => text,
     };
+    let what = shorten(what);
     DecodeError::Malformed(format!("{what} reading List<Span> from json"))
+}
+
+/// Bytes of an error's text: names, numbers and keys in it are as long as the sender likes.
+const TEXT_BYTES_MAX: usize = 1000;
+
+fn shorten(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push_str("...");
+    }
+    text
 }
 
 /// Where in a body something is, as people count.

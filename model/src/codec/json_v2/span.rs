@@ -5,9 +5,8 @@ use crate::batch::{EndpointRecord, Slice, SpanRecord, Text};
 use crate::codec::json_v2::cursor::Cursor;
 use crate::codec::json_v2::fault::{Cause, Fault, rule};
 use crate::codec::json_v2::value::{INT, LONG};
-use crate::codec::{check_port, put_ip, settle};
+use crate::codec::{check_port, missing_ids, put_ip, settle};
 use crate::endpoint::ip::parse_ip;
-use crate::id::TraceId;
 use crate::span::Kind;
 
 /// A field of a span.
@@ -91,8 +90,8 @@ impl Cursor<'_> {
             }
             more = self.more(b'}')?;
         }
-        if span.trace_id == TraceId::default() || !has_id {
-            return Err(missing_ids(&span, has_id));
+        if let Some(text) = missing_ids(&span, has_id) {
+            return Err(rule(text.to_owned()));
         }
         settle(&mut span);
         span.tags.count = self.out.tags.len() as u32 - span.tags.first;
@@ -235,18 +234,6 @@ fn common_field(window: &[u8; 17]) -> Option<(Field, usize)> {
         [b's', b'h'] => field!(b"\"shared\":", Shared),
         _ => None,
     }
-}
-
-#[cold]
-fn missing_ids(span: &SpanRecord, has_id: bool) -> Fault {
-    let mut text = "Missing :".to_owned();
-    if span.trace_id == TraceId::default() {
-        text.push_str(" traceId");
-    }
-    if !has_id {
-        text.push_str(" id");
-    }
-    rule(text)
 }
 
 #[cold]

@@ -284,6 +284,8 @@ fn other_numbers_are_refused() {
         ),
         (r#""""#, "empty String"),
         (r#""abc""#, "For input string: \"abc\""),
+        ("\" \u{1}a b\t\"", "For input string: \"a b\""),
+        ("\" \u{1}\"", "empty String"),
         (
             "99999999999999999999",
             "Expected a long but was 99999999999999999999 at line 1 column 58 path $[0].timestamp",
@@ -582,4 +584,41 @@ fn broken_lists_are_refused_with_their_place() {
         answer(r#"[{"traceId":"1","id":"1"}]garbage"#),
         r#"[{"traceId":"0000000000000001","id":"0000000000000001"}]"#
     );
+}
+
+#[test]
+fn errors_do_not_repeat_what_is_long() {
+    let long = "é".repeat(100_000);
+    for wrong in [
+        format!(r#""kind":"{long}""#),
+        format!(r#""timestamp":"{long}""#),
+        format!(r#""tags":{{"{long}":null}}"#),
+    ] {
+        let text = fields(&wrong);
+        assert!(
+            text.len() < 1100 && text.ends_with("é..."),
+            "{}",
+            text.len()
+        );
+    }
+}
+
+#[test]
+fn traces_are_lists_of_lists() {
+    let trace = spans(br#"[{"traceId":"1","id":"1"}]"#).unwrap();
+    let mut out = Vec::new();
+    json_v2::encode_traces(&[&trace[..], &[]], &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        r#"[[{"traceId":"0000000000000001","id":"0000000000000001"}],[]]"#
+    );
+}
+
+#[test]
+fn formats_are_detected_by_first_bytes() {
+    assert_eq!(Format::detect(b"[{"), Some(Format::JsonV2));
+    assert_eq!(Format::detect(&[0x0a, 5]), Some(Format::Proto3));
+    assert_eq!(Format::detect(&[0x0a, 0]), None);
+    assert_eq!(Format::detect(&[0x0c, 0]), None);
+    assert_eq!(Format::detect(b""), None);
 }

@@ -181,10 +181,11 @@ impl Cursor<'_> {
             return Ok(value);
         }
         let Some(real) = java_double(&text) else {
-            return Err(rule(if text.trim().is_empty() {
+            let trimmed = java_trim(&text);
+            return Err(rule(if trimmed.is_empty() {
                 "empty String".to_owned()
             } else {
-                format!("For input string: \"{text}\"")
+                format!("For input string: \"{trimmed}\"")
             }));
         };
         // As Java casts: towards the nearest end of the range, then compared as a double.
@@ -252,7 +253,7 @@ const POWERS_OF_TEN: [i64; 9] = [
 /// Returns the value of a decimal number as Java reads it: blanks around it and the type letters
 /// of Java behind it are fine.
 fn java_double(text: &str) -> Option<f64> {
-    let text = text.trim_matches(|c| c <= ' ');
+    let text = java_trim(text);
     let text = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
     // The standard library also reads names such as "inf", Java none in that spelling.
     if text
@@ -262,4 +263,9 @@ fn java_double(text: &str) -> Option<f64> {
         return None;
     }
     text.parse().ok()
+}
+
+/// Blanks and control characters go, other white space stays.
+fn java_trim(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
 }

@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
         let length = self.varint()?;
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        match rest.get(..length as usize) {
+        match usize::try_from(length).ok().and_then(|end| rest.get(..end)) {
             Some(bytes) => {
                 self.at += bytes.len();
                 Ok(bytes)
