@@ -58,18 +58,21 @@ fn main() -> Result<()> {
     }
     check_counts(&server, &known, times)?;
     let memory = process::memory(server.pid())?;
-    let (all, journal) = process::disk_bytes(&server.data())?;
     report.note(&format!(
-        "{} bytes a span in segments{}; {} MiB resident, {} MiB at most.",
-        per(all - journal, count as u64),
-        if idle { "" } else { " (still merging)" },
+        "{} MiB resident, {} MiB at most{}.",
         per(memory.resident_bytes, MIB),
-        per(memory.peak_bytes, MIB)
+        per(memory.peak_bytes, MIB),
+        if idle { "" } else { "; still merging" }
     ));
 
-    report.head(&["start after", "ms to healthy", "RSS MiB"]);
     server.terminate()?;
     server.wait()?;
+    let (all, journal) = process::disk_bytes(&server.data())?;
+    report.note(&format!(
+        "{} bytes a span in segments after an orderly end.",
+        per(all - journal, count as u64)
+    ));
+    report.head(&["start after", "ms to healthy", "RSS MiB"]);
     report.row(&restart(&mut server, "an orderly end")?);
     server.kill()?;
     report.row(&restart(&mut server, "kill -9")?);
