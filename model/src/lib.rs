@@ -7,7 +7,8 @@
 //! - [`span`], [`endpoint`]: the owned span, for cold paths and answers.
 //! - [`batch`]: the borrowed form the hot path uses: offsets into a body, flat vectors.
 //! - [`codec`]: one format a file, the same verbs in each.
-//! - [`link`]: dependency links between services.
+//! - [`trace`]: fragments of spans merged, and the tree of calls.
+//! - [`link`]: dependency links between services, and the linker that finds them.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -17,9 +18,10 @@ pub mod endpoint;
 pub mod id;
 pub mod link;
 pub mod span;
+pub mod trace;
 
 pub use batch::{Bounds, SpanBatch, SpanView};
 pub use endpoint::Endpoint;
 pub use id::{SpanId, TraceId};
-pub use link::DependencyLink;
+pub use link::{DependencyLink, merge_links};
 pub use span::{Annotation, Kind, Span};

@@ -1,5 +1,9 @@
 //! Files as a trait, so that crashes and faults can be tested without a crashing machine. Paths are
-//! ordinary paths; all offsets are explicit, there is no cursor to share.
+//! ordinary paths; all offsets are explicit, there is no cursor to share. It locks nothing and knows
+//! no format.
+
+mod random;
+pub mod simulated;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};

@@ -9,4 +9,5 @@ pub mod clock;
 pub mod disk;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use disk::simulated::SimulatedDisk;
 pub use disk::{Disk, DiskFile, RealDisk};

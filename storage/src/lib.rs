@@ -2,13 +2,17 @@
 //!
 //! # Layout
 //!
-//! - [`write`]: [`SpanWriter`], what comes out of the journal.
+//! - [`mod@write`]: [`SpanWriter`], what comes out of the journal.
 //! - [`request`]: [`TraceRequest`], a search that is already valid, and the test a trace passes.
 //! - [`read`]: [`SpanReader`], everything the query API asks.
+//! - [`order`]: the order of the spans of a trace, and equal spans once.
 //! - [`error`]: what the caller does next.
 //! - `contract` (feature `contract`): the suite that every engine passes.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod error;
+pub mod order;
 pub mod read;
 pub mod request;
 pub mod write;

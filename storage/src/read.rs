@@ -38,7 +38,8 @@ impl ReadContext {
 /// The read half of an engine. Traces come raw: spans unmerged, exact duplicates once.
 ///
 /// Order inside a trace, as Zipkin's memory store has it: spans grouped by the millisecond of
-/// their timestamp (0 when absent), groups and the spans in them in the order of arrival.
+/// their timestamp (0 when absent), groups and the spans in them in the order of arrival:
+/// [`group_by_millisecond`](crate::order::group_by_millisecond).
 pub trait SpanReader: Send + Sync + std::fmt::Debug {
     /// Returns the name and arguments that `/health` shows.
     fn describe(&self) -> String;
@@ -49,8 +50,10 @@ pub trait SpanReader: Send + Sync + std::fmt::Debug {
     /// Returns the spans of the trace; none when it is unknown.
     fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError>;
 
-    /// Returns the traces that pass [`TraceRequest::test`], newest first by the newest span inside
-    /// the window. In lenient mode spans of both forms of an id come in one list.
+    /// Returns the traces that pass [`TraceRequest::test`], newest first by the millisecond of the
+    /// newest span inside the window (those of one millisecond in any order), at most the limit.
+    /// In lenient mode spans of all forms of an id are one trace, in strict mode each full id is
+    /// one, tested alone.
     fn search(
         &self,
         request: &TraceRequest,

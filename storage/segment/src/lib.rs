@@ -1,1 +1,48 @@
-//! Placeholder.
+//! The durable default engine: columnar segments sorted by trace, with fresh spans searchable at
+//! once. It knows no HTTP and no other engine.
+//!
+//! # Layout, in the order data flows
+//!
+//! - `store`, `head`: what takes writes; `stats`: how it goes; `config` and `error`: how and why not.
+//! - `rows`, `column`, `intern`: spans as rows over dictionaries.
+//! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
+//! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
+//! - `manifest`, `recover`: which segments count, after a crash too.
+//! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
+//! - `read`, `search`, `scan`, `names`, `dependencies`: what the query API asks.
+#![deny(clippy::indexing_slicing)]
+
+mod absorb;
+mod assemble;
+mod bytes;
+mod cache;
+mod column;
+mod compact;
+mod config;
+mod criteria;
+mod dependencies;
+mod dictionary;
+mod encode;
+mod error;
+mod format;
+mod head;
+mod intern;
+mod manifest;
+mod names;
+mod page;
+mod page_encode;
+mod planes;
+mod read;
+mod recover;
+mod rows;
+mod scan;
+mod seal;
+mod search;
+mod segment;
+mod stats;
+mod store;
+
+pub use config::Config;
+pub use error::OpenError;
+pub use stats::Stats;
+pub use store::SegmentStore;

@@ -1,0 +1,193 @@
+//! Merges small neighbours into larger segments and deletes what is past retention. Neighbours in
+//! order of arrival only, so that arrival within a trace is kept; inside one time partition only, so
+//! that retention by age can delete whole files.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::absorb::absorb;
+use crate::config::Config;
+use crate::encode::{Packer, encode};
+use crate::error::SegmentError;
+use crate::format::Facts;
+use crate::rows::Rows;
+use crate::seal;
+use crate::segment::Segment;
+use crate::store::{Change, Shared};
+
+/// Neighbours that are worth a merge of their own.
+const FAN_IN: usize = 8;
+/// Unpacked bytes that a merge may hold in memory.
+const RAW_BYTES_MAX: u64 = 256 << 20;
+
+/// Does one piece of work; returns whether there may be more.
+pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
+    let _one_at_a_time = shared.housekeeping.lock();
+    let segments = shared.snapshot().segments;
+    let now = shared.clock.now_ms();
+    let expired = expired(&segments, &shared.config, now);
+    if !expired.is_empty() {
+        let gone = || expired.iter();
+        shared.commit(&Change {
+            remove: gone().map(|segment| segment.facts.first).collect(),
+            ..Change::default()
+        })?;
+        let rows = gone().map(|segment| segment.facts.rows).sum();
+        shared
+            .counters
+            .expired_segments
+            .fetch_add(expired.len() as u64, Ordering::Relaxed);
+        shared
+            .counters
+            .expired_rows
+            .fetch_add(rows, Ordering::Relaxed);
+        return Ok(true);
+    }
+    let facts: Vec<Facts> = segments.iter().map(|segment| segment.facts).collect();
+    let Some(run) = choose(&facts, &shared.config, now) else {
+        return Ok(false);
+    };
+    merge(shared, segments.get(run).unwrap_or_default())?;
+    Ok(true)
+}
+
+/// Returns the segments that are past retention, oldest first.
+fn expired(segments: &[Arc<Segment>], config: &Config, now: u64) -> Vec<Arc<Segment>> {
+    let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
+    let mut expired = Vec::new();
+    for segment in segments {
+        let age = now.saturating_sub(segment.facts.arrived_max_ms);
+        let too_old = config.retention_age_ms.is_some_and(|limit| age > limit);
+        let too_much = config.retention_bytes.is_some_and(|limit| total > limit);
+        if !too_old && !too_much {
+            break;
+        }
+        total -= segment.bytes;
+        expired.push(segment.clone());
+    }
+    expired
+}
+
+/// Returns neighbours that are worth merging: enough of them, or almost a full segment, none of
+/// which is most of the result; in a partition that is over, any that fit together.
+fn choose(facts: &[Facts], config: &Config, now: u64) -> Option<Range<usize>> {
+    let partition = |facts: &Facts| facts.arrived_max_ms / config.partition_ms();
+    let current = now / config.partition_ms();
+    let mut start = 0;
+    while let Some(first) = facts.get(start) {
+        let (mut rows, mut bytes, mut largest, mut end) = (0, 0, 0, start);
+        for next in facts.get(start..).unwrap_or_default() {
+            if partition(next) != partition(first)
+                || rows + next.rows > config.merge_rows
+                || bytes + next.raw_bytes > RAW_BYTES_MAX
+            {
+                break;
+            }
+            rows += next.rows;
+            bytes += next.raw_bytes;
+            largest = largest.max(next.rows);
+            end += 1;
+        }
+        let count = end - start;
+        let balanced = largest <= rows / 2;
+        let worth = count >= FAN_IN || rows >= config.merge_rows / 4 * 3;
+        let over = partition(first) < current;
+        if count >= 2 && (over || balanced && worth) {
+            return Some(start..end);
+        }
+        start += 1;
+    }
+    None
+}
+
+fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
+    let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
+        return Ok(());
+    };
+    let mut rows = Rows::new();
+    for segment in segments {
+        if let Err(error) = absorb(&mut rows, segment) {
+            shared.report_damage(&segment.path, &error);
+            return Err(match error {
+                SegmentError::Io(error) => error,
+                SegmentError::Corrupt(error) => io::Error::other(error),
+            });
+        }
+    }
+    let arrived = |of: fn(&Facts) -> u64| segments.iter().map(move |s| of(&s.facts));
+    let facts = Facts {
+        first: first.facts.first,
+        last: last.facts.last,
+        end_position: last.facts.end_position,
+        arrived_min_ms: arrived(|f| f.arrived_min_ms).min().unwrap_or_default(),
+        arrived_max_ms: arrived(|f| f.arrived_max_ms).max().unwrap_or_default(),
+        ..Facts::default()
+    };
+    let merged = seal::write(shared, &encode(&rows, facts, &mut Packer::new()?))?;
+    let count = merged.facts.rows;
+    shared.commit(&Change {
+        remove: segments.iter().map(|segment| segment.facts.first).collect(),
+        add: Some(merged),
+        sealed: false,
+    })?;
+    shared.counters.merges.fetch_add(1, Ordering::Relaxed);
+    shared
+        .counters
+        .merged_rows
+        .fetch_add(count, Ordering::Relaxed);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(all: &[(u64, u64)]) -> Vec<Facts> {
+        all.iter()
+            .map(|&(rows, arrived_max_ms)| Facts {
+                rows,
+                arrived_max_ms,
+                ..Facts::default()
+            })
+            .collect()
+    }
+
+    fn chosen(all: &[(u64, u64)], now: u64) -> Option<Range<usize>> {
+        choose(
+            &facts(all),
+            &Config {
+                merge_rows: 1000,
+                ..Config::new("d")
+            },
+            now,
+        )
+    }
+
+    #[test]
+    fn few_small_neighbours_wait_for_more() {
+        assert_eq!(chosen(&[(10, 0); 7], 0), None);
+        assert_eq!(chosen(&[(10, 0); 8], 0), Some(0..8));
+    }
+
+    #[test]
+    fn almost_full_neighbours_are_merged_at_once() {
+        assert_eq!(
+            chosen(&[(900, 0), (250, 0), (250, 0), (250, 0)], 0),
+            Some(1..4)
+        );
+    }
+
+    #[test]
+    fn a_large_one_is_not_written_again_for_small_ones() {
+        assert_eq!(chosen(&[(700, 0), (60, 0), (60, 0)], 0), None);
+    }
+
+    #[test]
+    fn a_partition_that_is_over_is_merged_whatever_its_sizes() {
+        let hour = Config::new("d").partition_ms();
+        assert_eq!(chosen(&[(700, 0), (60, 0), (60, 0)], hour), Some(0..3));
+        assert_eq!(chosen(&[(700, 0), (60, hour)], 2 * hour), None);
+    }
+}

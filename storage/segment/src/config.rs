@@ -1,0 +1,55 @@
+//! Where a store lies and how large it may grow.
+
+use std::path::PathBuf;
+
+use speargun_storage::IdMode;
+
+/// Configuration of a [`crate::SegmentStore`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder of the segments, of this store alone; created if missing.
+    pub dir: PathBuf,
+    /// How trace ids are compared.
+    pub id_mode: IdMode,
+    /// Tag keys whose values are listed.
+    pub autocomplete_keys: Vec<String>,
+    /// Milliseconds after which spans are deleted, counted from their arrival; `None` keeps them.
+    pub retention_age_ms: Option<u64>,
+    /// Bytes of all segments beyond which the oldest are deleted; `None` sets no limit.
+    pub retention_bytes: Option<u64>,
+    /// Bytes of memory that queries may keep of what they read.
+    pub cache_bytes: u64,
+    /// Rows behind which a head is sealed into a segment.
+    pub seal_rows: usize,
+    /// Bytes of memory behind which a head is sealed.
+    pub seal_bytes: usize,
+    /// Milliseconds after which a head that is not full is sealed.
+    pub seal_age_ms: u64,
+    /// Rows up to which segments are merged.
+    pub merge_rows: u64,
+}
+
+impl Config {
+    /// Returns the defaults for a folder: 7 days and 20 GB, whichever comes first.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            id_mode: IdMode::Strict,
+            autocomplete_keys: vec![],
+            retention_age_ms: Some(7 * 24 * 3600 * 1000),
+            retention_bytes: Some(20 << 30),
+            cache_bytes: 64 << 20,
+            seal_rows: 1 << 16,
+            seal_bytes: 64 << 20,
+            seal_age_ms: 5 * 60 * 1000,
+            merge_rows: 300_000,
+        }
+    }
+
+    /// Returns the length of a time partition in milliseconds: segments are merged only inside
+    /// one, so that retention by age deletes at most a 128th too late.
+    pub(crate) fn partition_ms(&self) -> u64 {
+        self.retention_age_ms
+            .map_or(3600 * 1000, |age| (age / 128).max(60 * 1000))
+    }
+}

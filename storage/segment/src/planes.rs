@@ -1,0 +1,164 @@
+//! Byte planes: a column of integers as one run of lowest bytes, one of second bytes, and so on.
+//! Bytes of equal weight lie together, which compresses well and reads at random. Not a codec:
+//! compression comes after.
+//!
+//! ```text
+//! planes u8 (0 to 8) | plane 0: one byte a row | plane 1 | ...
+//! ```
+
+use crate::error::Corrupt;
+
+/// Appends the planes of `values` to `out`; all zeros take one byte.
+pub(crate) fn write(out: &mut Vec<u8>, values: &[u64]) {
+    let all = values.iter().fold(0, |all, value| all | value);
+    let planes = (64 - all.leading_zeros()).div_ceil(8);
+    out.push(planes as u8);
+    out.reserve(planes as usize * values.len());
+    for plane in 0..planes {
+        out.extend(values.iter().map(|value| (value >> (plane * 8)) as u8));
+    }
+}
+
+/// Appends the planes of 32-bit `values`.
+pub(crate) fn write32(out: &mut Vec<u8>, values: &[u32]) {
+    let all = values.iter().fold(0, |all, value| all | value);
+    let planes = (32 - all.leading_zeros()).div_ceil(8);
+    out.push(planes as u8);
+    out.reserve(planes as usize * values.len());
+    for plane in 0..planes {
+        out.extend(values.iter().map(|value| (value >> (plane * 8)) as u8));
+    }
+}
+
+/// Returns a signed number as one that is small when it is near zero.
+pub(crate) fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// Returns the number that [`zigzag`] made into `value`.
+pub(crate) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// A column in planes, as read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planes<'a> {
+    bytes: &'a [u8],
+    rows: usize,
+    planes: usize,
+}
+
+impl<'a> Planes<'a> {
+    /// Returns the column of `rows` integers in `raw`.
+    pub(crate) fn new(raw: &'a [u8], rows: usize) -> Result<Self, Corrupt> {
+        let (&planes, bytes) = raw.split_first().ok_or(Corrupt("a column has no planes"))?;
+        let planes = planes as usize;
+        if planes > 8 || bytes.len() != planes * rows {
+            return Err(Corrupt("a column has another length than its rows"));
+        }
+        Ok(Self {
+            bytes,
+            rows,
+            planes,
+        })
+    }
+
+    /// Returns the column in `raw` whose length alone says how many integers it has; none when its
+    /// planes are none, since then any number of zeros is meant.
+    pub(crate) fn of_unknown_length(raw: &'a [u8]) -> Result<Self, Corrupt> {
+        let planes = raw.first().copied().unwrap_or_default() as usize;
+        let rows = raw
+            .len()
+            .saturating_sub(1)
+            .checked_div(planes)
+            .unwrap_or_default();
+        Self::new(raw, rows)
+    }
+
+    /// Returns how many integers the column is known to have.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns the integer at `row`; 0 beyond the end.
+    pub(crate) fn get(&self, row: usize) -> u64 {
+        if row >= self.rows {
+            return 0;
+        }
+        let mut value = 0;
+        for plane in 0..self.planes {
+            let byte = self
+                .bytes
+                .get(plane * self.rows + row)
+                .copied()
+                .unwrap_or_default();
+            value |= u64::from(byte) << (plane * 8);
+        }
+        value
+    }
+
+    /// Returns the integers as 32 bits each.
+    pub(crate) fn to_vec32(self) -> Vec<u32> {
+        let mut values = vec![0_u32; self.rows];
+        for (plane, bytes) in self.chunks().take(4).enumerate() {
+            for (value, &byte) in values.iter_mut().zip(bytes) {
+                *value |= u32::from(byte) << (plane * 8);
+            }
+        }
+        values
+    }
+
+    /// Returns the integers.
+    pub(crate) fn to_vec(self) -> Vec<u64> {
+        let mut values = vec![0_u64; self.rows];
+        for (plane, bytes) in self.chunks().enumerate() {
+            for (value, &byte) in values.iter_mut().zip(bytes) {
+                *value |= u64::from(byte) << (plane * 8);
+            }
+        }
+        values
+    }
+
+    fn chunks(self) -> impl Iterator<Item = &'a [u8]> {
+        self.bytes.chunks_exact(self.rows.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_whole_and_one_by_one() {
+        for values in [
+            vec![],
+            vec![0, 0],
+            vec![1, 256, 0],
+            vec![u64::MAX, 5, 1 << 40],
+        ] {
+            let mut raw = Vec::new();
+            write(&mut raw, &values);
+            let planes = Planes::new(&raw, values.len()).unwrap();
+            assert_eq!(planes.to_vec(), values);
+            let one_by_one: Vec<u64> = (0..values.len()).map(|row| planes.get(row)).collect();
+            assert_eq!(one_by_one, values);
+        }
+    }
+
+    #[test]
+    fn zigzag_comes_back_and_is_small_near_zero() {
+        for value in [0, 1, -1, 77, i64::MAX, i64::MIN] {
+            assert_eq!(unzigzag(zigzag(value)), value);
+        }
+        assert_eq!((zigzag(-1), zigzag(1)), (1, 2));
+    }
+
+    #[test]
+    fn a_column_of_another_length_is_corrupt() {
+        let mut raw = Vec::new();
+        write32(&mut raw, &[1, 2, 3]);
+        assert!(Planes::new(&raw, 4).is_err());
+        assert!(Planes::new(&[9, 0], 1).is_err());
+        assert!(Planes::new(&[], 0).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! What a folder holds when the store opens: the segments that count, what a crash left behind, what
+//! is damaged.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use speargun_runtime::Disk;
+
+use crate::cache::Cache;
+use crate::error::{OpenError, SegmentError};
+use crate::manifest::{self, Found, Manifest, parse_segment_path, segment_path};
+use crate::segment::Segment;
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) durable: u64,
+    pub(crate) next_head: u64,
+}
+
+/// Opens the folder: reads the manifest, deletes leftovers, opens the segments.
+pub(crate) fn recover(
+    disk: &dyn Disk,
+    dir: &Path,
+    cache: &Arc<Cache>,
+) -> Result<Recovered, OpenError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    disk.create_dir_all(dir).map_err(at(dir))?;
+    let files = disk.list(dir).map_err(at(dir))?;
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "tmp"))
+    {
+        disk.remove(path).map_err(at(path))?;
+    }
+    let named: BTreeSet<(u64, u64)> = files
+        .iter()
+        .filter_map(|path| parse_segment_path(path))
+        .collect();
+    let (live, durable) = match Manifest::read(disk, dir).map_err(at(dir))? {
+        Found::Manifest(manifest) => (
+            manifest.segments.into_iter().collect(),
+            Some(manifest.durable),
+        ),
+        Found::TooNew(found) => {
+            let path = manifest::path(dir);
+            return Err(OpenError::TooNew {
+                path,
+                found,
+                known: manifest::VERSION,
+            });
+        }
+        Found::Missing if named.is_empty() => (BTreeSet::new(), Some(0)),
+        Found::Missing => {
+            tracing::warn!(dir = %dir.display(), "the manifest is missing; listing the segments");
+            (not_merged(&named), None)
+        }
+        Found::Damaged(error) => {
+            tracing::error!(dir = %dir.display(), %error, "listing the segments anew");
+            (not_merged(&named), None)
+        }
+    };
+    for &(first, last) in named.difference(&live) {
+        let path = segment_path(dir, first, last);
+        disk.remove(&path).map_err(at(&path))?;
+    }
+    let next_head = live
+        .iter()
+        .chain(&named)
+        .map(|&(_, last)| last + 1)
+        .max()
+        .unwrap_or(1);
+    let segments = open_all(disk, dir, &live, cache)?;
+    let end = segments
+        .iter()
+        .map(|segment| segment.facts.end_position)
+        .max();
+    let durable = durable.or(end).unwrap_or_default();
+    Ok(Recovered {
+        segments,
+        durable,
+        next_head,
+    })
+}
+
+/// Returns the intervals that lie in no other: segments that were merged into another lie in it.
+fn not_merged(named: &BTreeSet<(u64, u64)>) -> BTreeSet<(u64, u64)> {
+    let inside = |a: &(u64, u64), b: &(u64, u64)| a != b && b.0 <= a.0 && a.1 <= b.1;
+    named
+        .iter()
+        .filter(|a| !named.iter().any(|b| inside(a, b)))
+        .copied()
+        .collect()
+}
+
+fn open_all(
+    disk: &dyn Disk,
+    dir: &Path,
+    live: &BTreeSet<(u64, u64)>,
+    cache: &Arc<Cache>,
+) -> Result<Vec<Arc<Segment>>, OpenError> {
+    let mut segments = Vec::with_capacity(live.len());
+    for &(first, last) in live {
+        let path = segment_path(dir, first, last);
+        match Segment::open(disk, &path, cache.clone()) {
+            Ok(segment) => segments.push(Arc::new(segment)),
+            Err(SegmentError::Corrupt(error)) => put_aside(disk, &path, &error)?,
+            Err(SegmentError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                tracing::error!(path = %path.display(), "a segment is missing");
+            }
+            Err(SegmentError::Io(source)) => return Err(OpenError::Io { path, source }),
+        }
+    }
+    Ok(segments)
+}
+
+/// Renames a damaged segment, so that it is neither served nor deleted.
+fn put_aside(disk: &dyn Disk, path: &Path, error: &crate::error::Corrupt) -> Result<(), OpenError> {
+    let aside: PathBuf = path.with_extension("damaged");
+    tracing::error!(path = %path.display(), %error, "a damaged segment is put aside");
+    disk.rename(path, &aside).map_err(|source| OpenError::Io {
+        path: aside,
+        source,
+    })
+}

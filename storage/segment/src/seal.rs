@@ -1,0 +1,52 @@
+//! Turns a frozen head into a segment file that is on disk before the list names it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::encode::{Encoded, Packer, encode};
+use crate::error::SegmentError;
+use crate::format::Facts;
+use crate::head::Head;
+use crate::manifest::{segment_path, write_file};
+use crate::rows::Rows;
+use crate::segment::Segment;
+use crate::store::{Change, Shared};
+
+/// Seals the head, which must be the oldest that waits.
+pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
+    let mut rows = Rows::new();
+    head.views().for_each(|view| rows.push(&view));
+    let facts = Facts {
+        first: head.number,
+        last: head.number,
+        end_position: head.end.0,
+        arrived_min_ms: head.arrived_min_ms,
+        arrived_max_ms: head.arrived_max_ms,
+        ..Facts::default()
+    };
+    let encoded = encode(&rows, facts, &mut Packer::new()?);
+    let segment = write(shared, &encoded)?;
+    shared.commit(&Change {
+        add: Some(segment),
+        sealed: true,
+        ..Change::default()
+    })?;
+    shared
+        .counters
+        .sealed_rows
+        .fetch_add(head.rows as u64, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Writes a segment file and opens it.
+pub(crate) fn write(shared: &Shared, encoded: &Encoded) -> io::Result<Arc<Segment>> {
+    let facts = encoded.directory.facts;
+    let path = segment_path(&shared.config.dir, facts.first, facts.last);
+    write_file(&*shared.disk, &path, &encoded.bytes)?;
+    let segment = Segment::open(&*shared.disk, &path, shared.cache.clone());
+    segment.map(Arc::new).map_err(|error| match error {
+        SegmentError::Io(error) => error,
+        SegmentError::Corrupt(error) => io::Error::other(error),
+    })
+}

@@ -1,0 +1,261 @@
+//! A sealed segment: opened by its footer, read part by part through the cache. It never changes and
+//! answers no query by itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use speargun_runtime::{Disk, DiskFile};
+
+use crate::cache::{Cache, Item, Key, Part};
+use crate::dictionary::{Meta, Strings};
+use crate::encode::unpack;
+use crate::error::{Corrupt, SegmentError};
+use crate::format::{
+    CHUNK_IDS, CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES, Section,
+    SectionKind, VERSION, checksum, u32_le, u64_le,
+};
+use crate::page::Page;
+
+/// A segment of the store.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// Distinguishes segments in the cache for the life of the process.
+    number: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) facts: Facts,
+    pub(crate) bytes: u64,
+    directory: Extent,
+    file: Arc<dyn DiskFile>,
+    cache: Arc<Cache>,
+}
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+impl Segment {
+    /// Opens the segment file; its footer and directory are checked, its pages when they are read.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        cache: Arc<Cache>,
+    ) -> Result<Self, SegmentError> {
+        let file = disk.open(path)?;
+        let bytes = file.len()?;
+        if bytes < (HEADER_BYTES + FOOTER_BYTES) as u64 {
+            return Err(Corrupt("the file is shorter than a segment").into());
+        }
+        let mut footer = [0; FOOTER_BYTES];
+        file.read_exact_at(&mut footer, bytes - FOOTER_BYTES as u64)?;
+        let footer = Footer::decode(&footer)?;
+        if footer.version > VERSION {
+            return Err(Corrupt("the segment has a newer format").into());
+        }
+        let mut segment = Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            path: path.to_owned(),
+            facts: Facts::default(),
+            bytes,
+            directory: footer.directory,
+            file,
+            cache,
+        };
+        segment.facts = segment.directory()?.facts;
+        Ok(segment)
+    }
+
+    fn cached(
+        &self,
+        part: Part,
+        load: impl FnOnce() -> Result<Item, SegmentError>,
+    ) -> Result<Item, SegmentError> {
+        self.cache.get(
+            Key {
+                segment: self.number,
+                part,
+            },
+            load,
+        )
+    }
+
+    /// Returns stored bytes whose checksum is right.
+    fn stored(&self, extent: &Extent) -> Result<Vec<u8>, SegmentError> {
+        if extent.offset.saturating_add(u64::from(extent.stored)) > self.bytes {
+            return Err(Corrupt("an extent lies beyond the file").into());
+        }
+        let mut stored = vec![0; extent.stored as usize];
+        self.file.read_exact_at(&mut stored, extent.offset)?;
+        if checksum(&stored) == extent.checksum {
+            Ok(stored)
+        } else {
+            Err(Corrupt("a checksum is wrong").into())
+        }
+    }
+
+    fn raw(&self, extent: &Extent) -> Result<Vec<u8>, SegmentError> {
+        Ok(unpack(
+            &self.stored(extent)?,
+            extent.raw as usize,
+            extent.compressed,
+        )?)
+    }
+
+    pub(crate) fn directory(&self) -> Result<Arc<Directory>, SegmentError> {
+        let load = || {
+            let raw = self.raw(&self.directory)?;
+            Ok(Item::Directory(Arc::new(Directory::decode(&raw)?)))
+        };
+        match self.cached(Part::Directory, load)? {
+            Item::Directory(directory) => Ok(directory),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    fn section(directory: &Directory, kind: SectionKind) -> Result<&Section, Corrupt> {
+        let section = directory
+            .sections
+            .iter()
+            .find(|section| section.kind == kind);
+        section.ok_or(Corrupt("a section is missing"))
+    }
+
+    pub(crate) fn meta(&self) -> Result<Arc<Meta>, SegmentError> {
+        let load = || {
+            let directory = self.directory()?;
+            let raw = self.raw(&Self::section(&directory, SectionKind::Meta)?.extent)?;
+            Ok(Item::Meta(Arc::new(Meta::decode(&raw)?)))
+        };
+        match self.cached(Part::Meta, load)? {
+            Item::Meta(meta) => Ok(meta),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    /// Returns the page with this index.
+    pub(crate) fn page(&self, index: usize) -> Result<Arc<Page>, SegmentError> {
+        let load = || {
+            let directory = self.directory()?;
+            let entry = directory
+                .pages
+                .get(index)
+                .ok_or(Corrupt("a page is missing"))?;
+            let stored = self.stored(&entry.extent)?;
+            let page = Page::open(stored, entry.rows as usize, entry.traces as usize)?;
+            Ok(Item::Page(Arc::new(page)))
+        };
+        match self.cached(Part::Page(index as u32), load)? {
+            Item::Page(page) => Ok(page),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    /// Returns the chunks of a column's dictionary as indexes of sections.
+    pub(crate) fn value_sections(directory: &Directory, column: u32) -> Vec<usize> {
+        let sections = directory.sections.iter().enumerate();
+        sections
+            .filter(|(_, s)| s.kind == SectionKind::Values && s.column == column)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Returns a chunk of a column's dictionary.
+    pub(crate) fn values(&self, section: usize) -> Result<Arc<Strings>, SegmentError> {
+        let load = || {
+            let directory = self.directory()?;
+            let section = directory.sections.get(section);
+            let section = section.ok_or(Corrupt("a section is missing"))?;
+            let strings = Strings::read_chunk(&self.raw(&section.extent)?)?;
+            if strings.len() > CHUNK_VALUES {
+                return Err(Corrupt("a dictionary has too many strings").into());
+            }
+            Ok(Item::Values(Arc::new(strings)))
+        };
+        match self.cached(Part::Values(section as u32), load)? {
+            Item::Values(values) => Ok(values),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    fn highs(&self) -> Result<Arc<Vec<u8>>, SegmentError> {
+        let load = || {
+            let directory = self.directory()?;
+            let section = Self::section(&directory, SectionKind::Highs)?;
+            Ok(Item::Highs(Arc::new(self.raw(&section.extent)?)))
+        };
+        match self.cached(Part::Highs, load)? {
+            Item::Highs(highs) => Ok(highs),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    /// Returns the lower halves of the trace ids of a chunk.
+    pub(crate) fn lows(&self, chunk: usize) -> Result<Vec<u64>, SegmentError> {
+        let directory = self.directory()?;
+        let section = Self::section(&directory, SectionKind::Lows)?;
+        let traces = self.facts.traces as usize;
+        let first = chunk * CHUNK_IDS;
+        let count = traces.saturating_sub(first).min(CHUNK_IDS);
+        let len = count * 8 + 4;
+        let offset = chunk * (CHUNK_IDS * 8 + 4);
+        if offset + len > section.extent.stored as usize {
+            return Err(Corrupt("the id table is too short").into());
+        }
+        let mut stored = vec![0; len];
+        self.file
+            .read_exact_at(&mut stored, section.extent.offset + offset as u64)?;
+        let (ids, sum) = stored.split_at(count * 8);
+        if checksum(ids) != u32_le(sum) {
+            return Err(Corrupt("a checksum of the id table is wrong").into());
+        }
+        Ok(ids.chunks_exact(8).map(u64_le).collect())
+    }
+
+    /// Returns the lower halves of `count` trace ids from the trace with index `first`.
+    pub(crate) fn trace_lows(&self, first: u32, count: usize) -> Result<Vec<u64>, SegmentError> {
+        let (first, mut all) = (first as usize, Vec::new());
+        for chunk in first / CHUNK_IDS..(first + count).div_ceil(CHUNK_IDS) {
+            all.extend(self.lows(chunk)?);
+        }
+        let skip = first % CHUNK_IDS;
+        let lows = all
+            .get(skip..skip + count)
+            .ok_or(Corrupt("the id table is too short"))?;
+        Ok(lows.to_vec())
+    }
+
+    /// Returns the index among all traces of the segment of the one whose lower half is `low`.
+    pub(crate) fn locate(&self, low: u64) -> Result<Option<u32>, SegmentError> {
+        let directory = self.directory()?;
+        let behind = directory.fences.partition_point(|&fence| fence <= low);
+        let Some(chunk) = behind.checked_sub(1) else {
+            return Ok(None);
+        };
+        let place = self.lows(chunk)?.binary_search(&low).ok();
+        Ok(place.map(|place| (chunk * CHUNK_IDS + place) as u32))
+    }
+
+    /// Returns the upper half of the id of a trace's first row.
+    pub(crate) fn high(&self, trace: u32) -> Result<u64, SegmentError> {
+        let highs = self.highs()?;
+        let at = trace as usize * 8;
+        let bytes = highs
+            .get(at..at + 8)
+            .ok_or(Corrupt("the id table is too short"))?;
+        Ok(u64_le(bytes))
+    }
+
+    /// Returns the page that holds a trace, and the trace's index in it.
+    pub(crate) fn page_of(&self, trace: u32) -> Result<(usize, usize), SegmentError> {
+        let directory = self.directory()?;
+        let behind = directory
+            .pages
+            .partition_point(|page| page.first_trace <= trace);
+        let index = behind
+            .checked_sub(1)
+            .ok_or(Corrupt("a trace has no page"))?;
+        let first = directory
+            .pages
+            .get(index)
+            .map_or(0, |page| page.first_trace);
+        Ok((index, (trace - first) as usize))
+    }
+}

@@ -1,0 +1,362 @@
+//! The store: the head that takes writes, heads waiting to be sealed, the live segments, and the
+//! two threads that move spans from the left to the right. Queries work on a snapshot.
+//!
+//! ```text
+//! write ─▶ head ──full──▶ sealing (at most 2) ──sealer──▶ segments ◀──compactor── merge, retention
+//! ```
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use speargun_model::SpanBatch;
+use speargun_runtime::{Clock, Disk};
+use speargun_storage::{Position, SpanWriter, WriteError};
+
+use crate::cache::Cache;
+use crate::compact;
+use crate::config::Config;
+use crate::error::OpenError;
+use crate::head::Head;
+use crate::manifest::Manifest;
+use crate::recover;
+use crate::seal;
+use crate::segment::Segment;
+use crate::stats::{self, Counters, Stats};
+
+/// Frozen heads that may wait for the sealer; a writer waits while there are more.
+const SEALING_MAX: usize = 2;
+/// How long the sealer and the compactor pause after an error.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often the compactor looks for work.
+const TICK: Duration = Duration::from_secs(1);
+/// How long closing waits for the last head to be sealed; what is not is in the journal.
+const CLOSE: Duration = Duration::from_secs(8);
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct SegmentStore {
+    pub(crate) shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What threads and queries share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) counters: Counters,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Held by whoever merges and deletes.
+    pub(crate) housekeeping: Mutex<()>,
+    /// Held while the manifest is replaced, so that changes of the list follow one another.
+    commit: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    head: Head,
+    sealing: VecDeque<Arc<Head>>,
+    segments: Arc<Vec<Arc<Segment>>>,
+    durable: Position,
+    /// Why the last seal failed, until one succeeds.
+    trouble: Option<String>,
+    closing: bool,
+}
+
+/// What a query sees: everything written before it began, in order of arrival.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) segments: Arc<Vec<Arc<Segment>>>,
+    pub(crate) heads: Vec<Arc<Head>>,
+}
+
+/// A change of the list of segments.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// Numbers (first heads) of segments that go.
+    pub(crate) remove: Vec<u64>,
+    pub(crate) add: Option<Arc<Segment>>,
+    /// Whether the added segment is the oldest head that waits for sealing.
+    pub(crate) sealed: bool,
+}
+
+impl SegmentStore {
+    /// Opens the store in its folder and starts its threads. A segment that is damaged is put
+    /// aside and reported; the rest is served.
+    pub fn open(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let cache = Arc::new(Cache::new(config.cache_bytes));
+        let recovered = recover::recover(&*disk, &config.dir, &cache)?;
+        let shared = Arc::new(Shared {
+            config,
+            disk,
+            clock,
+            cache,
+            counters: Counters::default(),
+            state: Mutex::new(State {
+                head: Head::new(recovered.next_head),
+                sealing: VecDeque::new(),
+                segments: Arc::new(recovered.segments),
+                durable: Position(recovered.durable),
+                trouble: None,
+                closing: false,
+            }),
+            changed: Condvar::new(),
+            housekeeping: Mutex::new(()),
+            commit: Mutex::new(()),
+        });
+        let store = Self {
+            shared,
+            threads: Mutex::new(vec![]),
+        };
+        store.spawn("segment-seal", seal_all)?;
+        store.spawn("segment-merge", keep_house)?;
+        Ok(Arc::new(store))
+    }
+
+    fn spawn(&self, name: &str, run: fn(&Shared)) -> Result<(), OpenError> {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let handle = thread
+            .spawn(move || run(&shared))
+            .map_err(|source| OpenError::Io {
+                path: self.shared.config.dir.clone(),
+                source,
+            })?;
+        self.threads.lock().push(handle);
+        Ok(())
+    }
+
+    /// Seals what the head holds, full or not, and waits until all is in segments.
+    pub fn seal(&self) -> Result<(), WriteError> {
+        self.shared.freeze();
+        self.shared.wait_sealed(Duration::MAX)
+    }
+
+    /// Merges and deletes until there is nothing left to do, on the caller's thread.
+    pub fn compact(&self) -> io::Result<()> {
+        while compact::step(&self.shared)? {}
+        Ok(())
+    }
+
+    /// Returns the figures for metrics.
+    pub fn stats(&self) -> Stats {
+        stats::of(&self.shared)
+    }
+}
+
+impl SpanWriter for SegmentStore {
+    fn write(&self, group: &[Arc<SpanBatch>], end: Position) -> Result<(), WriteError> {
+        let shared = &self.shared;
+        let mut state = shared.state.lock();
+        while state.sealing.len() >= SEALING_MAX && !state.closing {
+            shared.changed.wait(&mut state);
+        }
+        if state.closing {
+            return Err(WriteError::Busy("the store is closing".into()));
+        }
+        state.head.push(group, end, shared.clock.now_ms());
+        if state.head.rows >= shared.config.seal_rows
+            || state.head.bytes >= shared.config.seal_bytes
+        {
+            state.freeze();
+            shared.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    fn durable_position(&self) -> Position {
+        self.shared.state.lock().durable
+    }
+
+    fn close(&self) -> Result<(), WriteError> {
+        self.shared.freeze();
+        let sealed = self.shared.wait_sealed(CLOSE);
+        self.shared.stop();
+        for thread in self.threads.lock().drain(..) {
+            thread
+                .join()
+                .map_err(|_| WriteError::Failed("a thread panicked".into()))?;
+        }
+        sealed
+    }
+}
+
+impl Drop for SegmentStore {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl State {
+    fn freeze(&mut self) {
+        if self.head.rows > 0 {
+            let next = Head::new(self.head.number + 1);
+            self.sealing
+                .push_back(Arc::new(std::mem::replace(&mut self.head, next)));
+        }
+    }
+}
+
+impl Shared {
+    fn freeze(&self) {
+        self.state.lock().freeze();
+        self.changed.notify_all();
+    }
+
+    fn stop(&self) {
+        self.state.lock().closing = true;
+        self.changed.notify_all();
+    }
+
+    fn wait_sealed(&self, limit: Duration) -> Result<(), WriteError> {
+        let mut state = self.state.lock();
+        while !state.sealing.is_empty() {
+            let waited = self
+                .changed
+                .wait_for(&mut state, limit.min(Duration::from_hours(1)));
+            if let Some(trouble) = &state.trouble
+                && waited.timed_out()
+            {
+                return Err(WriteError::Busy(trouble.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what a query that starts now sees.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let state = self.state.lock();
+        let mut heads: Vec<Arc<Head>> = state.sealing.iter().cloned().collect();
+        heads.push(Arc::new(state.head.clone()));
+        Snapshot {
+            segments: state.segments.clone(),
+            heads,
+        }
+    }
+
+    /// Returns why sealing fails, if it does.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.state.lock().trouble.clone()
+    }
+
+    /// Replaces the manifest, then the list of segments, then deletes the files that went.
+    pub(crate) fn commit(&self, change: &Change) -> io::Result<()> {
+        let _one_at_a_time = self.commit.lock();
+        let (before, durable) = {
+            let state = self.state.lock();
+            (state.segments.clone(), state.durable)
+        };
+        let (gone, mut kept): (Vec<_>, Vec<_>) = before
+            .iter()
+            .cloned()
+            .partition(|s| change.remove.contains(&s.facts.first));
+        kept.extend(change.add.clone());
+        kept.sort_by_key(|segment| segment.facts.first);
+        let durable = match &change.add {
+            Some(added) if change.sealed => Position(added.facts.end_position),
+            _ => durable,
+        };
+        let segments = kept.iter().map(|s| (s.facts.first, s.facts.last)).collect();
+        let manifest = Manifest {
+            durable: durable.0,
+            segments,
+        };
+        manifest.write(&*self.disk, &self.config.dir)?;
+        {
+            let mut state = self.state.lock();
+            state.segments = Arc::new(kept);
+            state.durable = durable;
+            if change.sealed {
+                state.sealing.pop_front();
+                state.trouble = None;
+            }
+        }
+        self.changed.notify_all();
+        for segment in gone {
+            if let Err(error) = self.disk.remove(&segment.path) {
+                tracing::warn!(path = %segment.path.display(), %error, "a file stays until restart");
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts and reports a read that met damaged bytes.
+    pub(crate) fn report_damage(&self, path: &Path, error: &crate::error::SegmentError) {
+        let seen = self.counters.corrupt_reads.fetch_add(1, Ordering::Relaxed);
+        // The first ones name the file; a damaged page is met by every query that follows.
+        if seen < 32 || seen.is_power_of_two() {
+            tracing::error!(path = %path.display(), %error, "a part of a segment can't be read");
+        }
+    }
+
+    /// Waits for a change or the time; returns whether the store is closing.
+    fn pause(&self, time: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.closing {
+            self.changed.wait_for(&mut state, time);
+        }
+        state.closing
+    }
+}
+
+/// The sealer: turns frozen heads into segments, oldest first, until the store closes.
+fn seal_all(shared: &Shared) {
+    loop {
+        let head = {
+            let mut state = shared.state.lock();
+            while state.sealing.is_empty() && !state.closing {
+                shared.changed.wait(&mut state);
+            }
+            match state.sealing.front() {
+                Some(head) => head.clone(),
+                None => return,
+            }
+        };
+        if let Err(error) = seal::seal(shared, &head) {
+            shared.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "a segment could not be written; trying again");
+            shared.state.lock().trouble = Some(error.to_string());
+            if shared.pause(RETRY) {
+                return;
+            }
+        }
+    }
+}
+
+/// The compactor: seals heads that have waited long, merges, deletes what is past retention.
+fn keep_house(shared: &Shared) {
+    let mut pause = TICK;
+    while !shared.pause(pause) {
+        let now = shared.clock.now_ms();
+        let waited = {
+            let state = shared.state.lock();
+            state.head.rows > 0
+                && now.saturating_sub(state.head.arrived_min_ms) >= shared.config.seal_age_ms
+        };
+        if waited {
+            shared.freeze();
+        }
+        pause = TICK;
+        if let Err(error) = compact::step(shared) {
+            shared
+                .counters
+                .failed_merges
+                .fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "merging failed; trying again");
+            pause = RETRY;
+        }
+    }
+}
