@@ -23,10 +23,10 @@ fn main() -> Result<()> {
     let words = Words::read()?;
     let about = format!(
         "Reference workload over loopback, {CONNECTIONS} keep-alive connections, every body \
-         acknowledged with 202 (by default after the journal's sync), counted and read back. CPU \
-         is that of all the server's threads: while loading, until the last answer; with merging, \
-         until it is idle. Bytes a span are those of the segments after an orderly end, which seals \
-         what is in memory, without the journal's recycled files."
+         acknowledged with 202 (by default after the journal's sync), counted and read back. \
+         CPU is that of all the server's threads: while loading, until the last answer; with \
+         merging, until it is idle. Bytes a span are those of the segments after an orderly \
+         end, which seals what is in memory, without the journal's recycled files."
     );
     let mut report = Report::new("ingest", &about);
     report.head(&[
