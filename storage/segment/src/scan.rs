@@ -1,6 +1,7 @@
 //! Which traces of a segment meet which criteria: by its dictionaries first, then page by page over
 //! the columns that the criteria need.
 
+use hashbrown::HashMap;
 use speargun_model::TraceId;
 use speargun_storage::{TagTerm, Window};
 
@@ -124,34 +125,21 @@ impl<'s> Scan<'s> {
         for ((trace, bounds), low) in starts.windows(2).enumerate().zip(lows) {
             let &[start, end] = bounds else { continue };
             let of_trace = bits.get(start..end).unwrap_or_default();
-            let bits = of_trace.iter().fold(0, |all, bits| all | bits);
-            if !self.criteria.matter(bits) {
+            let all = of_trace.iter().fold(0, |all, bits| all | bits);
+            if !self.criteria.matter(all) {
                 continue;
             }
             let times = times.get(start..end).unwrap_or_default();
-            let inside = times
-                .iter()
-                .filter(|&&time| time != 0 && inside(&self.window, time));
-            let newest_us = inside.max().copied().unwrap_or_default();
             let high = self.segment.high(first_trace + trace as u32)?;
-            visit(Match {
-                id: TraceId { high, low },
-                bits,
-                newest_us,
-            });
-            // Other ids with this lower half: which rows are theirs is for the test to find out.
-            for row in start..end {
-                let other = highs.get(row);
-                if other != 0 {
-                    visit(Match {
-                        id: TraceId {
-                            high: high ^ other,
-                            low,
-                        },
-                        bits,
-                        newest_us,
-                    });
-                }
+            let rows = (start..end).zip(of_trace).zip(times);
+            let rows = rows.map(|((row, &bits), &time)| (highs.get(row), bits, time));
+            for (other, bits, newest_us) in by_high(&self.window, rows) {
+                let high = high ^ other;
+                visit(Match {
+                    id: TraceId { high, low },
+                    bits,
+                    newest_us,
+                });
             }
         }
         Ok(())
@@ -295,6 +283,35 @@ fn annotations(page: &Page, term: &Term<'_>, bits: &mut [Bits]) -> Result<(), Se
         }
     }
     Ok(())
+}
+
+/// Returns for each upper half among the rows of one lower half what its rows meet, and their newest
+/// time inside the window; rows come as upper half, bits and time. Nearly always there is one.
+fn by_high(
+    window: &Window,
+    rows: impl Iterator<Item = (u64, Bits, u64)>,
+) -> impl Iterator<Item = (u64, Bits, u64)> {
+    let mut one: Option<(u64, Bits, u64)> = None;
+    let mut others: HashMap<u64, (Bits, u64)> = HashMap::default();
+    for (high, bits, time) in rows {
+        let time = if inside(window, time) { time } else { 0 };
+        let (known, newest) = match &mut one {
+            Some((first, known, newest)) if *first == high => (known, newest),
+            Some(_) => {
+                let (known, newest) = others.entry(high).or_default();
+                (known, newest)
+            }
+            None => {
+                one = Some((high, bits, time));
+                continue;
+            }
+        };
+        *known |= bits;
+        *newest = time.max(*newest);
+    }
+    let others = others.into_iter();
+    one.into_iter()
+        .chain(others.map(|(high, (bits, newest))| (high, bits, newest)))
 }
 
 /// Returns whether the millisecond of a time lies in the window.

@@ -1,6 +1,7 @@
 //! Finding traces: sources from new to old, each says which traces meet which criteria in it; a trace
-//! whose criteria are all met between its sources is fetched whole and tested. Exact but for two
-//! bounds: [`SPREAD_MS`] and [`PARTIAL_MAX`].
+//! whose criteria are all met between its sources is fetched whole and tested. Exact but for the bounds
+//! [`SPREAD_MS`] and [`PARTIAL_MAX`], and for which matches a limit leaves out: sources are searched
+//! until there are enough, so that a trace that only older sources complete may not be among them.
 
 use hashbrown::HashMap;
 use speargun_model::{Span, TraceId};
@@ -14,7 +15,7 @@ use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
 
 /// How far beyond the window a segment's spans may lie and still add to a trace inside it. Spans of
-/// a trace that are later than this after the window's end are not searched, only answered.
+/// a trace in segments that are farther away are not searched, only answered.
 const SPREAD_MS: u64 = 60_000;
 /// Traces that meet some criteria but not yet all, beyond which further ones are not kept: a bound
 /// on memory of about 50 MB.
@@ -87,12 +88,17 @@ pub(crate) fn search(
 
 /// Returns the segments that may hold spans of traces in the window, newest times first.
 fn by_time<'s>(segments: &'s [std::sync::Arc<Segment>], window: &Window) -> Vec<&'s Segment> {
-    let (start, end) = (window.start_ms(), window.end_ms.saturating_add(SPREAD_MS));
+    let start = window.start_ms().saturating_sub(SPREAD_MS);
+    let end = window.end_ms.saturating_add(SPREAD_MS);
+    // Where no span has a time, nothing says that it is another one.
+    let untimed = |segment: &&Segment| segment.facts.rows == segment.facts.untimed;
     let mut all: Vec<&Segment> = segments
         .iter()
         .map(|segment| &**segment)
-        .filter(|segment| segment.facts.time_max_us / 1000 >= start)
-        .filter(|segment| segment.facts.time_min_us / 1000 <= end)
+        .filter(|segment| {
+            let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
+            untimed(segment) || greatest / 1000 >= start && least / 1000 <= end
+        })
         .collect();
     all.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
     all
