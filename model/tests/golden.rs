@@ -1,6 +1,6 @@
 //! Bodies and what Zipkin's own codec made of them: recorded by running its library and its
-//! server, a body and its answer in turn. Left out are links to another project's help pages, and the few cases where
-//! Zipkin writes what is no address or no text.
+//! server, a body and its answer in turn. Left out are links to another project's help pages, and
+//! the few cases where Zipkin writes what is no address or no text.
 
 #![expect(
     clippy::indexing_slicing,

@@ -134,7 +134,8 @@ proptest! {
                 if order & 1 << 40 != 0 {
                     fields.reverse();
                 }
-                fields.insert(middle, ("unknown".into(), json!({"id": [middle, null, {"traceId": "x"}]})));
+                let unknown = json!({"id": [middle, null, {"traceId": "x"}]});
+                fields.insert(middle, ("unknown".into(), unknown));
                 Value::from(Map::from_iter(fields))
             })
             .collect();

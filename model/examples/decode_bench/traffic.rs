@@ -17,7 +17,8 @@ const SERVICES: [&str; 6] = [
     "order-processor",
 ];
 
-const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36";
+const AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 \
+    (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36";
 
 const QUERY: &str =
     "select p.id, p.sku, p.name, p.price_cents from products p where p.category_id = ? limit 24";

@@ -31,7 +31,8 @@ use fault::Fault;
 /// The end of a key that only JSON v1 has (`binaryAnnotations`), by which Zipkin tells the two.
 static VERSION_1: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("yAnnotations\""));
 
-/// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and nothing else.
+/// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
+/// nothing else.
 pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Result<(), DecodeError> {
     if matches!(body, b"" | b"[]") {
         return Ok(());

@@ -25,7 +25,8 @@ pub use encode::{encode_span, encode_spans};
 
 use reader::{Fault, Reader, rule};
 
-/// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and nothing else.
+/// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
+/// nothing else.
 pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Result<(), DecodeError> {
     read_list(body, bounds.spans_max, out).map_err(reader::explain)
 }

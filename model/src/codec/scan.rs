@@ -238,7 +238,9 @@ mod tests {
     proptest! {
         #[test]
         fn windows_are_read_alike_by_every_body(
-            window in prop::array::uniform16(prop_oneof![any::<u8>(), b' '..=b'~', Just(b'"'), Just(b'\\')]),
+            window in prop::array::uniform16(
+                prop_oneof![any::<u8>(), b' '..=b'~', Just(b'"'), Just(b'\\')]
+            ),
         ) {
             let expected = Stops {
                 any: naive(&window, |b| b == b'"' || b == b'\\'),
@@ -269,7 +271,9 @@ mod tests {
         }
 
         #[test]
-        fn lowering_is_needed_iff_a_byte_asks_for_it(text in "[a-z0-9 ]{0,40}[A-Zäa-z]?[a-z]{0,20}") {
+        fn lowering_is_needed_iff_a_byte_asks_for_it(
+            text in "[a-z0-9 ]{0,40}[A-Zäa-z]?[a-z]{0,20}"
+        ) {
             let expected = text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii());
             prop_assert_eq!(needs_lowering(text.as_bytes()), expected);
         }

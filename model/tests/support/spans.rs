@@ -75,7 +75,9 @@ prop_compose! {
     /// Returns a span that JSON v2 and proto3 can both say.
     pub(crate) fn span()(
         ids in (any::<u64>(), 1_u64.., 0_u64.., 1_u64..),
-        kind in option::of(prop::sample::select(&[Kind::Client, Kind::Server, Kind::Producer, Kind::Consumer][..])),
+        kind in option::of(prop::sample::select(
+            &[Kind::Client, Kind::Server, Kind::Producer, Kind::Consumer][..]
+        )),
         name in name(),
         times in (time(), time()),
         endpoints in (endpoint(), endpoint()),

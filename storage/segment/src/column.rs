@@ -1,4 +1,5 @@
-//! A column of values under construction: numbered while they repeat, kept plain once they rarely do.
+//! A column of values under construction: numbered while they repeat, kept plain once they rarely
+//! do.
 
 use crate::intern::Interner;
 

@@ -1,5 +1,5 @@
-//! Spans as fixed-size rows over dictionaries, before they are sorted and written: what a segment is
-//! made of. Rows come from batches here, and from other segments in [`crate::absorb`].
+//! Spans as fixed-size rows over dictionaries, before they are sorted and written: what a segment
+//! is made of. Rows come from batches here, and from other segments in [`crate::absorb`].
 //!
 //! Tag keys are columns. The keys of a span, in the order received, are its *shape*; shapes are
 //! found by walking a trie from the span's operation, so that the usual next key costs a comparison

@@ -287,7 +287,8 @@ impl Shared {
         self.changed.notify_all();
         for segment in gone {
             if let Err(error) = self.disk.remove(&segment.path) {
-                tracing::warn!(path = %segment.path.display(), %error, "a file stays until restart");
+                let path = segment.path.display();
+                tracing::warn!(%path, %error, "a file stays until restart");
             }
         }
         Ok(())
