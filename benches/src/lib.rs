@@ -1,1 +1,16 @@
-//! Placeholder.
+//! What the benchmarks share: the reference workload and the means to measure. The product does
+//! not use this crate.
+//!
+//! # Layout
+//!
+//! - [`workload`]: the spans that all figures are about, as JSON and proto3 bodies.
+//! - [`load`]: sends prepared requests over many connections and checks every answer.
+//! - [`process`]: what another process costs: CPU, memory, disk.
+//! - [`measure`]: this thread's CPU clock, medians, the words of the command line.
+//! - [`report`]: a table with the machine, the commit and the command that made it.
+
+pub mod load;
+pub mod measure;
+pub mod process;
+pub mod report;
+pub mod workload;

@@ -29,7 +29,10 @@ pub fn check_json_v1(body: &[u8]) -> Result<(), &'static str> {
         return Err("Expected a JSON_V1 encoded list\n");
     }
     let version_2 = [&b"Endpoint\""[..], b"\"tags\""];
-    if version_2.iter().any(|text| memmem::find(body, text).is_some()) {
+    if version_2
+        .iter()
+        .any(|text| memmem::find(body, text).is_some())
+    {
         return Err("Expected a JSON_V1 encoded list, but received: JSON_V2\n");
     }
     Ok(())

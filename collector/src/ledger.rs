@@ -189,10 +189,7 @@ impl Ledger {
     /// Returns spans and bytes of the last message.
     pub fn last_message(&self, transport: Transport) -> (u64, u64) {
         let [spans, bytes] = &*self.last[transport as usize];
-        (
-            spans.load(Ordering::Relaxed),
-            bytes.load(Ordering::Relaxed),
-        )
+        (spans.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed))
     }
 
     fn at(&self, page: Page, transport: Transport, index: usize) -> &AtomicU64 {

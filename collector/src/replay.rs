@@ -63,7 +63,9 @@ pub fn replay(
         },
         failed: None,
     };
-    let replayed = journal.replay(from, &mut |position, record| reader.visit(position, &record))?;
+    let replayed = journal.replay(from, &mut |position, record| {
+        reader.visit(position, &record)
+    })?;
     reader.flush();
     if let Some(error) = reader.failed {
         return Err(error.into());

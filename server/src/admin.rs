@@ -23,7 +23,12 @@ pub(crate) fn health(app: &App, path: &str) -> Reply {
         .condition
         .failure()
         .map(|why| format!("WriteError: {why}"))
-        .or_else(|| app.reader.check().err().map(|why| format!("ReadError: {why}")));
+        .or_else(|| {
+            app.reader
+                .check()
+                .err()
+                .map(|why| format!("ReadError: {why}"))
+        });
     let (status, word) = match failure {
         None => (StatusCode::OK, "UP"),
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),

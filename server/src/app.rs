@@ -11,6 +11,7 @@ use crate::front::cors::Origins;
 use crate::page::Page;
 use crate::queries::Queries;
 use crate::settings::Settings;
+use crate::wiring::engine::Figures;
 
 /// Shared by all shards.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct App {
     pub(crate) handover: Arc<Handover>,
     pub(crate) condition: Arc<Condition>,
     pub(crate) reader: Arc<dyn SpanReader>,
+    /// The engine's own figures.
+    pub(crate) figures: Figures,
     /// One permit a connection.
     pub(crate) connections: Arc<Semaphore>,
 }

@@ -59,7 +59,10 @@ mod tests {
         let held = FolderLock::take(&data).unwrap();
         let refused = FolderLock::take(&data).unwrap_err().to_string();
         let pid = std::process::id().to_string();
-        assert!(refused.ends_with(&format!("in use by process {pid}")), "{refused}");
+        assert!(
+            refused.ends_with(&format!("in use by process {pid}")),
+            "{refused}"
+        );
         drop(held);
         FolderLock::take(&data).unwrap();
     }

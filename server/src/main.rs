@@ -4,7 +4,8 @@
 //! # Layout
 //!
 //! - [`settings`]: what the operator decides.
-//! - [`wiring`]: which parts there are, how they start and end; the only place that names an engine.
+//! - [`wiring`]: which parts there are, how they start and end; the only place that names an
+//! engine.
 //! - [`front`]: sockets, HTTP, routes.
 //! - [`queries`], [`admin`], [`page`]: what the routes answer.
 //! - [`lock`]: one process a data folder.

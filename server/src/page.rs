@@ -129,7 +129,10 @@ fn config(settings: &PageSettings, search_enabled: bool) -> String {
         ("searchEnabled", Json::raw(search_enabled)),
         ("logsUrl", Json::text_or_null(&settings.logs_url)),
         ("supportUrl", Json::text_or_null(&settings.support_url)),
-        ("archivePostUrl", Json::text_or_null(&settings.archive_post_url)),
+        (
+            "archivePostUrl",
+            Json::text_or_null(&settings.archive_post_url),
+        ),
         ("archiveUrl", Json::text_or_null(&settings.archive_url)),
         ("dependency", dependency),
     ])

@@ -57,7 +57,12 @@ impl Queries {
     }
 
     /// Answers a query of the API.
-    pub(crate) async fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> Reply {
+    pub(crate) async fn answer(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Reply {
         if !path.starts_with("/api/v2/") {
             return reply::not_found();
         }
@@ -100,7 +105,8 @@ fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
         if query.reply.is_closed() {
             continue;
         }
-        let mut reply = answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
+        let mut reply =
+            answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
         reply::compress(&mut reply, &query.headers);
         // It fails when the client went away meanwhile.
         let _unheard = query.reply.send(reply);

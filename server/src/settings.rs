@@ -187,7 +187,9 @@ impl Texts {
     fn memory(&self, name: &'static str) -> Result<usize, SettingError> {
         self.get_with(name, "a size from 1KB to 1GB, as in 64MB", |text| {
             let ByteCount(bytes) = ByteCount::parse(text)?;
-            (1 << 10..=1 << 30).contains(&bytes).then_some(bytes as usize)
+            (1 << 10..=1 << 30)
+                .contains(&bytes)
+                .then_some(bytes as usize)
         })
     }
 
@@ -202,7 +204,9 @@ impl Texts {
 
     fn wrong(&self, name: &'static str, allowed: &'static str) -> SettingError {
         let (value, place) = self.0.get(name).cloned().unwrap_or_default();
-        let value = table::find(name).map_or("", |setting| hidden(setting, &value)).to_owned();
+        let value = table::find(name)
+            .map_or("", |setting| hidden(setting, &value))
+            .to_owned();
         SettingError::Wrong {
             name,
             value,
@@ -320,7 +324,11 @@ impl Settings {
             journal_bytes: texts.get_with(
                 "SPEARGUN_JOURNAL_BYTES",
                 "a size of at least 64MB, as in 1GB",
-                |text| ByteCount::parse(text).map(|b| b.0).filter(|b| *b >= 64 << 20),
+                |text| {
+                    ByteCount::parse(text)
+                        .map(|b| b.0)
+                        .filter(|b| *b >= 64 << 20)
+                },
             )?,
             mem_spans_max: texts.count("MEM_MAX_SPANS")?,
             sampler: texts.get_with("COLLECTOR_SAMPLE_RATE", Share::ALLOWED, |text| {
@@ -331,14 +339,12 @@ impl Settings {
             page: page(texts, query.enabled)?,
             query,
             limits: limits(texts)?,
-            log: texts.get_with(
-                "SPEARGUN_LOG",
-                "off, error, warn, info or debug",
-                |text| {
-                    ["off", "error", "warn", "info", "debug"].contains(&text).then_some(())?;
-                    text.parse().ok()
-                },
-            )?,
+            log: texts.get_with("SPEARGUN_LOG", "off, error, warn, info or debug", |text| {
+                ["off", "error", "warn", "info", "debug"]
+                    .contains(&text)
+                    .then_some(())?;
+                text.parse().ok()
+            })?,
         })
     }
 }
@@ -380,7 +386,9 @@ fn page(texts: &Texts, query_enabled: bool) -> Result<PageSettings, SettingError
         })?,
         dependency_enabled: texts.get("ZIPKIN_UI_DEPENDENCY_ENABLED")?,
         low_error_rate: texts.get::<Share>("ZIPKIN_UI_DEPENDENCY_LOW_ERROR_RATE")?.0,
-        high_error_rate: texts.get::<Share>("ZIPKIN_UI_DEPENDENCY_HIGH_ERROR_RATE")?.0,
+        high_error_rate: texts
+            .get::<Share>("ZIPKIN_UI_DEPENDENCY_HIGH_ERROR_RATE")?
+            .0,
     })
 }
 

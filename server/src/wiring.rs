@@ -1,7 +1,7 @@
 //! Puts the parts together, starts them in order and ends them in order. The only place that names
 //! an engine.
 
-mod engine;
+pub(crate) mod engine;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -106,7 +106,10 @@ impl Backend {
         let app = Arc::new(App {
             origins: Origins::new(&settings.query.allowed_origins),
             page: Page::new(&settings.page, settings.query.search),
-            queries: Queries::start(query_limits, &engine::answer(&settings.query, &store.reader))?,
+            queries: Queries::start(
+                query_limits,
+                &engine::answer(&settings.query, &store.reader),
+            )?,
             limits: Limits {
                 bodies: BodyBounds {
                     bytes_max: limits.body_bytes_max,
@@ -118,6 +121,7 @@ impl Backend {
             handover,
             condition,
             reader: store.reader,
+            figures: store.figures,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             settings,
         });
@@ -167,7 +171,9 @@ impl Backend {
                 shard.join().map_err(|_| anyhow!("a shard panicked"))??;
             }
             handover.close();
-            let closed = committer.join().map_err(|_| anyhow!("the committer panicked"))?;
+            let closed = committer
+                .join()
+                .map_err(|_| anyhow!("the committer panicked"))?;
             closed.context("the store could not be closed")
         });
         match tokio::time::timeout(END_WITHIN, drained).await {

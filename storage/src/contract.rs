@@ -4,9 +4,12 @@
 //! An engine implements [`Harness`] in its tests and calls the macro
 //! [`contract_tests!`](crate::contract_tests), which makes one `#[test]` of each case:
 //!
-//! ```ignore
+//! ```text
 //! speargun_storage::contract_tests!(SegmentHarness);
 //! ```
+//!
+//! [`Random`] and [`assert_agree`] are for tests that tell an engine and a model the same random
+//! things and compare all answers.
 //!
 //! A case writes spans and looks at what the engine answers, before and after [`Harness::settle`].
 //! All times lie near [`NOW_MS`]: an engine that looks at a clock gets one that shows it.
@@ -27,16 +30,20 @@ use crate::read::{IdMode, ReadContext, SpanReader};
 use crate::request::{TraceRequest, Window};
 use crate::write::{Position, SpanWriter};
 
+pub mod agree;
 pub mod batch;
 pub mod dependencies;
 pub mod names;
+pub mod random;
 pub mod scale;
 pub mod search;
 pub mod spans;
 pub mod traces;
 pub mod window;
 
+pub use agree::assert_agree;
 pub use batch::batch_of;
+pub use random::Random;
 pub use spans::{NOW_MS, NOW_US, Sketch, span};
 
 /// What a case asks of a fresh store.

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`write`]: [`SpanWriter`], what comes out of the journal.
+//! - [`mod@write`]: [`SpanWriter`], what comes out of the journal.
 //! - [`request`]: [`TraceRequest`], a search that is already valid, and the test a trace passes.
 //! - [`read`]: [`SpanReader`], everything the query API asks.
 //! - [`order`]: the order of the spans of a trace, and equal spans once.

@@ -1,3 +1,65 @@
-//! The menu.
+//! The project's one menu, the same at the desk, in the hooks and in CI. It builds in seconds: the
+//! standard library and `anyhow`, nothing of the product.
+//!
+//! # Layout
+//!
+//! - [`steps`]: what each word of the menu does.
+//! - [`tools`]: what the tests need beside Rust, and how it is installed.
+//! - [`tidy`]: rules about the text of this repository.
+//! - [`shell`]: running commands.
 
-fn main() {}
+mod json;
+mod shell;
+mod steps;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+const MENU: &str = "\
+cargo xtask check            formatting, clippy, documentation, tidy
+cargo xtask tidy             the repository's own rules, dependency law included
+cargo xtask test             installs what the tests need, then check, unit, fuzz build and e2e
+cargo xtask unit             unit, contract and property tests of all crates but e2e
+cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
+cargo xtask crash [N]        the crash test with N kills (50)
+cargo xtask bench [NAME] ..  decode, ingest or read (all); writes benches/results
+cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
+cargo xtask tools            installs what the tests need into .tools
+cargo xtask setup            uses the hooks of .githooks
+cargo xtask ci               what CI runs: test";
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a command line tool talks on standard error"
+)]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["check"] => steps::check(),
+        ["tidy"] => steps::tidy(),
+        ["test" | "ci"] => steps::test(),
+        ["unit"] => steps::unit(),
+        ["e2e"] => steps::e2e(None),
+        ["e2e", filter] => steps::e2e(Some(filter)),
+        ["crash"] => steps::crash("50"),
+        ["crash", count] => steps::crash(count),
+        ["bench", rest @ ..] => steps::bench(rest),
+        ["fuzz", target] => steps::fuzz(target, "60"),
+        ["fuzz", target, seconds] => steps::fuzz(target, seconds),
+        ["tools"] => tools::install(),
+        ["setup"] => steps::setup(),
+        _ => {
+            eprintln!("{MENU}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

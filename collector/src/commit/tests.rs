@@ -56,7 +56,13 @@ impl SpanWriter for FakeEngine {
     }
 
     fn durable_position(&self) -> Position {
-        Position(self.groups.lock().unwrap().last().map_or(0, |group| group.1))
+        Position(
+            self.groups
+                .lock()
+                .unwrap()
+                .last()
+                .map_or(0, |group| group.1),
+        )
     }
 
     fn close(&self) -> Result<(), WriteError> {
@@ -124,7 +130,9 @@ impl Bench {
         let outcome = self.committer.commit(&group);
         self.committer.answer(&mut group, outcome);
         let mailbox = &self.committer.mailboxes[0];
-        std::iter::from_fn(|| mailbox.take()).map(|(_, outcome)| outcome).collect()
+        std::iter::from_fn(|| mailbox.take())
+            .map(|(_, outcome)| outcome)
+            .collect()
     }
 
     fn sum(&self, count: Count) -> u64 {

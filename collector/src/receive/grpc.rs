@@ -86,10 +86,9 @@ where
 fn unread(error: BodyError) -> GrpcVerdict {
     match error {
         BodyError::TooLarge => GrpcVerdict::new(Code::ResourceExhausted, "message is too large"),
-        BodyError::Busy => GrpcVerdict::new(
-            Code::ResourceExhausted,
-            "too many bodies are being read",
-        ),
+        BodyError::Busy => {
+            GrpcVerdict::new(Code::ResourceExhausted, "too many bodies are being read")
+        }
         BodyError::Broken => GrpcVerdict::new(Code::Internal, "the message could not be read"),
     }
 }

@@ -40,7 +40,11 @@ fn zipkin(app: &App, text: &mut Exposition) {
         text.family(family, "gauge", "of the last message");
         for transport in Transport::ALL {
             let (spans, bytes) = app.ledger.last_message(transport);
-            let value = if family.ends_with("spans") { spans } else { bytes };
+            let value = if family.ends_with("spans") {
+                spans
+            } else {
+                bytes
+            };
             text.sample(family, &[("transport", transport.name())], value);
         }
     }
@@ -49,7 +53,11 @@ fn zipkin(app: &App, text: &mut Exposition) {
 fn ledger(app: &App, text: &mut Exposition) {
     let ledger = &app.ledger;
     for (family, count, help) in [
-        ("speargun_spans_received_total", Count::Received, "spans decoded"),
+        (
+            "speargun_spans_received_total",
+            Count::Received,
+            "spans decoded",
+        ),
         ("speargun_spans_stored_total", Count::Stored, "spans stored"),
         (
             "speargun_spans_sampled_out_total",
@@ -64,11 +72,19 @@ fn ledger(app: &App, text: &mut Exposition) {
         }
     }
     let family = "speargun_spans_refused_total";
-    text.family(family, "counter", "spans refused, whose senders were told so");
+    text.family(
+        family,
+        "counter",
+        "spans refused, whose senders were told so",
+    );
     for transport in Transport::ALL {
         for reason in Reason::ALL {
             let labels = [("transport", transport.name()), ("reason", reason.name())];
-            text.sample(family, &labels, ledger.sum(transport, Count::Refused(reason)));
+            text.sample(
+                family,
+                &labels,
+                ledger.sum(transport, Count::Refused(reason)),
+            );
         }
     }
     let family = "speargun_spans_held";
@@ -91,15 +107,58 @@ fn process(app: &App, text: &mut Exposition) {
     let failed = u64::from(app.condition.failure().is_some());
     let full = u64::from(app.condition.is_full());
     for (family, kind, value, help) in [
-        ("speargun_queue_items", "gauge", items as u64, "requests that wait to be stored"),
-        ("speargun_queue_bytes", "gauge", bytes as u64, "bytes that wait to be stored"),
-        ("speargun_bodies_bytes", "gauge", bodies as u64, "bytes of requests being read"),
-        ("speargun_connections", "gauge", connections as u64, "open connections"),
-        ("speargun_groups_total", "counter", groups, "groups of requests stored together"),
-        ("speargun_syncs_total", "counter", syncs, "times the journal was synced"),
-        ("speargun_writes_failed", "gauge", failed, "1 when nothing is written any more"),
-        ("speargun_journal_full", "gauge", full, "1 while the journal has no space"),
-    ] {
+        (
+            "speargun_queue_items",
+            "gauge",
+            items as u64,
+            "requests that wait to be stored",
+        ),
+        (
+            "speargun_queue_bytes",
+            "gauge",
+            bytes as u64,
+            "bytes that wait to be stored",
+        ),
+        (
+            "speargun_bodies_bytes",
+            "gauge",
+            bodies as u64,
+            "bytes of requests being read",
+        ),
+        (
+            "speargun_connections",
+            "gauge",
+            connections as u64,
+            "open connections",
+        ),
+        (
+            "speargun_groups_total",
+            "counter",
+            groups,
+            "groups of requests stored together",
+        ),
+        (
+            "speargun_syncs_total",
+            "counter",
+            syncs,
+            "times the journal was synced",
+        ),
+        (
+            "speargun_writes_failed",
+            "gauge",
+            failed,
+            "1 when nothing is written any more",
+        ),
+        (
+            "speargun_journal_full",
+            "gauge",
+            full,
+            "1 while the journal has no space",
+        ),
+    ]
+    .into_iter()
+    .chain(app.figures.read())
+    {
         text.family(family, kind, help);
         text.sample(family, &[], value);
     }

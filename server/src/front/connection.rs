@@ -48,9 +48,8 @@ pub(crate) async fn serve(stream: TcpStream, service: Rc<Service>, ending: watch
         return;
     };
     let io = TokioIo::new(stream);
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        Rc::clone(&service).answer(request)
-    });
+    let service =
+        service_fn(move |request: http::Request<Incoming>| Rc::clone(&service).answer(request));
     // A connection that ends in an error has nobody left to tell, and is no news.
     if http2 {
         serve_http2(io, service, ending).await;

@@ -157,8 +157,8 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
 fn gzip(data: &[u8]) -> Vec<u8> {
     use std::io::Read;
     let mut packed = Vec::with_capacity(data.len() / 4);
-    let read = flate2::bufread::GzEncoder::new(data, flate2::Compression::fast())
-        .read_to_end(&mut packed);
+    let read =
+        flate2::bufread::GzEncoder::new(data, flate2::Compression::fast()).read_to_end(&mut packed);
     debug_assert!(read.is_ok(), "memory can be read");
     packed
 }
@@ -193,7 +193,10 @@ mod tests {
             })
         };
         assert_eq!(packed(4000, "br, gzip").as_deref(), Some(&body[..]));
-        assert_eq!(packed(2048, "gzip;q=0.5").map(|text| text.len()), Some(2048));
+        assert_eq!(
+            packed(2048, "gzip;q=0.5").map(|text| text.len()),
+            Some(2048)
+        );
         assert_eq!(packed(2047, "gzip"), None);
         assert_eq!(packed(4000, "br"), None);
         assert_eq!(packed(4000, "gzip;q=0"), None);

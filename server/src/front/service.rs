@@ -32,7 +32,10 @@ const SPANS: &str = "/api/v2/spans";
 
 impl Service {
     /// Answers a request.
-    pub(crate) async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    pub(crate) async fn answer(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Reply, Infallible> {
         let grant = self.app.origins.grant(request.headers());
         let mut reply = if request.method() == Method::POST && request.uri().path() == SPANS {
             self.take_spans(request).await
@@ -227,9 +230,7 @@ impl App {
                 Method::GET | Method::POST => admin::prometheus(self),
                 _ => reply::method_not_allowed(),
             },
-            _ if self.settings.page.enabled && self.page.owns(path) => {
-                self.page.serve(head, path)
-            }
+            _ if self.settings.page.enabled && self.page.owns(path) => self.page.serve(head, path),
             _ if get && self.settings.query.enabled => {
                 let path = path::of_api(path, head.uri.path());
                 self.queries.answer(&path, head.uri.query(), headers).await

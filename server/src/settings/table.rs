@@ -209,11 +209,7 @@ pub(crate) const TABLE: &[Setting] = &[
         "64MB",
         "bytes that wait to be stored; beyond, 503",
     ),
-    setting(
-        "SPEARGUN_QUERY_THREADS",
-        "2",
-        "queries that run at a time",
-    ),
+    setting("SPEARGUN_QUERY_THREADS", "2", "queries that run at a time"),
     setting(
         "SPEARGUN_QUERY_QUEUE",
         "64",

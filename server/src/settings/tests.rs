@@ -73,7 +73,10 @@ fn every_wrong_value_names_its_setting() {
             continue;
         }
         let text = outcome.unwrap_err().to_string();
-        let expected = format!("{} is \"?wrong?\" in the environment, but must be", setting.name);
+        let expected = format!(
+            "{} is \"?wrong?\" in the environment, but must be",
+            setting.name
+        );
         assert!(text.starts_with(&expected), "{text}");
     }
 }

@@ -56,7 +56,9 @@ impl Value for AtLeastOne {
 
     fn parse(text: &str) -> Option<Self> {
         let number = text.parse().ok()?;
-        (1..=1_000_000_000).contains(&number).then_some(Self(number))
+        (1..=1_000_000_000)
+            .contains(&number)
+            .then_some(Self(number))
     }
 }
 
@@ -128,7 +130,15 @@ mod tests {
         assert_eq!(Duration::parse("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(Duration::parse("7d"), Some(Duration::from_hours(168)));
         assert_eq!(Duration::parse("0"), Some(Duration::ZERO));
-        for bad in ["", "11", "s", "-1s", "1.5s", "11 weeks", "99999999999999999d"] {
+        for bad in [
+            "",
+            "11",
+            "s",
+            "-1s",
+            "1.5s",
+            "11 weeks",
+            "99999999999999999d",
+        ] {
             assert_eq!(Duration::parse(bad), None, "{bad:?}");
         }
     }

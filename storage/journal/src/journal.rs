@@ -12,16 +12,16 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use speargun_runtime::{Disk, DiskFile};
 
+use crate::config::Config;
 use crate::error::JournalError;
 use crate::folder::{Folder, open_error};
 use crate::format::{
-    FILE_BYTES_MAX, FILE_HEADER_BYTES, FileHeader, NoHeader, RECORD_HEADER_BYTES, RecordHeader,
-    VERSION, position, record_bytes,
+    FILE_HEADER_BYTES, FileHeader, NoHeader, RECORD_HEADER_BYTES, RecordHeader, VERSION, place,
+    position, record_bytes,
 };
 use crate::record::Record;
 use crate::scan::Scan;
@@ -30,19 +30,6 @@ use crate::scan::Scan;
 /// need not be read from a recycled file before.
 const PAGE_BYTES: u64 = 4096;
 static ZEROS: [u8; 4104] = [0; 4104];
-const FILE_BYTES_MIN: u64 = 1024;
-
-/// Where and how large.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The folder, of this journal alone.
-    pub dir: PathBuf,
-    /// Bytes of one file, 1 KiB to 1 GiB; a record never spans two.
-    pub file_bytes: u64,
-    /// Bytes of all files together, at least two; beyond it, appends are refused until records are
-    /// released.
-    pub bytes_max: u64,
-}
 
 /// The journal. One thread appends and syncs. Positions grow with every record and survive
 /// restarts; 0 is before the first record.
@@ -52,7 +39,7 @@ pub struct Journal {
     config: Config,
     pub(crate) stage: Stage,
     /// The files whose records are still needed, oldest first; the last one is appended to.
-    pub(crate) live: VecDeque<LiveFile>,
+    pub(crate) live: VecDeque<u32>,
     /// Files to recycle, oldest first.
     pub(crate) spares: VecDeque<u32>,
     pub(crate) tail: Option<TailFile>,
@@ -75,14 +62,6 @@ pub(crate) enum Stage {
     Opened,
     Ready,
     Failed(String),
-}
-
-/// A file with records that are still needed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LiveFile {
-    pub(crate) sequence: u32,
-    /// The position behind its last record; greater than any while it is appended to.
-    pub(crate) end: u64,
 }
 
 /// The file that is appended to.
@@ -108,7 +87,7 @@ impl Journal {
     /// Opens the journal in `config.dir`, which is created if missing. A file there that is not a
     /// journal's, or of a newer format, is an error that names it.
     pub fn open(disk: Arc<dyn Disk>, config: Config) -> Result<Self, JournalError> {
-        check_config(&config)?;
+        config.check()?;
         let folder = Folder::open(disk, config.dir.clone())?;
         let sequences = folder.sequences()?;
         let mut last = 0;
@@ -155,25 +134,17 @@ impl Journal {
     /// Makes every appended record survive a crash of the machine.
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.check_ready()?;
-        let mut files = self.unsynced.iter();
-        let mut result = files.try_for_each(|(_, file)| file.sync_data());
-        if self.folder_unsynced {
-            result = result.and_then(|()| self.folder.sync());
-        }
-        if let Err(error) = result {
-            return Err(self.fail("sync", &error));
-        }
-        self.unsynced.clear();
-        self.folder_unsynced = false;
-        self.synced = self.position;
-        Ok(())
+        self.sync_files().map_err(|error| self.fail("sync", &error))
     }
 
-    /// Says that records up to `position` are no longer needed; their files are recycled.
+    /// Says that records up to `position` are no longer needed; files before the one it lies in are
+    /// recycled. That one is kept: the next replay begins in it.
     pub fn release(&mut self, position: u64) {
-        while self.live.len() > 1 && self.live.front().is_some_and(|file| file.end <= position) {
-            let released = self.live.pop_front();
-            self.spares.extend(released.map(|file| file.sequence));
+        let (kept, _) = place(position);
+        while self.live.len() > 1
+            && let Some(released) = self.live.pop_front_if(|sequence| *sequence < kept)
+        {
+            self.spares.push_back(released);
         }
         while self.live.len() + self.spares.len() > self.files_max() {
             let Some(&spare) = self.spares.back() else {
@@ -324,7 +295,20 @@ impl Journal {
         Ok(())
     }
 
-    fn begin_file(&mut self) -> io::Result<()> {
+    pub(crate) fn sync_files(&mut self) -> io::Result<()> {
+        for (_, file) in &self.unsynced {
+            file.sync_data()?;
+        }
+        if self.folder_unsynced {
+            self.folder.sync()?;
+        }
+        self.unsynced.clear();
+        self.folder_unsynced = false;
+        self.synced = self.position;
+        Ok(())
+    }
+
+    pub(crate) fn begin_file(&mut self) -> io::Result<()> {
         let sequence = self.next_sequence;
         let next = sequence.checked_add(1);
         let next = next.ok_or_else(|| io::Error::other("all file numbers are used up"))?;
@@ -335,11 +319,7 @@ impl Journal {
         self.spares.pop_front();
         self.next_sequence = next;
         self.folder_unsynced = true;
-        if let Some(full) = self.live.back_mut() {
-            full.end = self.position;
-        }
-        let end = u64::MAX;
-        self.live.push_back(LiveFile { sequence, end });
+        self.live.push_back(sequence);
         self.unsynced.push((sequence, Arc::clone(&file)));
         let header = FileHeader {
             sequence,
@@ -365,9 +345,8 @@ impl Journal {
     fn take_back(&mut self, mark: Mark) -> io::Result<()> {
         let begun = self.live.split_off(mark.files);
         for file in &begun {
-            self.unsynced
-                .retain(|(sequence, _)| *sequence != file.sequence);
-            self.folder.remove(file.sequence)?;
+            self.unsynced.retain(|(sequence, _)| sequence != file);
+            self.folder.remove(*file)?;
         }
         if !begun.is_empty() {
             self.folder.sync()?;
@@ -375,15 +354,12 @@ impl Journal {
         if let Some(tail) = &mark.tail {
             cut(tail.file.as_ref(), tail.offset)?;
         }
-        if let Some(last) = self.live.back_mut() {
-            last.end = u64::MAX;
-        }
         self.tail = mark.tail;
         self.position = mark.position;
         Ok(())
     }
 
-    fn fail(&mut self, doing: &str, error: &io::Error) -> JournalError {
+    pub(crate) fn fail(&mut self, doing: &str, error: &io::Error) -> JournalError {
         let why = format!("can't {doing}: {error}");
         self.stage = Stage::Failed(why.clone());
         JournalError::Failed(why)
@@ -401,24 +377,6 @@ pub(crate) fn cut(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
-}
-
-fn check_config(config: &Config) -> Result<(), JournalError> {
-    if !(FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(&config.file_bytes) {
-        let text = format!(
-            "file_bytes is {}, allowed are {FILE_BYTES_MIN} to {FILE_BYTES_MAX}",
-            config.file_bytes
-        );
-        return Err(JournalError::Open(text));
-    }
-    if config.bytes_max < 2 * config.file_bytes {
-        let text = format!(
-            "bytes_max is {}, it must be at least two files of {} bytes",
-            config.bytes_max, config.file_bytes
-        );
-        return Err(JournalError::Open(text));
-    }
-    Ok(())
 }
 
 /// Returns the number in the file's header, which differs from the name's if a crash came between

@@ -11,6 +11,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod config;
 mod error;
 mod folder;
 mod format;
@@ -19,7 +20,8 @@ mod record;
 mod replay;
 mod scan;
 
+pub use config::Config;
 pub use error::JournalError;
-pub use journal::{Config, Journal};
+pub use journal::Journal;
 pub use record::Record;
 pub use replay::{Replay, Tail};

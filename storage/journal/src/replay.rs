@@ -12,7 +12,7 @@ use std::io;
 use crate::error::JournalError;
 use crate::folder::{Folder, open_error};
 use crate::format::{ALIGNMENT, FILE_HEADER_BYTES, NoHeader, place, position};
-use crate::journal::{Journal, LiveFile, Stage, TailFile, cut};
+use crate::journal::{Journal, Stage, TailFile, cut};
 use crate::record::Record;
 use crate::scan::{Found, Scan, unreadable_bytes};
 
@@ -82,11 +82,17 @@ impl Journal {
         self.synced = replay.position;
         self.next_sequence = self.next_sequence.max(place(from).0 + 1);
         self.stage = Stage::Ready;
+        if replay.tail == Tail::Corrupt {
+            // What told that the damaged records were promised may itself have been cut off; a new
+            // file's header tells it from now on, should the machine stop before the next append.
+            let told = self.begin_file().and_then(|()| self.sync_files());
+            told.map_err(|error| self.fail("begin a file", &error))?;
+        }
         Ok(replay)
     }
 
-    /// Brings the folder into the state that was decided on, durably: files behind the log's end
-    /// are removed and its last file is cut, so that nothing there can be read another time.
+    /// Brings the folder into the state that was decided on, durably: files that are no part of the
+    /// log are removed and its last one is cut, so that nothing there can be read another time.
     fn settle(&mut self, read: &[TailFile], files: &[u32], from: u64) -> Result<(), JournalError> {
         let last = read.last().map_or(place(from).0, |file| file.sequence);
         self.spares.clear();
@@ -94,7 +100,7 @@ impl Journal {
             if read.iter().any(|file| file.sequence == sequence) {
                 continue;
             }
-            if sequence <= last {
+            if sequence < place(from).0 {
                 self.spares.push_back(sequence);
             } else {
                 let removed = self.folder.remove(sequence);
@@ -111,13 +117,7 @@ impl Journal {
                 file.file.sync_data()
             };
             synced.map_err(|error| open_error(&self.folder.path(file.sequence), &error))?;
-            self.live.push_back(LiveFile {
-                sequence: file.sequence,
-                end: position(file.sequence, file.offset),
-            });
-        }
-        if let Some(file) = self.live.back_mut() {
-            file.end = u64::MAX;
+            self.live.push_back(file.sequence);
         }
         self.tail = read.last().cloned();
         Ok(())
@@ -206,14 +206,17 @@ impl<'a> Walk<'a> {
                 offset => Next::Read(scan, offset),
             });
         }
-        let begins = self.read.is_empty() && scan.header.previous_end <= self.from;
-        let all = self.read.is_empty() && self.from == 0;
-        if !begins && !all && scan.header.previous_end != self.replay.position {
+        let oldest = self.read.is_empty();
+        let begins = oldest && scan.header.previous_end <= self.from;
+        if !begins && scan.header.previous_end != self.replay.position {
             if self.witness(index, Some((&mut scan, 0)))? <= self.replay.position {
                 self.cut_from(index)?;
                 return Ok(Next::Stop);
             }
-            self.replay.tail = Tail::Corrupt;
+            // Who asks for all that there is does not miss the files that were recycled.
+            if !(oldest && self.from == 0) {
+                self.replay.tail = Tail::Corrupt;
+            }
         }
         Ok(Next::Read(scan, RECORDS_START))
     }
@@ -230,9 +233,7 @@ impl<'a> Walk<'a> {
             self.replay.tail = Tail::Corrupt;
             return Ok(Next::Skip);
         }
-        let file = self.folder.open_file(sequence)?;
-        self.note_cut(unreadable_bytes(file.as_ref(), sequence)?);
-        self.cut_from(index + 1)?;
+        self.cut_from(index)?;
         Ok(Next::Stop)
     }
 
@@ -270,6 +271,11 @@ impl<'a> Walk<'a> {
             self.replay.lost_bytes += survivor - offset;
             offset = survivor;
         };
+        let empty = place(self.replay.position).0 != sequence;
+        if empty && scan.header.previous_end != self.replay.position {
+            // Neither a record nor its place links it to the log: it goes.
+            return Ok(next);
+        }
         self.read.push(TailFile {
             sequence,
             salt: scan.header.salt,
@@ -325,12 +331,20 @@ impl<'a> Walk<'a> {
     /// Counts what is cut off with the files from `index` on.
     fn cut_from(&mut self, index: usize) -> io::Result<()> {
         for later in index..self.files.len() {
-            if let Ok(mut scan) = self.scan(later)?
-                && scan.header.sequence == self.file(later)
-            {
-                let end = scan.survivors_behind(0)?.end;
-                self.note_cut(end.saturating_sub(RECORDS_START));
-            }
+            let sequence = self.file(later);
+            let bytes = match self.scan(later)? {
+                Ok(mut scan) if scan.header.sequence == sequence => {
+                    let end = scan.survivors_behind(0)?.end;
+                    end.saturating_sub(RECORDS_START)
+                }
+                // Recycled, and never begun.
+                Ok(_) => 0,
+                Err(_) => {
+                    let file = self.folder.open_file(sequence)?;
+                    unreadable_bytes(file.as_ref(), sequence)?
+                }
+            };
+            self.note_cut(bytes);
         }
         Ok(())
     }

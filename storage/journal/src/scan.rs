@@ -31,9 +31,9 @@ pub(crate) struct Scan {
 pub(crate) enum Found {
     /// A record that is all there, and the offset behind it.
     Whole(Record, u64),
-    /// A record's header with a body that is not what was written, and the offset behind it.
+    /// A record whose header or body is not what was written, and the offset behind what is left.
     Torn(u64),
-    /// Bytes that never were a record of this file, or whose header is damaged.
+    /// Bytes that never were a record of this file, or nothing.
     Nothing,
 }
 
@@ -76,7 +76,7 @@ impl Scan {
     /// Returns what lies at `offset`.
     pub(crate) fn record_at(&mut self, offset: u64) -> io::Result<Found> {
         let Some(header) = self.header_at(offset)? else {
-            return Ok(Found::Nothing);
+            return self.torn_header_at(offset);
         };
         let body_start = offset + RECORD_HEADER_BYTES as u64;
         let body_bytes = u64::from(header.body_bytes);
@@ -135,6 +135,20 @@ impl Scan {
         Ok(None)
     }
 
+    fn torn_header_at(&mut self, offset: u64) -> io::Result<Found> {
+        let sequence = self.header.sequence;
+        let end = self.len.min(offset + RECORD_HEADER_BYTES as u64);
+        // The padding of the last record may be missing: then its end lies behind the file's.
+        if end <= offset {
+            return Ok(Found::Nothing);
+        }
+        let bytes = self.window(offset, end - offset)?;
+        if RecordHeader::seems_meant(bytes, sequence, offset) {
+            return Ok(Found::Torn(end));
+        }
+        Ok(Found::Nothing)
+    }
+
     fn header_at(&mut self, offset: u64) -> io::Result<Option<RecordHeader>> {
         let (sequence, salt) = (self.header.sequence, self.header.salt);
         if offset + RECORD_HEADER_BYTES as u64 > self.len {
@@ -179,7 +193,7 @@ impl Scan {
 }
 
 /// Returns how many bytes of records a file without a readable header may hold: none if its first
-/// record does not even claim to be of this file.
+/// record does not even seem to be of this file.
 pub(crate) fn unreadable_bytes(file: &dyn DiskFile, sequence: u32) -> io::Result<u64> {
     let len = file.len()?;
     let start = FILE_HEADER_BYTES as u64;
@@ -188,6 +202,6 @@ pub(crate) fn unreadable_bytes(file: &dyn DiskFile, sequence: u32) -> io::Result
         return Ok(0);
     }
     file.read_exact_at(&mut bytes, start)?;
-    let claims = RecordHeader::claimed_sequence(&bytes) == Some(sequence);
-    Ok(if claims { len - start } else { 0 })
+    let meant = RecordHeader::seems_meant(&bytes, sequence, start);
+    Ok(if meant { len - start } else { 0 })
 }

@@ -8,7 +8,7 @@ use crate::error::{Corrupt, SegmentError};
 use crate::format::CHUNK_VALUES;
 use crate::page::{ColumnCursor, Page, Value};
 use crate::page_encode::Stream;
-use crate::planes::Planes;
+use crate::planes::{Planes, unzigzag};
 use crate::rows::{ANNOTATIONS, LOOSE, Operation, Row, Rows};
 use crate::segment::Segment;
 
@@ -31,22 +31,38 @@ pub(crate) fn absorb(rows: &mut Rows, segment: &Segment) -> Result<(), SegmentEr
     let directory = segment.directory()?;
     for (index, entry) in directory.pages.iter().enumerate() {
         let page = segment.page(index)?;
-        let mut absorber = Absorber { rows, segment, meta: &meta, translation: &mut translation };
+        let mut absorber = Absorber {
+            rows,
+            segment,
+            meta: &meta,
+            translation: &mut translation,
+        };
         absorber.page(&page, entry.first_trace)?;
     }
     Ok(())
 }
 
-fn translate(
-    rows: &mut Rows,
-    segment: &Segment,
-    meta: &Meta,
-) -> Result<Translation, SegmentError> {
-    let services: Vec<u32> = meta.services.iter().map(|s| rows.services.intern(s)).collect();
-    let names: Vec<u32> = meta.names.iter().map(|name| rows.names.intern(name)).collect();
-    let addresses = meta.addresses.iter().map(|address| rows.addresses.intern(address)).collect();
+fn translate(rows: &mut Rows, segment: &Segment, meta: &Meta) -> Result<Translation, SegmentError> {
+    let services: Vec<u32> = meta
+        .services
+        .iter()
+        .map(|s| rows.services.intern(s))
+        .collect();
+    let names: Vec<u32> = meta
+        .names
+        .iter()
+        .map(|name| rows.names.intern(name))
+        .collect();
+    let addresses = meta
+        .addresses
+        .iter()
+        .map(|address| rows.addresses.intern(address))
+        .collect();
     let at = |codes: &[u32], code: u32| {
-        codes.get(code as usize).copied().ok_or(Corrupt("a number is not in its dictionary"))
+        codes
+            .get(code as usize)
+            .copied()
+            .ok_or(Corrupt("a number is not in its dictionary"))
     };
     let mut operations = Vec::with_capacity(meta.operations.len());
     for operation in &meta.operations {
@@ -66,12 +82,22 @@ fn translate(
         for section in Segment::value_sections(&directory, old as u32) {
             let chunk = segment.values(section)?;
             if let Some(new) = new {
-                codes.extend(chunk.iter().map(|value| rows.column(*new).values.intern(value)));
+                codes.extend(
+                    chunk
+                        .iter()
+                        .map(|value| rows.column(*new).values.intern(value)),
+                );
             }
         }
         values.push(codes);
     }
-    Ok(Translation { operations, addresses, columns, values, shapes: HashMap::default() })
+    Ok(Translation {
+        operations,
+        addresses,
+        columns,
+        values,
+        shapes: HashMap::default(),
+    })
 }
 
 struct Absorber<'a> {
@@ -84,6 +110,7 @@ struct Absorber<'a> {
 /// The columns of a page, as far as they are copied row by row.
 struct PageColumns<'p> {
     ids: Vec<(u64, u64)>,
+    highs: Vec<u64>,
     times: Vec<u64>,
     durations: Vec<u64>,
     operations: Vec<u32>,
@@ -100,6 +127,7 @@ impl<'p> PageColumns<'p> {
         let numbers = |stream| page.numbers(stream).map(Planes::to_vec32);
         Ok(Self {
             ids: page.ids(starts)?,
+            highs: page.numbers(Stream::High)?.to_vec(),
             times: page.times(base, starts)?,
             durations: page.numbers(Stream::Duration)?.to_vec(),
             operations: numbers(Stream::Operation)?,
@@ -112,10 +140,12 @@ impl<'p> PageColumns<'p> {
         })
     }
 
-    /// Returns the row with everything but its trace, tags and annotations, numbers untranslated.
+    /// Returns the row with everything but its trace, tags and annotations, numbers untranslated;
+    /// `high` is what sets it apart from the trace's first row.
     fn row(&self, row: usize) -> Option<Row> {
         let &(id, parent) = self.ids.get(row)?;
         Some(Row {
+            high: *self.highs.get(row)?,
             id,
             parent,
             timestamp: *self.times.get(row)?,
@@ -138,17 +168,23 @@ impl Absorber<'_> {
         let views = (0..self.meta.columns() as u32)
             .map(|column| page.column(column))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut cursors: Vec<Option<ColumnCursor<'_>>> =
-            views.iter().map(|view| view.as_ref().map(|view| view.cursor(0))).collect();
+        let mut cursors: Vec<Option<ColumnCursor<'_>>> = views
+            .iter()
+            .map(|view| view.as_ref().map(|view| view.cursor(0)))
+            .collect();
         let lows = self.segment.trace_lows(first_trace, starts.len() - 1)?;
         let mut annotation = 0;
         for (trace, bounds) in starts.windows(2).enumerate() {
             let &[start, end] = bounds else { continue };
             let high = self.segment.high(first_trace + trace as u32)?;
-            let low = lows.get(trace).copied().ok_or(Corrupt("a trace id is missing"))?;
+            let low = lows
+                .get(trace)
+                .copied()
+                .ok_or(Corrupt("a trace id is missing"))?;
             for row in start..end {
                 let row = columns.row(row).ok_or(Corrupt("a row is missing"))?;
                 let times = (&columns.annotation_times, &mut annotation);
+                let high = high ^ row.high;
                 self.row(Row { low, high, ..row }, &mut cursors, times)?;
             }
         }
@@ -169,12 +205,13 @@ impl Absorber<'_> {
         row.remote = translated(&self.translation.addresses, row.remote).ok_or(missing)?;
         row.annotations = self.rows.annotations.len() as u32;
         for _ in 0..row.annotation_count {
-            let zigzag = times.get(*annotation);
+            let delta = unzigzag(times.get(*annotation));
             *annotation += 1;
-            let delta = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
             let value = next(cursors, ANNOTATIONS)?;
             let code = self.put(ANNOTATIONS, ANNOTATIONS, value)?;
-            self.rows.annotations.push(((row.timestamp as i64).wrapping_add(delta), code));
+            self.rows
+                .annotations
+                .push((row.timestamp.cast_signed().wrapping_add(delta), code));
         }
         row.codes = self.rows.codes.len() as u32;
         row.shape = self.tags(row.operation, old_shape, cursors)?;
@@ -190,7 +227,10 @@ impl Absorber<'_> {
         cursors: &mut [Option<ColumnCursor<'_>>],
     ) -> Result<u32, SegmentError> {
         let meta = self.meta;
-        let columns = meta.shapes.get(old_shape as usize).ok_or(Corrupt("a shape is missing"))?;
+        let columns = meta
+            .shapes
+            .get(old_shape as usize)
+            .ok_or(Corrupt("a shape is missing"))?;
         if columns.as_slice() == [LOOSE] {
             let Value::Plain(tags) = next(cursors, LOOSE)? else {
                 return Err(Corrupt("a loose value is in a dictionary").into());
@@ -202,7 +242,12 @@ impl Absorber<'_> {
         };
         for &column in columns {
             let value = next(cursors, column)?;
-            let new = self.translation.columns.get(column as usize).copied().flatten();
+            let new = self
+                .translation
+                .columns
+                .get(column as usize)
+                .copied()
+                .flatten();
             let new = new.ok_or(Corrupt("a column is missing"))?;
             let code = self.put(column, new, value)?;
             self.rows.codes.push(code);
@@ -217,7 +262,13 @@ impl Absorber<'_> {
         }
         let new: Option<Vec<u32>> = columns
             .iter()
-            .map(|&column| self.translation.columns.get(column as usize).copied().flatten())
+            .map(|&column| {
+                self.translation
+                    .columns
+                    .get(column as usize)
+                    .copied()
+                    .flatten()
+            })
             .collect();
         let shape = new.and_then(|columns| self.rows.shape(operation, &columns));
         self.translation.shapes.insert(memo, shape);
@@ -238,7 +289,9 @@ impl Absorber<'_> {
             };
             tags.push((self.meta.key(column).to_vec(), value));
         }
-        let tags = tags.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        let tags = tags
+            .iter()
+            .map(|(key, value)| (key.as_slice(), value.as_slice()));
         Ok(self.rows.push_loose(operation, tags))
     }
 
@@ -246,7 +299,11 @@ impl Absorber<'_> {
         let sections = Segment::value_sections(&*self.segment.directory()?, column);
         let section = sections.get(code / CHUNK_VALUES).copied();
         let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
-        Ok(self.segment.values(section)?.get(code % CHUNK_VALUES).to_vec())
+        Ok(self
+            .segment
+            .values(section)?
+            .get(code % CHUNK_VALUES)
+            .to_vec())
     }
 
     /// Returns the code in the merged column `new` of a value of the segment's column `old`.
@@ -262,10 +319,7 @@ impl Absorber<'_> {
     }
 }
 
-fn next<'p>(
-    cursors: &mut [Option<ColumnCursor<'p>>],
-    column: u32,
-) -> Result<Value<'p>, Corrupt> {
+fn next<'p>(cursors: &mut [Option<ColumnCursor<'p>>], column: u32) -> Result<Value<'p>, Corrupt> {
     let cursor = cursors.get_mut(column as usize).and_then(Option::as_mut);
     Ok(cursor.ok_or(Corrupt("a column is missing"))?.next())
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use speargun_model::span::java_order;
 use speargun_model::{Annotation, Span, SpanId, TraceId};
 
 use crate::bytes::Reader;
@@ -12,9 +11,9 @@ use crate::error::{Corrupt, SegmentError};
 use crate::format::{CHUNK_VALUES, Directory};
 use crate::page::{ColumnCursor, ColumnView, Page, Value};
 use crate::page_encode::Stream;
-use crate::planes::Planes;
+use crate::planes::{Planes, unzigzag};
 use crate::rows::{ANNOTATIONS, LOOSE, Operation};
-use crate::segment::{Located, Segment};
+use crate::segment::Segment;
 
 /// Chunks of dictionaries that one answer has touched.
 struct Dictionaries<'s> {
@@ -39,20 +38,32 @@ impl Dictionaries<'_> {
         let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
         let chunk = match self.chunks.get(&section) {
             Some(chunk) => chunk,
-            None => self.chunks.entry(section).or_insert(self.segment.values(section)?),
+            None => self
+                .chunks
+                .entry(section)
+                .or_insert(self.segment.values(section)?),
         };
         Ok(text(chunk.get(code % CHUNK_VALUES)))
     }
 }
 
-/// Returns the spans of a trace of the segment, in order of arrival.
-pub(crate) fn spans(segment: &Segment, located: Located) -> Result<Vec<Span>, SegmentError> {
-    let (page_index, trace) = segment.page_of(located.trace)?;
+/// Returns the spans whose trace ids have this lower half, in order of arrival; none when there is
+/// no such trace in the segment.
+pub(crate) fn spans(segment: &Segment, low: u64) -> Result<Vec<Span>, SegmentError> {
+    let Some(located) = segment.locate(low)? else {
+        return Ok(vec![]);
+    };
+    let high = segment.high(located)?;
+    let (page_index, trace) = segment.page_of(located)?;
     let page = segment.page(page_index)?;
     let meta = segment.meta()?;
     let starts = page.trace_starts()?;
-    let bounds = starts.get(trace..trace + 2).ok_or(Corrupt("a trace is missing"))?;
-    let &[first, end] = bounds else { return Ok(vec![]) };
+    let bounds = starts
+        .get(trace..trace + 2)
+        .ok_or(Corrupt("a trace is missing"))?;
+    let &[first, end] = bounds else {
+        return Ok(vec![]);
+    };
     let mut dictionaries = Dictionaries {
         segment,
         directory: segment.directory()?,
@@ -65,31 +76,37 @@ pub(crate) fn spans(segment: &Segment, located: Located) -> Result<Vec<Span>, Se
         .map(|(&column, (view, rank))| (column, view.cursor(*rank)))
         .collect();
     let rows = RowReader::new(&page, segment.facts.time_min_us, (trace, bounds))?;
-    let mut annotation = (0..first).map(|row| rows.annotation_counts.get(row) as usize).sum();
+    let mut annotation = (0..first)
+        .map(|row| rows.annotation_counts.get(row) as usize)
+        .sum();
     let mut spans = Vec::with_capacity(end - first);
     for (index, row) in (first..end).enumerate() {
         let mut span = rows.span(index, row, &meta)?;
-        span.trace_id = TraceId { high: located.id.high, low: located.id.low };
+        span.trace_id = TraceId {
+            high: high ^ rows.highs.get(row),
+            low,
+        };
         for _ in 0..rows.annotation_counts.get(row) {
-            let zigzag = rows.annotation_times.get(annotation);
-            let delta = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+            let delta = unzigzag(rows.annotation_times.get(annotation));
             let value = next(&mut cursors, ANNOTATIONS)?;
             let value = dictionaries.text(ANNOTATIONS, value)?;
-            let timestamp_us = (span.timestamp_us as i64).wrapping_add(delta);
-            span.annotations.push(Annotation { timestamp_us, value });
+            let timestamp_us = span.timestamp_us.cast_signed().wrapping_add(delta);
+            span.annotations.push(Annotation {
+                timestamp_us,
+                value,
+            });
             annotation += 1;
         }
         for &column in shape(&meta, rows.shapes.get(row))? {
             let value = next(&mut cursors, column)?;
-            match (column, value) {
-                (LOOSE, Value::Plain(tags)) => push_loose(&mut span, tags)?,
-                _ => {
-                    let value = dictionaries.text(column, value)?;
-                    span.tags.push((text(meta.key(column)), value));
-                }
+            if let (LOOSE, Value::Plain(tags)) = (column, value) {
+                push_loose(&mut span, tags)?;
+            } else {
+                let value = dictionaries.text(column, value)?;
+                span.tags.push((text(meta.key(column)), value));
             }
         }
-        normalise(&mut span);
+        span.normalise();
         spans.push(span);
     }
     Ok(spans)
@@ -99,11 +116,17 @@ fn next<'c>(
     cursors: &mut HashMap<u32, ColumnCursor<'c>>,
     column: u32,
 ) -> Result<Value<'c>, Corrupt> {
-    Ok(cursors.get_mut(&column).ok_or(Corrupt("a column is missing"))?.next())
+    Ok(cursors
+        .get_mut(&column)
+        .ok_or(Corrupt("a column is missing"))?
+        .next())
 }
 
 fn shape(meta: &Meta, shape: u64) -> Result<&[u32], Corrupt> {
-    let shape = meta.shapes.get(shape as usize).ok_or(Corrupt("a shape is missing"))?;
+    let shape = meta
+        .shapes
+        .get(shape as usize)
+        .ok_or(Corrupt("a shape is missing"))?;
     Ok(shape)
 }
 
@@ -128,7 +151,9 @@ fn columns_of<'p>(
         if annotations.get(row) != 0 {
             add(ANNOTATIONS)?;
         }
-        shape(meta, shapes.get(row))?.iter().try_for_each(|&column| add(column))?;
+        shape(meta, shapes.get(row))?
+            .iter()
+            .try_for_each(|&column| add(column))?;
     }
     let mut before = vec![0_usize; meta.shapes.len()];
     for row in 0..first {
@@ -149,11 +174,11 @@ fn columns_of<'p>(
     Ok(columns)
 }
 
-
 /// The fixed columns of one trace of a page.
 struct RowReader<'p> {
     ids: Vec<(u64, u64)>,
     base: u64,
+    highs: Planes<'p>,
     times: Planes<'p>,
     durations: Planes<'p>,
     operations: Planes<'p>,
@@ -175,6 +200,7 @@ impl<'p> RowReader<'p> {
         Ok(Self {
             ids: page.ids(bounds)?,
             base: segment_base.wrapping_add(base).wrapping_sub(1),
+            highs: page.numbers(Stream::High)?,
             times: page.numbers(Stream::Time)?,
             durations: page.numbers(Stream::Duration)?,
             operations: page.numbers(Stream::Operation)?,
@@ -189,9 +215,16 @@ impl<'p> RowReader<'p> {
 
     /// Returns the scalars of the row, which is the trace's `index`-th.
     fn span(&self, index: usize, row: usize, meta: &Meta) -> Result<Span, Corrupt> {
-        let operation = meta.operations.get(self.operations.get(row) as usize).copied();
+        let operation = meta
+            .operations
+            .get(self.operations.get(row) as usize)
+            .copied();
         let operation: Operation = operation.ok_or(Corrupt("an operation is missing"))?;
-        let (id, parent) = self.ids.get(index).copied().ok_or(Corrupt("an id is missing"))?;
+        let (id, parent) = self
+            .ids
+            .get(index)
+            .copied()
+            .ok_or(Corrupt("an id is missing"))?;
         let service = |code: u32| meta.services.get(code as usize);
         let address = |code: u64| meta.addresses.get(code as usize);
         let name = meta.names.get(operation.name as usize);
@@ -202,7 +235,11 @@ impl<'p> RowReader<'p> {
             id: SpanId(id),
             kind: operation.kind(),
             name: (!name.is_empty()).then(|| text(name)),
-            timestamp_us: if time == 0 { 0 } else { time.wrapping_add(self.base) },
+            timestamp_us: if time == 0 {
+                0
+            } else {
+                time.wrapping_add(self.base)
+            },
             duration_us: self.durations.get(row),
             local_endpoint: endpoint(
                 service(operation.service),
@@ -230,20 +267,4 @@ pub(crate) fn push_loose(span: &mut Span, tags: &[u8]) -> Result<(), Corrupt> {
         span.tags.push((key, text(reader.string()?)));
     }
     Ok(())
-}
-
-/// Sorts annotations and tags as [`Span`] promises; of equal keys the last received wins.
-fn normalise(span: &mut Span) {
-    span.annotations.sort_by(|a, b| {
-        a.timestamp_us.cmp(&b.timestamp_us).then_with(|| java_order(&a.value, &b.value))
-    });
-    span.annotations.dedup();
-    span.tags.sort_by(|a, b| java_order(&a.0, &b.0));
-    span.tags.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            std::mem::swap(later, kept);
-        }
-        same
-    });
 }

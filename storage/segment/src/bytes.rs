@@ -77,8 +77,10 @@ impl<'a> Reader<'a> {
 
     /// Takes this many bytes.
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Corrupt> {
-        let (taken, rest) =
-            self.rest.split_at_checked(len).ok_or(Corrupt("a section ends too early"))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(Corrupt("a section ends too early"))?;
         self.rest = rest;
         Ok(taken)
     }

@@ -1,5 +1,5 @@
-//! The bounded cache of what queries read from segments: directories, dictionaries, pages. It is the
-//! only memory that reading keeps, however much is stored.
+//! The bounded cache of what queries read from segments: directories, dictionaries, pages. It is
+//! the only memory that reading keeps, however much is stored.
 
 use std::sync::Arc;
 
@@ -69,7 +69,9 @@ impl Cache {
     pub(crate) fn new(bytes_max: u64) -> Self {
         // A page of ordinary spans takes about a megabyte unpacked.
         let items = (bytes_max >> 16).clamp(64, 1 << 20) as usize;
-        Self { items: QuickCache::with_weighter(items, bytes_max, ByMemory) }
+        Self {
+            items: QuickCache::with_weighter(items, bytes_max, ByMemory),
+        }
     }
 
     /// Returns the part, read by `load` when it is not there. Two queries that miss at once read

@@ -1,6 +1,6 @@
 //! Merges small neighbours into larger segments and deletes what is past retention. Neighbours in
-//! order of arrival only, so that arrival within a trace is kept; inside one time partition only, so
-//! that retention by age can delete whole files.
+//! order of arrival only, so that arrival within a trace is kept; inside one time partition only,
+//! so that retention by age can delete whole files.
 
 use std::io;
 use std::ops::Range;
@@ -24,6 +24,7 @@ const RAW_BYTES_MAX: u64 = 256 << 20;
 
 /// Does one piece of work; returns whether there may be more.
 pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
+    let _one_at_a_time = shared.housekeeping.lock();
     let segments = shared.snapshot().segments;
     let now = shared.clock.now_ms();
     let expired = expired(&segments, &shared.config, now);
@@ -34,12 +35,20 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
             ..Change::default()
         })?;
         let rows = gone().map(|segment| segment.facts.rows).sum();
-        shared.counters.expired_segments.fetch_add(expired.len() as u64, Ordering::Relaxed);
-        shared.counters.expired_rows.fetch_add(rows, Ordering::Relaxed);
+        shared
+            .counters
+            .expired_segments
+            .fetch_add(expired.len() as u64, Ordering::Relaxed);
+        shared
+            .counters
+            .expired_rows
+            .fetch_add(rows, Ordering::Relaxed);
         return Ok(true);
     }
     let facts: Vec<Facts> = segments.iter().map(|segment| segment.facts).collect();
-    let Some(run) = choose(&facts, &shared.config, now) else { return Ok(false) };
+    let Some(run) = choose(&facts, &shared.config, now) else {
+        return Ok(false);
+    };
     merge(shared, segments.get(run).unwrap_or_default())?;
     Ok(true)
 }
@@ -94,7 +103,9 @@ fn choose(facts: &[Facts], config: &Config, now: u64) -> Option<Range<usize>> {
 }
 
 fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
-    let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
+        return Ok(());
+    };
     let mut rows = Rows::new();
     for segment in segments {
         if let Err(error) = absorb(&mut rows, segment) {
@@ -122,7 +133,10 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
         sealed: false,
     })?;
     shared.counters.merges.fetch_add(1, Ordering::Relaxed);
-    shared.counters.merged_rows.fetch_add(count, Ordering::Relaxed);
+    shared
+        .counters
+        .merged_rows
+        .fetch_add(count, Ordering::Relaxed);
     Ok(())
 }
 
@@ -132,12 +146,23 @@ mod tests {
 
     fn facts(all: &[(u64, u64)]) -> Vec<Facts> {
         all.iter()
-            .map(|&(rows, arrived_max_ms)| Facts { rows, arrived_max_ms, ..Facts::default() })
+            .map(|&(rows, arrived_max_ms)| Facts {
+                rows,
+                arrived_max_ms,
+                ..Facts::default()
+            })
             .collect()
     }
 
     fn chosen(all: &[(u64, u64)], now: u64) -> Option<Range<usize>> {
-        choose(&facts(all), &Config { merge_rows: 1000, ..Config::new("d") }, now)
+        choose(
+            &facts(all),
+            &Config {
+                merge_rows: 1000,
+                ..Config::new("d")
+            },
+            now,
+        )
     }
 
     #[test]
@@ -148,7 +173,10 @@ mod tests {
 
     #[test]
     fn almost_full_neighbours_are_merged_at_once() {
-        assert_eq!(chosen(&[(900, 0), (250, 0), (250, 0), (250, 0)], 0), Some(1..4));
+        assert_eq!(
+            chosen(&[(900, 0), (250, 0), (250, 0), (250, 0)], 0),
+            Some(1..4)
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Config {
     /// Returns the length of a time partition in milliseconds: segments are merged only inside
     /// one, so that retention by age deletes at most a 128th too late.
     pub(crate) fn partition_ms(&self) -> u64 {
-        self.retention_age_ms.map_or(3600 * 1000, |age| (age / 128).max(60 * 1000))
+        self.retention_age_ms
+            .map_or(3600 * 1000, |age| (age / 128).max(60 * 1000))
     }
 }

@@ -19,7 +19,10 @@ impl Strings {
     /// Reads a count, then each string with its length.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
         let count = reader.count(1)?;
-        let mut strings = Self { ends: Vec::with_capacity(count), bytes: vec![] };
+        let mut strings = Self {
+            ends: Vec::with_capacity(count),
+            bytes: vec![],
+        };
         for _ in 0..count {
             strings.bytes.extend_from_slice(reader.string()?);
             strings.ends.push(strings.bytes.len() as u32);
@@ -53,9 +56,14 @@ impl Strings {
 
     /// Returns the string with this number; empty for an unknown one.
     pub(crate) fn get(&self, code: usize) -> &[u8] {
-        let start = code.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let start = code
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied();
         let end = self.ends.get(code).copied().unwrap_or_default() as usize;
-        self.bytes.get(start.unwrap_or_default() as usize..end).unwrap_or_default()
+        self.bytes
+            .get(start.unwrap_or_default() as usize..end)
+            .unwrap_or_default()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -64,7 +72,9 @@ impl Strings {
 
     /// Returns the number of a string.
     pub(crate) fn find(&self, string: &[u8]) -> Option<u32> {
-        self.iter().position(|other| other == string).map(|code| code as u32)
+        self.iter()
+            .position(|other| other == string)
+            .map(|code| code as u32)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -103,13 +113,25 @@ impl Meta {
         let mut shapes = Vec::with_capacity(reader.count(1)?);
         for _ in 0..shapes.capacity() {
             let count = reader.count(1)?;
-            let columns = (0..count).map(|_| reader.number32()).collect::<Result<Vec<_>, _>>()?;
-            if columns.iter().any(|&column| column as usize >= keys.len() + 2) {
+            let columns = (0..count)
+                .map(|_| reader.number32())
+                .collect::<Result<Vec<_>, _>>()?;
+            if columns
+                .iter()
+                .any(|&column| column as usize >= keys.len() + 2)
+            {
                 return Err(Corrupt("a shape names a column that is not there"));
             }
             shapes.push(columns);
         }
-        Ok(Self { services, names, addresses, keys, operations, shapes })
+        Ok(Self {
+            services,
+            names,
+            addresses,
+            keys,
+            operations,
+            shapes,
+        })
     }
 
     /// Returns how many columns the segment has.
@@ -133,7 +155,11 @@ impl Meta {
             .map(|strings| strings.memory_bytes())
             .sum::<usize>()
             + self.operations.len() * size_of::<Operation>()
-            + self.shapes.iter().map(|shape| 24 + shape.len() * 4).sum::<usize>()
+            + self
+                .shapes
+                .iter()
+                .map(|shape| 24 + shape.len() * 4)
+                .sum::<usize>()
     }
 }
 
@@ -141,7 +167,11 @@ impl Meta {
 /// beside, a local one's lies in the key.
 pub(crate) fn endpoint(service: &[u8], key: &[u8], remote_port: Option<u16>) -> Option<Endpoint> {
     let mut reader = Reader::new(key);
-    let flags = reader.take(1).ok().and_then(|flags| flags.first().copied()).unwrap_or_default();
+    let flags = reader
+        .take(1)
+        .ok()
+        .and_then(|flags| flags.first().copied())
+        .unwrap_or_default();
     let mut endpoint = Endpoint {
         service_name: (!service.is_empty()).then(|| text(service)),
         port: remote_port.unwrap_or_default(),

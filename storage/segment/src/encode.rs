@@ -28,7 +28,9 @@ impl std::fmt::Debug for Packer {
 
 impl Packer {
     pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self { zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)? })
+        Ok(Self {
+            zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
+        })
     }
 
     /// Appends `raw` to `out`, packed when that saves at least a 32nd; returns whether it was.
@@ -63,7 +65,10 @@ pub(crate) fn encode(rows: &Rows, facts: Facts, packer: &mut Packer) -> Encoded 
     let order = order_by_trace(&rows.rows);
     let mut encoder = Encoder {
         out: Vec::with_capacity(rows.rows.len() * 24 + 4096),
-        directory: Directory { facts: with_times(facts, &rows.rows), ..Directory::default() },
+        directory: Directory {
+            facts: with_times(facts, &rows.rows),
+            ..Directory::default()
+        },
         lows: vec![],
         highs: vec![],
         packer,
@@ -94,11 +99,11 @@ impl Encoder<'_> {
         loop {
             let mut in_page = 0;
             for trace in traces.by_ref() {
-                if let Some(row) = trace.first().and_then(|&row| rows.rows.get(row as usize)) {
-                    self.lows.push(row.low);
-                    self.highs.push(row.high);
-                }
-                page.push_trace(trace);
+                let first = trace.first().and_then(|&row| rows.rows.get(row as usize));
+                let (low, high) = first.map_or((0, 0), |row| (row.low, row.high));
+                self.lows.push(low);
+                self.highs.push(high);
+                page.push_trace(trace, high);
                 in_page += trace.len();
                 if in_page >= PAGE_ROWS {
                     break;
@@ -137,7 +142,9 @@ impl Encoder<'_> {
         meta.number(rows.shapes.len() as u64);
         for shape in &rows.shapes {
             meta.number(shape.len() as u64);
-            shape.iter().for_each(|&column| meta.number(u64::from(column)));
+            shape
+                .iter()
+                .for_each(|&column| meta.number(u64::from(column)));
         }
         self.section(SectionKind::Meta, 0, &meta.out);
     }
@@ -150,14 +157,22 @@ impl Encoder<'_> {
         for chunk in lows.chunks(CHUNK_IDS) {
             self.directory.fences.extend(chunk.first());
             let start = self.out.len();
-            chunk.iter().for_each(|low| self.out.extend_from_slice(&low.to_le_bytes()));
+            chunk
+                .iter()
+                .for_each(|low| self.out.extend_from_slice(&low.to_le_bytes()));
             let sum = checksum(self.out.get(start..).unwrap_or_default());
             self.out.extend_from_slice(&sum.to_le_bytes());
         }
         let extent = self.extent(offset, self.out.len() - offset, false);
-        self.directory.sections.push(Section { kind: SectionKind::Lows, column: 0, extent });
+        self.directory.sections.push(Section {
+            kind: SectionKind::Lows,
+            column: 0,
+            extent,
+        });
         let mut raw = Vec::with_capacity(highs.len() * 8);
-        highs.iter().for_each(|high| raw.extend_from_slice(&high.to_le_bytes()));
+        highs
+            .iter()
+            .for_each(|high| raw.extend_from_slice(&high.to_le_bytes()));
         self.section(SectionKind::Highs, 0, &raw);
     }
 
@@ -167,7 +182,9 @@ impl Encoder<'_> {
             let codes: Vec<u32> = (0..values.values.len() as u32).collect();
             for codes in codes.chunks(CHUNK_VALUES) {
                 chunk.out.clear();
-                codes.iter().for_each(|&code| chunk.number(values.values.get(code).len() as u64));
+                codes
+                    .iter()
+                    .for_each(|&code| chunk.number(values.values.get(code).len() as u64));
                 for &code in codes {
                     chunk.out.extend_from_slice(values.values.get(code));
                 }
@@ -179,8 +196,15 @@ impl Encoder<'_> {
     fn section(&mut self, kind: SectionKind, column: u32, raw: &[u8]) {
         let offset = self.out.len();
         let compressed = self.packer.append(&mut self.out, raw);
-        let extent = Extent { compressed, ..self.extent(offset, raw.len(), compressed) };
-        self.directory.sections.push(Section { kind, column, extent });
+        let extent = Extent {
+            compressed,
+            ..self.extent(offset, raw.len(), compressed)
+        };
+        self.directory.sections.push(Section {
+            kind,
+            column,
+            extent,
+        });
     }
 
     fn extent(&self, offset: usize, raw: usize, compressed: bool) -> Extent {
@@ -201,9 +225,15 @@ impl Encoder<'_> {
         let packed = zstd::bulk::compress(&raw, ZSTD_LEVEL).unwrap_or_default();
         self.out.extend_from_slice(&packed);
         let directory = self.extent(offset, raw.len(), true);
-        let footer = Footer { directory, version: VERSION };
+        let footer = Footer {
+            directory,
+            version: VERSION,
+        };
         self.out.extend_from_slice(&footer.encode());
-        Encoded { bytes: self.out, directory: self.directory }
+        Encoded {
+            bytes: self.out,
+            directory: self.directory,
+        }
     }
 }
 
@@ -217,40 +247,37 @@ pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<
         };
     }
     let bytes = zstd::bulk::decompress(stored, raw).map_err(|_| Corrupt("a stream unpacks not"))?;
-    if bytes.len() == raw { Ok(bytes) } else { Err(Corrupt("a stream unpacks to another length")) }
+    if bytes.len() == raw {
+        Ok(bytes)
+    } else {
+        Err(Corrupt("a stream unpacks to another length"))
+    }
 }
 
-/// Returns the rows sorted by trace id, lower half first, then by arrival.
+/// Returns the rows sorted by the lower half of their trace ids, then by arrival.
 fn order_by_trace(rows: &[Row]) -> Vec<u32> {
-    let mut keys: Vec<(u64, u32)> =
-        rows.iter().enumerate().map(|(index, row)| (row.low, index as u32)).collect();
+    let mut keys: Vec<(u64, u32)> = rows
+        .iter()
+        .enumerate()
+        .map(|(index, row)| (row.low, index as u32))
+        .collect();
     keys.sort_unstable();
-    // Equal lower halves with different upper ones are rare: put those apart afterwards.
-    let high = |index: u32| rows.get(index as usize).map_or(0, |row| row.high);
-    for run in keys.chunk_by_mut(|a, b| a.0 == b.0) {
-        if run.len() > 1 && run.windows(2).any(|pair| high_differs(pair, &high)) {
-            run.sort_by_key(|&(_, index)| (high(index), index));
-        }
-    }
     keys.into_iter().map(|(_, index)| index).collect()
-}
-
-fn high_differs(pair: &[(u64, u32)], high: &impl Fn(u32) -> u64) -> bool {
-    match pair {
-        [a, b] => high(a.1) != high(b.1),
-        _ => false,
-    }
 }
 
 fn same_trace(rows: &[Row], a: u32, b: u32) -> bool {
     match (rows.get(a as usize), rows.get(b as usize)) {
-        (Some(a), Some(b)) => a.low == b.low && a.high == b.high,
+        (Some(a), Some(b)) => a.low == b.low,
         _ => false,
     }
 }
 
 fn with_times(facts: Facts, rows: &[Row]) -> Facts {
-    let timed = || rows.iter().map(|row| row.timestamp).filter(|&time| time != 0);
+    let timed = || {
+        rows.iter()
+            .map(|row| row.timestamp)
+            .filter(|&time| time != 0)
+    };
     Facts {
         rows: rows.len() as u64,
         time_min_us: timed().min().unwrap_or_default(),

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Integers are little-endian, or variable-length where [`crate::bytes`] says so. Every page,
-//! section and chunk carries a CRC-32C of its stored bytes. Rows are sorted by the lower half of
-//! their trace id, then the upper half, then arrival; a trace never spans two pages.
+//! section and chunk carries a CRC-32C of its stored bytes. A trace here is all rows whose trace
+//! ids have the same lower half, as Zipkin indexes them; rows are sorted by it, then by arrival,
+//! and a trace never spans two pages.
 
 use crate::bytes::{Reader, Writer};
 use crate::error::Corrupt;
@@ -39,7 +40,7 @@ pub(crate) enum SectionKind {
     Meta = 1,
     /// Lower halves of trace ids, in chunks that each end with a checksum. Never compressed.
     Lows = 2,
-    /// Upper halves of trace ids.
+    /// Upper halves of trace ids, each of its trace's first row.
     Highs = 3,
     /// Values of the dictionary of a column, [`CHUNK_VALUES`] a section.
     Values = 4,
@@ -184,7 +185,10 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        self.facts.to_array().iter().for_each(|&fact| out.number(fact));
+        self.facts
+            .to_array()
+            .iter()
+            .for_each(|&fact| out.number(fact));
         out.number(self.pages.len() as u64);
         for page in &self.pages {
             page.extent.write(&mut out);
@@ -218,7 +222,11 @@ impl Directory {
             });
         }
         let fences = reader.count(8)?;
-        let fences = reader.take(fences * 8)?.chunks_exact(8).map(u64_le).collect();
+        let fences = reader
+            .take(fences * 8)?
+            .chunks_exact(8)
+            .map(u64_le)
+            .collect();
         let mut sections = Vec::with_capacity(reader.count(9)?);
         for _ in 0..sections.capacity() {
             sections.push(Section {
@@ -227,7 +235,12 @@ impl Directory {
                 extent: Extent::read(&mut reader)?,
             });
         }
-        Ok(Self { facts, pages, fences, sections })
+        Ok(Self {
+            facts,
+            pages,
+            fences,
+            sections,
+        })
     }
 }
 
@@ -271,7 +284,10 @@ impl Footer {
         if directory.raw as usize > RAW_BYTES_MAX {
             return Err(Corrupt("the directory is too long"));
         }
-        Ok(Self { directory, version: u32_le(reader.take(4)?) })
+        Ok(Self {
+            directory,
+            version: u32_le(reader.take(4)?),
+        })
     }
 }
 
@@ -282,14 +298,21 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
 
 /// Returns the little-endian number in the first 4 bytes; missing bytes count as 0.
 pub(crate) fn u32_le(bytes: &[u8]) -> u32 {
-    bytes.iter().take(4).rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
+    bytes
+        .iter()
+        .take(4)
+        .rev()
+        .fold(0, |value, &byte| value << 8 | u32::from(byte))
 }
 
 /// Returns the little-endian number in the first 8 bytes; missing bytes count as 0.
 pub(crate) fn u64_le(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<8>() {
         Some(bytes) => u64::from_le_bytes(*bytes),
-        None => bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)),
+        None => bytes
+            .iter()
+            .rev()
+            .fold(0, |value, &byte| value << 8 | u64::from(byte)),
     }
 }
 
@@ -299,13 +322,32 @@ mod tests {
 
     #[test]
     fn a_directory_comes_back() {
-        let extent =
-            Extent { offset: 1 << 33, stored: 7, raw: 300, compressed: true, checksum: 0xdead };
+        let extent = Extent {
+            offset: 1 << 33,
+            stored: 7,
+            raw: 300,
+            compressed: true,
+            checksum: 0xdead,
+        };
         let directory = Directory {
-            facts: Facts { first: 3, last: 9, rows: 1 << 40, ..Facts::default() },
-            pages: vec![PageEntry { extent, rows: 8192, first_trace: 4, traces: 600 }],
+            facts: Facts {
+                first: 3,
+                last: 9,
+                rows: 1 << 40,
+                ..Facts::default()
+            },
+            pages: vec![PageEntry {
+                extent,
+                rows: 8192,
+                first_trace: 4,
+                traces: 600,
+            }],
             fences: vec![5, u64::MAX],
-            sections: vec![Section { kind: SectionKind::Values, column: 12, extent }],
+            sections: vec![Section {
+                kind: SectionKind::Values,
+                column: 12,
+                extent,
+            }],
         };
         let raw = directory.encode();
         assert_eq!(Directory::decode(&raw).unwrap(), directory);
@@ -317,7 +359,13 @@ mod tests {
     #[test]
     fn any_flipped_bit_of_a_footer_is_seen() {
         let footer = Footer {
-            directory: Extent { offset: 77, stored: 5, raw: 9, compressed: true, checksum: 1 },
+            directory: Extent {
+                offset: 77,
+                stored: 5,
+                raw: 9,
+                compressed: true,
+                checksum: 1,
+            },
             version: VERSION,
         };
         let bytes = footer.encode();

@@ -6,10 +6,6 @@ use std::sync::Arc;
 use speargun_model::{SpanBatch, SpanView};
 use speargun_storage::Position;
 
-/// Rows behind which a head is sealed.
-pub(crate) const ROWS_MAX: usize = 1 << 16;
-/// Bytes of memory behind which a head is sealed.
-pub(crate) const BYTES_MAX: usize = 64 << 20;
 /// Rows behind which another group is begun, so that a query copies few pointers.
 const GROUP_ROWS: usize = 1024;
 
@@ -48,16 +44,26 @@ impl Head {
     }
 
     pub(crate) fn push(&mut self, batches: &[Arc<SpanBatch>], end: Position, now_ms: u64) {
-        if self.groups.last().is_none_or(|group| group.lows.len() >= GROUP_ROWS) {
+        if self
+            .groups
+            .last()
+            .is_none_or(|group| group.lows.len() >= GROUP_ROWS)
+        {
             self.groups.push(Arc::default());
         }
         // A query may hold the last group: then another is begun instead of waiting.
-        if self.groups.last_mut().is_some_and(|group| Arc::get_mut(group).is_none()) {
+        if self
+            .groups
+            .last_mut()
+            .is_some_and(|group| Arc::get_mut(group).is_none())
+        {
             self.groups.push(Arc::default());
         }
         if let Some(group) = self.groups.last_mut().and_then(Arc::get_mut) {
             for batch in batches {
-                group.lows.extend(batch.spans.iter().map(|span| span.trace_id.low));
+                group
+                    .lows
+                    .extend(batch.spans.iter().map(|span| span.trace_id.low));
                 group.batches.push(batch.clone());
                 self.rows += batch.spans.len();
                 self.bytes += batch.memory_bytes();
@@ -70,13 +76,11 @@ impl Head {
         self.arrived_max_ms = self.arrived_max_ms.max(now_ms);
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.rows >= ROWS_MAX || self.bytes >= BYTES_MAX
-    }
-
     /// Returns the batches in order of arrival.
     pub(crate) fn batches(&self) -> impl Iterator<Item = &SpanBatch> {
-        self.groups.iter().flat_map(|group| group.batches.iter().map(|batch| &**batch))
+        self.groups
+            .iter()
+            .flat_map(|group| group.batches.iter().map(|batch| &**batch))
     }
 
     /// Returns the spans in order of arrival.

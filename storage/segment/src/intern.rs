@@ -44,7 +44,10 @@ impl Interner {
     pub(crate) fn intern(&mut self, string: &[u8]) -> u32 {
         let hash = self.hash.hash_one(string);
         let (ends, bytes) = (&self.ends, &self.bytes);
-        if let Some(&code) = self.table.find(hash, |&code| lookup(ends, bytes, code) == string) {
+        if let Some(&code) = self
+            .table
+            .find(hash, |&code| lookup(ends, bytes, code) == string)
+        {
             return code;
         }
         self.add(hash, string)
@@ -53,7 +56,9 @@ impl Interner {
     /// Returns the number of the string if it was seen before.
     pub(crate) fn find(&self, string: &[u8]) -> Option<u32> {
         let hash = self.hash.hash_one(string);
-        self.table.find(hash, |&code| self.get(code) == string).copied()
+        self.table
+            .find(hash, |&code| self.get(code) == string)
+            .copied()
     }
 
     /// Returns the number of the string; `last` is tried first and updated.
@@ -71,8 +76,15 @@ impl Interner {
         let code = self.ends.len() as u32;
         self.bytes.extend_from_slice(string);
         self.ends.push(self.bytes.len() as u32);
-        let Self { table, ends, bytes, hash: state } = self;
-        table.insert_unique(hash, code, |&code| state.hash_one(lookup(ends, bytes, code)));
+        let Self {
+            table,
+            ends,
+            bytes,
+            hash: state,
+        } = self;
+        table.insert_unique(hash, code, |&code| {
+            state.hash_one(lookup(ends, bytes, code))
+        });
         code
     }
 }
@@ -95,8 +107,10 @@ mod tests {
     #[test]
     fn equal_strings_have_one_number() {
         let mut strings = Interner::new();
-        let codes: Vec<u32> =
-            ["a", "", "b", "a", ""].iter().map(|s| strings.intern(s.as_bytes())).collect();
+        let codes: Vec<u32> = ["a", "", "b", "a", ""]
+            .iter()
+            .map(|s| strings.intern(s.as_bytes()))
+            .collect();
         assert_eq!(codes, [0, 1, 2, 0, 1]);
         assert_eq!(strings.get(2), b"b");
         assert_eq!(strings.get(9), b"");

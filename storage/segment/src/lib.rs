@@ -3,8 +3,9 @@
 //!
 //! # Layout, in the order data flows
 //!
-//! - `store`, `head`: what takes writes; `config` and `error`: how and why not.
-//! - `rows`, `intern`: spans as rows over dictionaries.
+//! - `store`, `head`: what takes writes; `stats`: how it goes; `config` and `error`: how and why
+//! not.
+//! - `rows`, `column`, `intern`: spans as rows over dictionaries.
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
@@ -16,8 +17,11 @@ mod absorb;
 mod assemble;
 mod bytes;
 mod cache;
+mod column;
 mod compact;
 mod config;
+mod criteria;
+mod dependencies;
 mod dictionary;
 mod encode;
 mod error;
@@ -25,15 +29,21 @@ mod format;
 mod head;
 mod intern;
 mod manifest;
+mod names;
 mod page;
 mod page_encode;
 mod planes;
+mod read;
 mod recover;
 mod rows;
+mod scan;
 mod seal;
+mod search;
 mod segment;
+mod stats;
 mod store;
 
 pub use config::Config;
 pub use error::OpenError;
-pub use store::{SegmentStore, Stats};
+pub use stats::Stats;
+pub use store::SegmentStore;

@@ -1,8 +1,9 @@
 //! The list of live segments, swapped as a whole. Segments that it does not name are leftovers of a
-//! crash. Should it be damaged, the list is found again from the names and contents of the segments.
+//! crash. Should it be damaged, the list is found again from the names and contents of the
+//! segments.
 //!
 //! ```text
-//! 8 magic "SPEARMAN" | 4 version | 4 length of the body | 4 checksum of the body
+//! 8 magic "SPEARMAN" | 4 version | 4 checksum of version and body | body to the end
 //! body: durable journal position, number of segments, first and last head of each
 //! ```
 
@@ -49,7 +50,11 @@ pub(crate) fn segment_path(dir: &Path, first: u64, last: u64) -> PathBuf {
 
 /// Returns first and last head in the name of a segment file; `None` for another file.
 pub(crate) fn parse_segment_path(path: &Path) -> Option<(u64, u64)> {
-    let (first, last) = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?.split_once('-')?;
+    let (first, last) = path
+        .file_name()?
+        .to_str()?
+        .strip_suffix(SUFFIX)?
+        .split_once('-')?;
     Some((first.parse().ok()?, last.parse().ok()?))
 }
 
@@ -69,8 +74,7 @@ impl Manifest {
         }
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&(body.out.len() as u32).to_le_bytes());
-        out.extend_from_slice(&checksum(&body.out).to_le_bytes());
+        out.extend_from_slice(&sum(VERSION, &body.out).to_le_bytes());
         out.extend_from_slice(&body.out);
         out
     }
@@ -81,14 +85,13 @@ impl Manifest {
             return Err(Corrupt("the manifest is not one"));
         }
         let version = u32_le(reader.take(4)?);
+        let expected = u32_le(reader.take(4)?);
+        let body = reader.take(reader.remaining())?;
+        if sum(version, body) != expected {
+            return Err(Corrupt("the manifest's checksum is wrong"));
+        }
         if version > VERSION {
             return Ok(Found::TooNew(version));
-        }
-        let len = u32_le(reader.take(4)?) as usize;
-        let sum = u32_le(reader.take(4)?);
-        let body = reader.take(len)?;
-        if checksum(body) != sum {
-            return Err(Corrupt("the manifest's checksum is wrong"));
         }
         let mut reader = Reader::new(body);
         let durable = reader.number()?;
@@ -120,13 +123,17 @@ impl Manifest {
     }
 }
 
+fn sum(version: u32, body: &[u8]) -> u32 {
+    checksum(body) ^ checksum(&version.to_le_bytes())
+}
+
 /// Writes a file as one step: whole under its name, or not at all, also when the machine stops.
 pub(crate) fn write_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let written = write_temporary(disk, &temporary, bytes);
     if let Err(error) = written {
-        // What is left of it would only take space; the error that matters is the first.
-        let _ = disk.remove(&temporary);
+        // What is left of it only takes space until the next start; the first error matters.
+        disk.remove(&temporary).ok();
         return Err(error);
     }
     disk.rename(&temporary, path)?;
@@ -158,7 +165,10 @@ mod tests {
         };
         assert_eq!(found(dir.path()), None);
         for durable in [7, 8] {
-            let manifest = Manifest { durable, segments: vec![(1, 4), (5, 5)] };
+            let manifest = Manifest {
+                durable,
+                segments: vec![(1, 4), (5, 5)],
+            };
             manifest.write(&RealDisk, dir.path()).unwrap();
             assert_eq!(found(dir.path()), Some(manifest));
         }
@@ -166,7 +176,11 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_seen() {
-        let bytes = Manifest { durable: 300, segments: vec![(1, 4)] }.encode();
+        let bytes = Manifest {
+            durable: 300,
+            segments: vec![(1, 4)],
+        }
+        .encode();
         for bit in 0..bytes.len() * 8 {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);

@@ -35,19 +35,48 @@ pub(crate) struct Page {
 pub(crate) struct ColumnView<'p> {
     pub(crate) codes: Planes<'p>,
     all_plain: bool,
+    lengths_present: bool,
     lengths: Planes<'p>,
     bytes: &'p [u8],
 }
 
 impl ColumnView<'_> {
+    /// Returns whether some values of the page are not in the dictionary.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.all_plain || self.lengths_present
+    }
+
+    /// Calls `visit` with each value that is not in the dictionary.
+    pub(crate) fn each_plain(&self, mut visit: impl FnMut(&[u8])) {
+        let mut start = 0;
+        if self.has_plain() && self.lengths.len() == 0 {
+            // All lengths are zero, which takes no bytes.
+            visit(&[]);
+        }
+        for index in 0..self.lengths.len() {
+            let len = self.lengths.get(index) as usize;
+            visit(self.bytes.get(start..start + len).unwrap_or_default());
+            start += len;
+        }
+    }
+
     /// Returns a cursor that stands before the value of this rank.
     pub(crate) fn cursor(&self, rank: usize) -> ColumnCursor<'_> {
         let mut plain_rank = rank;
         if !self.all_plain {
-            plain_rank = (0..rank).filter(|&before| self.codes.get(before) == 0).count();
+            plain_rank = (0..rank)
+                .filter(|&before| self.codes.get(before) == 0)
+                .count();
         }
-        let start = (0..plain_rank).map(|before| self.lengths.get(before) as usize).sum();
-        ColumnCursor { column: self, rank, plain_rank, start }
+        let start = (0..plain_rank)
+            .map(|before| self.lengths.get(before) as usize)
+            .sum();
+        ColumnCursor {
+            column: self,
+            rank,
+            plain_rank,
+            start,
+        }
     }
 }
 
@@ -79,7 +108,11 @@ impl<'p> ColumnCursor<'p> {
         }
         let len = self.column.lengths.get(self.plain_rank) as usize;
         self.plain_rank += 1;
-        let value = self.column.bytes.get(self.start..).and_then(|rest| rest.get(..len));
+        let value = self
+            .column
+            .bytes
+            .get(self.start..)
+            .and_then(|rest| rest.get(..len));
         self.start += len;
         Value::Plain(value.unwrap_or_default())
     }
@@ -89,7 +122,9 @@ impl Page {
     /// Returns the page in `stored`, whose checksum the caller has checked.
     pub(crate) fn open(stored: Vec<u8>, rows: usize, traces: usize) -> Result<Self, Corrupt> {
         let table_len = u32_le(&stored) as usize;
-        let table = stored.get(4..4 + table_len).ok_or(Corrupt("a page has no table"))?;
+        let table = stored
+            .get(4..4 + table_len)
+            .ok_or(Corrupt("a page has no table"))?;
         let mut reader = Reader::new(table);
         let mut start = 4 + table_len;
         let mut streams = Vec::with_capacity(STREAMS);
@@ -107,7 +142,13 @@ impl Page {
         if start != stored.len() {
             return Err(Corrupt("a page has another length than its streams"));
         }
-        let page = Self { rows, traces, stored, streams, columns };
+        let page = Self {
+            rows,
+            traces,
+            stored,
+            streams,
+            columns,
+        };
         // Ids have a byte a row: more rows than that would be memory nobody wrote.
         if page.stream(Stream::Id)?.len() != rows || traces > rows {
             return Err(Corrupt("a page has other rows than its directory says"));
@@ -115,18 +156,21 @@ impl Page {
         Ok(page)
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Returns how much memory the page takes once all of it is unpacked.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.stored.len()
-            + self.streams.iter().map(|stream| stream.raw + size_of::<Packed>()).sum::<usize>()
+            + self
+                .streams
+                .iter()
+                .map(|stream| stream.raw + size_of::<Packed>())
+                .sum::<usize>()
     }
 
     fn unpacked(&self, index: usize) -> Result<&[u8], Corrupt> {
-        let stream = self.streams.get(index).ok_or(Corrupt("a stream is missing"))?;
+        let stream = self
+            .streams
+            .get(index)
+            .ok_or(Corrupt("a stream is missing"))?;
         let stored = self.stored.get(stream.start..stream.start + stream.stored);
         let stored = stored.ok_or(Corrupt("a stream is cut"))?;
         if !stream.compressed {
@@ -159,13 +203,23 @@ impl Page {
 
     /// Returns a value column; `None` when no row of the page has it.
     pub(crate) fn column(&self, column: u32) -> Result<Option<ColumnView<'_>>, Corrupt> {
-        let Ok(index) = self.columns.binary_search(&column) else { return Ok(None) };
+        let Ok(index) = self.columns.binary_search(&column) else {
+            return Ok(None);
+        };
         let first = STREAMS + index * 3;
         let codes = Planes::of_unknown_length(self.unpacked(first)?)?;
         let lengths = self.unpacked(first + 1)?;
+        let lengths_present = !lengths.is_empty();
         let lengths = Planes::of_unknown_length(if lengths.is_empty() { &[0] } else { lengths })?;
         let all_plain = self.unpacked(first)?.first() == Some(&0);
-        Ok(Some(ColumnView { codes, all_plain, lengths, bytes: self.unpacked(first + 2)? }))
+        let bytes = self.unpacked(first + 2)?;
+        Ok(Some(ColumnView {
+            codes,
+            all_plain,
+            lengths_present,
+            lengths,
+            bytes,
+        }))
     }
 
     /// Returns the first row of each trace, and the number of rows behind the last.
@@ -178,7 +232,11 @@ impl Page {
             start = start.saturating_add(count as usize);
             starts.push(start);
         }
-        if start == self.rows { Ok(starts) } else { Err(Corrupt("traces do not fill a page")) }
+        if start == self.rows {
+            Ok(starts)
+        } else {
+            Err(Corrupt("traces do not fill a page"))
+        }
     }
 
     /// Returns the timestamps of the rows in microseconds, 0 where absent.
@@ -202,17 +260,26 @@ impl Page {
         let first = starts.first().copied().unwrap_or_default();
         let (id_refs, parent_refs) = (self.stream(Stream::Id)?, self.stream(Stream::Parent)?);
         let count = |refs: &[u8], raw: u8| {
-            refs.get(..first).unwrap_or_default().iter().filter(|&&r| r == raw).count()
+            refs.get(..first)
+                .unwrap_or_default()
+                .iter()
+                .filter(|&&r| r == raw)
+                .count()
         };
         let mut ids = RawIds::new(self.stream(Stream::IdRaw)?, count(id_refs, 0));
-        let mut parents =
-            RawIds::new(self.stream(Stream::ParentRaw)?, count(parent_refs, PARENT_RAW));
+        let mut parents = RawIds::new(
+            self.stream(Stream::ParentRaw)?,
+            count(parent_refs, PARENT_RAW),
+        );
         let mut all: Vec<(u64, u64)> = Vec::new();
         for bounds in starts.windows(2) {
             let &[start, end] = bounds else { continue };
             let base = all.len();
             for &reference in id_refs.get(start..end).unwrap_or_default() {
-                let back = all.len().checked_sub(reference as usize).and_then(|at| all.get(at));
+                let back = all
+                    .len()
+                    .checked_sub(reference as usize)
+                    .and_then(|at| all.get(at));
                 let id = match (reference, back) {
                     (0, _) => ids.next(),
                     (_, Some(&(id, _))) => id,
@@ -220,8 +287,11 @@ impl Page {
                 };
                 all.push((id, 0));
             }
-            for (row, &reference) in
-                parent_refs.get(start..end).unwrap_or_default().iter().enumerate()
+            for (row, &reference) in parent_refs
+                .get(start..end)
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
             {
                 let at = base + row;
                 let target = match reference as usize {
@@ -232,7 +302,9 @@ impl Page {
                 };
                 let parent = match target {
                     None if reference == PARENT_RAW => parents.next(),
-                    target => target.and_then(|target| all.get(target)).map_or(0, |row| row.0),
+                    target => target
+                        .and_then(|target| all.get(target))
+                        .map_or(0, |row| row.0),
                 };
                 if let Some(row) = all.get_mut(at) {
                     row.1 = parent;
@@ -254,7 +326,9 @@ impl Packed {
             compressed: stored & 1 == 1,
             unpacked: OnceLock::new(),
         };
-        *start = start.checked_add(packed.stored).ok_or(Corrupt("a stream is too long"))?;
+        *start = start
+            .checked_add(packed.stored)
+            .ok_or(Corrupt("a stream is too long"))?;
         let fits = packed.compressed || packed.raw == packed.stored;
         if raw > RAW_BYTES_MAX || !fits {
             return Err(Corrupt("a stream is too long"));
@@ -271,7 +345,9 @@ struct RawIds<'p> {
 impl<'p> RawIds<'p> {
     fn new(bytes: &'p [u8], skip: usize) -> Self {
         let rest = bytes.get(skip.saturating_mul(8)..).unwrap_or_default();
-        Self { rest: rest.chunks_exact(8) }
+        Self {
+            rest: rest.chunks_exact(8),
+        }
     }
 
     fn next(&mut self) -> u64 {

@@ -20,9 +20,10 @@
 //! ```
 
 use crate::bytes::Writer;
+use crate::column::PLAIN;
 use crate::encode::Packer;
 use crate::planes;
-use crate::rows::{ANNOTATIONS, PLAIN, Row, Rows};
+use crate::rows::{ANNOTATIONS, Row, Rows};
 
 /// The fixed streams of a page, in the order of its table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,9 +48,12 @@ pub(crate) enum Stream {
     AnnotationCount,
     /// Microseconds from the row's timestamp, zigzag.
     AnnotationTime,
+    /// What sets the upper half of the row's trace id apart from that of the trace's first row, by
+    /// exclusive or: almost always nothing, and then a column of zeros takes one byte.
+    High,
 }
 
-pub(crate) const STREAMS: usize = 15;
+pub(crate) const STREAMS: usize = 16;
 /// Rows that are looked back for an id.
 pub(crate) const LOOK_BACK: usize = 200;
 /// Rows that are looked ahead for a parent.
@@ -89,11 +93,14 @@ impl<'r> PageEncoder<'r> {
         }
     }
 
-    /// Appends a trace: indexes of its rows.
-    pub(crate) fn push_trace(&mut self, trace: &[u32]) {
+    /// Appends a trace: indexes of its rows, and the upper half of its first row's id.
+    pub(crate) fn push_trace(&mut self, trace: &[u32], high: u64) {
         let all = &self.rows.rows;
         let rows = || trace.iter().filter_map(|&row| all.get(row as usize));
-        let base = rows().map(|row| row.timestamp).filter(|&time| time != 0).min();
+        let base = rows()
+            .map(|row| row.timestamp)
+            .filter(|&time| time != 0)
+            .min();
         let base = base.unwrap_or(self.segment_base);
         self.put(Stream::TraceRows, trace.len() as u64);
         self.put(Stream::TraceBase, base - self.segment_base);
@@ -101,8 +108,13 @@ impl<'r> PageEncoder<'r> {
         self.ids.extend(rows().map(|row| row.id));
         for (index, row) in rows().enumerate() {
             self.put_ids(index, row);
-            let time = if row.timestamp == 0 { 0 } else { row.timestamp - base + 1 };
+            let time = if row.timestamp == 0 {
+                0
+            } else {
+                row.timestamp - base + 1
+            };
             self.put(Stream::Time, time);
+            self.put(Stream::High, row.high ^ high);
             self.put_row(row);
         }
     }
@@ -129,8 +141,10 @@ impl<'r> PageEncoder<'r> {
             parent.push(0);
         } else if let Some(distance) = back(before, row.parent) {
             parent.push(distance);
-        } else if let Some(ahead) =
-            behind.iter().take(LOOK_AHEAD).position(|&id| id == row.parent)
+        } else if let Some(ahead) = behind
+            .iter()
+            .take(LOOK_AHEAD)
+            .position(|&id| id == row.parent)
         {
             parent.push((LOOK_BACK + 1 + ahead) as u8);
         } else {
@@ -149,13 +163,19 @@ impl<'r> PageEncoder<'r> {
         self.put(Stream::Shape, u64::from(row.shape));
         self.put(Stream::AnnotationCount, u64::from(row.annotation_count));
         let first = row.annotations as usize;
-        let annotations = rows.annotations.get(first..first + row.annotation_count as usize);
+        let annotations = rows
+            .annotations
+            .get(first..first + row.annotation_count as usize);
         for &(time, code) in annotations.unwrap_or_default() {
-            let delta = time.wrapping_sub(row.timestamp as i64);
-            self.put(Stream::AnnotationTime, ((delta << 1) ^ (delta >> 63)) as u64);
+            let delta = time.wrapping_sub(row.timestamp.cast_signed());
+            self.put(Stream::AnnotationTime, planes::zigzag(delta));
             self.put_value(ANNOTATIONS, code);
         }
-        let shape = rows.shapes.get(row.shape as usize).map(Vec::as_slice).unwrap_or_default();
+        let shape = rows
+            .shapes
+            .get(row.shape as usize)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let codes = rows.codes.get(row.codes as usize..).unwrap_or_default();
         for (&column, &code) in shape.iter().zip(codes) {
             self.put_value(column, code);
@@ -164,13 +184,17 @@ impl<'r> PageEncoder<'r> {
 
     #[inline]
     fn put_value(&mut self, column: u32, code: u32) {
-        let Some(page) = self.columns.get_mut(column as usize) else { return };
+        let Some(page) = self.columns.get_mut(column as usize) else {
+            return;
+        };
         if code & PLAIN == 0 {
             page.codes.push(code + 1);
             return;
         }
         page.codes.push(0);
-        let Some(column) = self.rows.columns.get(column as usize) else { return };
+        let Some(column) = self.rows.columns.get(column as usize) else {
+            return;
+        };
         let value = column.plain_value(code);
         page.lengths.push(value.len() as u32);
         page.bytes.extend_from_slice(value);
@@ -182,18 +206,26 @@ impl<'r> PageEncoder<'r> {
         let mut data = Vec::new();
         let mut scratch = Vec::new();
         let mut raw_bytes = 0;
-        let present = self.columns.iter().filter(|column| !column.codes.is_empty()).count();
+        let present = self
+            .columns
+            .iter()
+            .filter(|column| !column.codes.is_empty())
+            .count();
         table.number(present as u64);
         let mut append = |table: &mut Writer, raw: &[u8]| {
             let start = data.len();
-            let packed = packer.append(&mut data, raw);
+            let is_packed = packer.append(&mut data, raw);
             table.number(raw.len() as u64);
-            table.number(((data.len() - start) as u64) << 1 | u64::from(packed));
+            table.number(((data.len() - start) as u64) << 1 | u64::from(is_packed));
             raw_bytes += raw.len();
         };
         for (stream, numbers) in self.numbers.iter_mut().enumerate() {
             if let Some(raw) = RAW_STREAMS.iter().position(|&raw| raw as usize == stream) {
-                let bytes = self.raw.get_mut(raw).map(std::mem::take).unwrap_or_default();
+                let bytes = self
+                    .raw
+                    .get_mut(raw)
+                    .map(std::mem::take)
+                    .unwrap_or_default();
                 append(&mut table, &bytes);
             } else {
                 scratch.clear();
@@ -212,7 +244,14 @@ impl<'r> PageEncoder<'r> {
             append(&mut table, &scratch);
             scratch.clear();
             planes::write32(&mut scratch, &column.lengths);
-            append(&mut table, if column.lengths.is_empty() { &[] } else { &scratch });
+            append(
+                &mut table,
+                if column.lengths.is_empty() {
+                    &[]
+                } else {
+                    &scratch
+                },
+            );
             append(&mut table, &column.bytes);
             column.codes.clear();
             column.lengths.clear();
@@ -228,5 +267,9 @@ impl<'r> PageEncoder<'r> {
 /// Returns how many rows back an id stands, at most [`LOOK_BACK`].
 #[inline]
 fn back(before: &[u64], id: u64) -> Option<u8> {
-    before.iter().rev().position(|&other| other == id).map(|distance| distance as u8 + 1)
+    before
+        .iter()
+        .rev()
+        .position(|&other| other == id)
+        .map(|distance| distance as u8 + 1)
 }

@@ -30,6 +30,16 @@ pub(crate) fn write32(out: &mut Vec<u8>, values: &[u32]) {
     }
 }
 
+/// Returns a signed number as one that is small when it is near zero.
+pub(crate) fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// Returns the number that [`zigzag`] made into `value`.
+pub(crate) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
 /// A column in planes, as read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Planes<'a> {
@@ -46,15 +56,28 @@ impl<'a> Planes<'a> {
         if planes > 8 || bytes.len() != planes * rows {
             return Err(Corrupt("a column has another length than its rows"));
         }
-        Ok(Self { bytes, rows, planes })
+        Ok(Self {
+            bytes,
+            rows,
+            planes,
+        })
     }
 
     /// Returns the column in `raw` whose length alone says how many integers it has; none when its
     /// planes are none, since then any number of zeros is meant.
     pub(crate) fn of_unknown_length(raw: &'a [u8]) -> Result<Self, Corrupt> {
         let planes = raw.first().copied().unwrap_or_default() as usize;
-        let rows = raw.len().saturating_sub(1).checked_div(planes).unwrap_or_default();
+        let rows = raw
+            .len()
+            .saturating_sub(1)
+            .checked_div(planes)
+            .unwrap_or_default();
         Self::new(raw, rows)
+    }
+
+    /// Returns how many integers the column is known to have.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
     }
 
     /// Returns the integer at `row`; 0 beyond the end.
@@ -64,7 +87,11 @@ impl<'a> Planes<'a> {
         }
         let mut value = 0;
         for plane in 0..self.planes {
-            let byte = self.bytes.get(plane * self.rows + row).copied().unwrap_or_default();
+            let byte = self
+                .bytes
+                .get(plane * self.rows + row)
+                .copied()
+                .unwrap_or_default();
             value |= u64::from(byte) << (plane * 8);
         }
         value
@@ -103,7 +130,12 @@ mod tests {
 
     #[test]
     fn values_come_back_whole_and_one_by_one() {
-        for values in [vec![], vec![0, 0], vec![1, 256, 0], vec![u64::MAX, 5, 1 << 40]] {
+        for values in [
+            vec![],
+            vec![0, 0],
+            vec![1, 256, 0],
+            vec![u64::MAX, 5, 1 << 40],
+        ] {
             let mut raw = Vec::new();
             write(&mut raw, &values);
             let planes = Planes::new(&raw, values.len()).unwrap();
@@ -111,6 +143,14 @@ mod tests {
             let one_by_one: Vec<u64> = (0..values.len()).map(|row| planes.get(row)).collect();
             assert_eq!(one_by_one, values);
         }
+    }
+
+    #[test]
+    fn zigzag_comes_back_and_is_small_near_zero() {
+        for value in [0, 1, -1, 77, i64::MAX, i64::MIN] {
+            assert_eq!(unzigzag(zigzag(value)), value);
+        }
+        assert_eq!((zigzag(-1), zigzag(1)), (1, 2));
     }
 
     #[test]

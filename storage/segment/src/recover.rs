@@ -1,5 +1,5 @@
-//! What a folder holds when the store opens: the segments that count, what a crash left behind, what
-//! is damaged.
+//! What a folder holds when the store opens: the segments that count, what a crash left behind,
+//! what is damaged.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,18 +32,28 @@ pub(crate) fn recover(
     };
     disk.create_dir_all(dir).map_err(at(dir))?;
     let files = disk.list(dir).map_err(at(dir))?;
-    for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "tmp")) {
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "tmp"))
+    {
         disk.remove(path).map_err(at(path))?;
     }
-    let named: BTreeSet<(u64, u64)> =
-        files.iter().filter_map(|path| parse_segment_path(path)).collect();
+    let named: BTreeSet<(u64, u64)> = files
+        .iter()
+        .filter_map(|path| parse_segment_path(path))
+        .collect();
     let (live, durable) = match Manifest::read(disk, dir).map_err(at(dir))? {
-        Found::Manifest(manifest) => {
-            (manifest.segments.into_iter().collect(), Some(manifest.durable))
-        }
+        Found::Manifest(manifest) => (
+            manifest.segments.into_iter().collect(),
+            Some(manifest.durable),
+        ),
         Found::TooNew(found) => {
             let path = manifest::path(dir);
-            return Err(OpenError::TooNew { path, found, known: manifest::VERSION });
+            return Err(OpenError::TooNew {
+                path,
+                found,
+                known: manifest::VERSION,
+            });
         }
         Found::Missing if named.is_empty() => (BTreeSet::new(), Some(0)),
         Found::Missing => {
@@ -59,17 +69,33 @@ pub(crate) fn recover(
         let path = segment_path(dir, first, last);
         disk.remove(&path).map_err(at(&path))?;
     }
-    let next_head = live.iter().chain(&named).map(|&(_, last)| last + 1).max().unwrap_or(1);
+    let next_head = live
+        .iter()
+        .chain(&named)
+        .map(|&(_, last)| last + 1)
+        .max()
+        .unwrap_or(1);
     let segments = open_all(disk, dir, &live, cache)?;
-    let end = segments.iter().map(|segment| segment.facts.end_position).max();
+    let end = segments
+        .iter()
+        .map(|segment| segment.facts.end_position)
+        .max();
     let durable = durable.or(end).unwrap_or_default();
-    Ok(Recovered { segments, durable, next_head })
+    Ok(Recovered {
+        segments,
+        durable,
+        next_head,
+    })
 }
 
 /// Returns the intervals that lie in no other: segments that were merged into another lie in it.
 fn not_merged(named: &BTreeSet<(u64, u64)>) -> BTreeSet<(u64, u64)> {
     let inside = |a: &(u64, u64), b: &(u64, u64)| a != b && b.0 <= a.0 && a.1 <= b.1;
-    named.iter().filter(|a| !named.iter().any(|b| inside(a, b))).copied().collect()
+    named
+        .iter()
+        .filter(|a| !named.iter().any(|b| inside(a, b)))
+        .copied()
+        .collect()
 }
 
 fn open_all(
@@ -94,12 +120,11 @@ fn open_all(
 }
 
 /// Renames a damaged segment, so that it is neither served nor deleted.
-fn put_aside(
-    disk: &dyn Disk,
-    path: &Path,
-    error: &crate::error::Corrupt,
-) -> Result<(), OpenError> {
+fn put_aside(disk: &dyn Disk, path: &Path, error: &crate::error::Corrupt) -> Result<(), OpenError> {
     let aside: PathBuf = path.with_extension("damaged");
     tracing::error!(path = %path.display(), %error, "a damaged segment is put aside");
-    disk.rename(path, &aside).map_err(|source| OpenError::Io { path: aside, source })
+    disk.rename(path, &aside).map_err(|source| OpenError::Io {
+        path: aside,
+        source,
+    })
 }

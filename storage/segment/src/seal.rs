@@ -27,8 +27,15 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
     };
     let encoded = encode(&rows, facts, &mut Packer::new()?);
     let segment = write(shared, &encoded)?;
-    shared.commit(&Change { add: Some(segment), sealed: true, ..Change::default() })?;
-    shared.counters.sealed_rows.fetch_add(head.rows as u64, Ordering::Relaxed);
+    shared.commit(&Change {
+        add: Some(segment),
+        sealed: true,
+        ..Change::default()
+    })?;
+    shared
+        .counters
+        .sealed_rows
+        .fetch_add(head.rows as u64, Ordering::Relaxed);
     Ok(())
 }
 

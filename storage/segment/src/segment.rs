@@ -1,11 +1,10 @@
-//! A sealed segment: opened by its footer, read part by part through the cache. It never changes and
-//! answers no query by itself.
+//! A sealed segment: opened by its footer, read part by part through the cache. It never changes
+//! and answers no query by itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use speargun_model::TraceId;
 use speargun_runtime::{Disk, DiskFile};
 
 use crate::cache::{Cache, Item, Key, Part};
@@ -13,8 +12,8 @@ use crate::dictionary::{Meta, Strings};
 use crate::encode::unpack;
 use crate::error::{Corrupt, SegmentError};
 use crate::format::{
-    CHUNK_IDS, CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES,
-    Section, SectionKind, VERSION, checksum, u32_le, u64_le,
+    CHUNK_IDS, CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES, Section,
+    SectionKind, VERSION, checksum, u32_le, u64_le,
 };
 use crate::page::Page;
 
@@ -31,19 +30,15 @@ pub(crate) struct Segment {
     cache: Arc<Cache>,
 }
 
-/// Where a trace lies in a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Located {
-    /// Index among all traces of the segment.
-    pub(crate) trace: u32,
-    pub(crate) id: TraceId,
-}
-
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 impl Segment {
     /// Opens the segment file; its footer and directory are checked, its pages when they are read.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path, cache: Arc<Cache>) -> Result<Self, SegmentError> {
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        cache: Arc<Cache>,
+    ) -> Result<Self, SegmentError> {
         let file = disk.open(path)?;
         let bytes = file.len()?;
         if bytes < (HEADER_BYTES + FOOTER_BYTES) as u64 {
@@ -73,7 +68,13 @@ impl Segment {
         part: Part,
         load: impl FnOnce() -> Result<Item, SegmentError>,
     ) -> Result<Item, SegmentError> {
-        self.cache.get(Key { segment: self.number, part }, load)
+        self.cache.get(
+            Key {
+                segment: self.number,
+                part,
+            },
+            load,
+        )
     }
 
     /// Returns stored bytes whose checksum is right.
@@ -91,7 +92,11 @@ impl Segment {
     }
 
     fn raw(&self, extent: &Extent) -> Result<Vec<u8>, SegmentError> {
-        Ok(unpack(&self.stored(extent)?, extent.raw as usize, extent.compressed)?)
+        Ok(unpack(
+            &self.stored(extent)?,
+            extent.raw as usize,
+            extent.compressed,
+        )?)
     }
 
     pub(crate) fn directory(&self) -> Result<Arc<Directory>, SegmentError> {
@@ -106,7 +111,10 @@ impl Segment {
     }
 
     fn section(directory: &Directory, kind: SectionKind) -> Result<&Section, Corrupt> {
-        let section = directory.sections.iter().find(|section| section.kind == kind);
+        let section = directory
+            .sections
+            .iter()
+            .find(|section| section.kind == kind);
         section.ok_or(Corrupt("a section is missing"))
     }
 
@@ -126,7 +134,10 @@ impl Segment {
     pub(crate) fn page(&self, index: usize) -> Result<Arc<Page>, SegmentError> {
         let load = || {
             let directory = self.directory()?;
-            let entry = directory.pages.get(index).ok_or(Corrupt("a page is missing"))?;
+            let entry = directory
+                .pages
+                .get(index)
+                .ok_or(Corrupt("a page is missing"))?;
             let stored = self.stored(&entry.extent)?;
             let page = Page::open(stored, entry.rows as usize, entry.traces as usize)?;
             Ok(Item::Page(Arc::new(page)))
@@ -189,7 +200,8 @@ impl Segment {
             return Err(Corrupt("the id table is too short").into());
         }
         let mut stored = vec![0; len];
-        self.file.read_exact_at(&mut stored, section.extent.offset + offset as u64)?;
+        self.file
+            .read_exact_at(&mut stored, section.extent.offset + offset as u64)?;
         let (ids, sum) = stored.split_at(count * 8);
         if checksum(ids) != u32_le(sum) {
             return Err(Corrupt("a checksum of the id table is wrong").into());
@@ -204,43 +216,46 @@ impl Segment {
             all.extend(self.lows(chunk)?);
         }
         let skip = first % CHUNK_IDS;
-        let lows = all.get(skip..skip + count).ok_or(Corrupt("the id table is too short"))?;
+        let lows = all
+            .get(skip..skip + count)
+            .ok_or(Corrupt("the id table is too short"))?;
         Ok(lows.to_vec())
     }
 
-    /// Returns the traces whose lower half is `low`: usually none or one, more when ids share it.
-    pub(crate) fn locate(&self, low: u64) -> Result<Vec<Located>, SegmentError> {
+    /// Returns the index among all traces of the segment of the one whose lower half is `low`.
+    pub(crate) fn locate(&self, low: u64) -> Result<Option<u32>, SegmentError> {
         let directory = self.directory()?;
-        // The chunk before the first fence above `low`, and those before it that may end with it.
         let behind = directory.fences.partition_point(|&fence| fence <= low);
-        let first = directory.fences.partition_point(|&fence| fence < low).saturating_sub(1);
-        let mut found = Vec::new();
-        for chunk in first..behind {
-            let lows = self.lows(chunk)?;
-            let start = lows.partition_point(|&id| id < low);
-            let equal = lows.get(start..).unwrap_or_default().iter().take_while(|&&id| id == low);
-            for offset in 0..equal.count() {
-                let trace = (chunk * CHUNK_IDS + start + offset) as u32;
-                found.push(Located { trace, id: TraceId { high: self.high(trace)?, low } });
-            }
-        }
-        Ok(found)
+        let Some(chunk) = behind.checked_sub(1) else {
+            return Ok(None);
+        };
+        let place = self.lows(chunk)?.binary_search(&low).ok();
+        Ok(place.map(|place| (chunk * CHUNK_IDS + place) as u32))
     }
 
-    /// Returns the upper half of the id of a trace.
+    /// Returns the upper half of the id of a trace's first row.
     pub(crate) fn high(&self, trace: u32) -> Result<u64, SegmentError> {
         let highs = self.highs()?;
         let at = trace as usize * 8;
-        let bytes = highs.get(at..at + 8).ok_or(Corrupt("the id table is too short"))?;
+        let bytes = highs
+            .get(at..at + 8)
+            .ok_or(Corrupt("the id table is too short"))?;
         Ok(u64_le(bytes))
     }
 
     /// Returns the page that holds a trace, and the trace's index in it.
     pub(crate) fn page_of(&self, trace: u32) -> Result<(usize, usize), SegmentError> {
         let directory = self.directory()?;
-        let behind = directory.pages.partition_point(|page| page.first_trace <= trace);
-        let index = behind.checked_sub(1).ok_or(Corrupt("a trace has no page"))?;
-        let first = directory.pages.get(index).map_or(0, |page| page.first_trace);
+        let behind = directory
+            .pages
+            .partition_point(|page| page.first_trace <= trace);
+        let index = behind
+            .checked_sub(1)
+            .ok_or(Corrupt("a trace has no page"))?;
+        let first = directory
+            .pages
+            .get(index)
+            .map_or(0, |page| page.first_trace);
         Ok((index, (trace - first) as usize))
     }
 }

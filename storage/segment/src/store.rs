@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use crate::manifest::Manifest;
 use crate::recover;
 use crate::seal;
 use crate::segment::Segment;
+use crate::stats::{self, Counters, Stats};
 
 /// Frozen heads that may wait for the sealer; a writer waits while there are more.
 const SEALING_MAX: usize = 2;
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held by whoever merges and deletes.
+    pub(crate) housekeeping: Mutex<()>,
     /// Held while the manifest is replaced, so that changes of the list follow one another.
     commit: Mutex<()>,
 }
@@ -67,52 +70,6 @@ struct State {
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
     closing: bool,
-}
-
-/// What happened since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) sealed_rows: AtomicU64,
-    pub(crate) merged_rows: AtomicU64,
-    pub(crate) merges: AtomicU64,
-    pub(crate) expired_segments: AtomicU64,
-    pub(crate) expired_rows: AtomicU64,
-    pub(crate) corrupt_reads: AtomicU64,
-    pub(crate) failed_seals: AtomicU64,
-    pub(crate) failed_merges: AtomicU64,
-}
-
-/// Figures of the store for its metrics.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Stats {
-    /// Live segments.
-    pub segments: u64,
-    /// Spans in them.
-    pub segment_rows: u64,
-    /// Bytes of them on disk.
-    pub segment_bytes: u64,
-    /// Spans not yet in a segment.
-    pub head_rows: u64,
-    /// Bytes of memory of those.
-    pub head_bytes: u64,
-    /// Bytes of memory that the cache takes.
-    pub cache_bytes: u64,
-    /// Spans sealed since the start.
-    pub sealed_rows: u64,
-    /// Spans written again by merges since the start.
-    pub merged_rows: u64,
-    /// Merges since the start.
-    pub merges: u64,
-    /// Segments deleted by retention since the start.
-    pub expired_segments: u64,
-    /// Spans deleted by retention since the start.
-    pub expired_rows: u64,
-    /// Reads that met damaged bytes since the start.
-    pub corrupt_reads: u64,
-    /// Seals that failed and are tried again.
-    pub failed_seals: u64,
-    /// Merges that failed.
-    pub failed_merges: u64,
 }
 
 /// What a query sees: everything written before it began, in order of arrival.
@@ -157,9 +114,13 @@ impl SegmentStore {
                 closing: false,
             }),
             changed: Condvar::new(),
+            housekeeping: Mutex::new(()),
             commit: Mutex::new(()),
         });
-        let store = Self { shared, threads: Mutex::new(vec![]) };
+        let store = Self {
+            shared,
+            threads: Mutex::new(vec![]),
+        };
         store.spawn("segment-seal", seal_all)?;
         store.spawn("segment-merge", keep_house)?;
         Ok(Arc::new(store))
@@ -168,10 +129,12 @@ impl SegmentStore {
     fn spawn(&self, name: &str, run: fn(&Shared)) -> Result<(), OpenError> {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let handle = thread.spawn(move || run(&shared)).map_err(|source| OpenError::Io {
-            path: self.shared.config.dir.clone(),
-            source,
-        })?;
+        let handle = thread
+            .spawn(move || run(&shared))
+            .map_err(|source| OpenError::Io {
+                path: self.shared.config.dir.clone(),
+                source,
+            })?;
         self.threads.lock().push(handle);
         Ok(())
     }
@@ -190,7 +153,7 @@ impl SegmentStore {
 
     /// Returns the figures for metrics.
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        stats::of(&self.shared)
     }
 }
 
@@ -205,7 +168,8 @@ impl SpanWriter for SegmentStore {
             return Err(WriteError::Busy("the store is closing".into()));
         }
         state.head.push(group, end, shared.clock.now_ms());
-        if state.head.rows >= shared.config.seal_rows || state.head.bytes >= shared.config.seal_bytes
+        if state.head.rows >= shared.config.seal_rows
+            || state.head.bytes >= shared.config.seal_bytes
         {
             state.freeze();
             shared.changed.notify_all();
@@ -222,7 +186,9 @@ impl SpanWriter for SegmentStore {
         let sealed = self.shared.wait_sealed(CLOSE);
         self.shared.stop();
         for thread in self.threads.lock().drain(..) {
-            thread.join().map_err(|_| WriteError::Failed("a thread panicked".into()))?;
+            thread
+                .join()
+                .map_err(|_| WriteError::Failed("a thread panicked".into()))?;
         }
         sealed
     }
@@ -238,7 +204,8 @@ impl State {
     fn freeze(&mut self) {
         if self.head.rows > 0 {
             let next = Head::new(self.head.number + 1);
-            self.sealing.push_back(Arc::new(std::mem::replace(&mut self.head, next)));
+            self.sealing
+                .push_back(Arc::new(std::mem::replace(&mut self.head, next)));
         }
     }
 }
@@ -257,7 +224,9 @@ impl Shared {
     fn wait_sealed(&self, limit: Duration) -> Result<(), WriteError> {
         let mut state = self.state.lock();
         while !state.sealing.is_empty() {
-            let waited = self.changed.wait_for(&mut state, limit.min(Duration::from_secs(3600)));
+            let waited = self
+                .changed
+                .wait_for(&mut state, limit.min(Duration::from_hours(1)));
             if let Some(trouble) = &state.trouble
                 && waited.timed_out()
             {
@@ -272,7 +241,10 @@ impl Shared {
         let state = self.state.lock();
         let mut heads: Vec<Arc<Head>> = state.sealing.iter().cloned().collect();
         heads.push(Arc::new(state.head.clone()));
-        Snapshot { segments: state.segments.clone(), heads }
+        Snapshot {
+            segments: state.segments.clone(),
+            heads,
+        }
     }
 
     /// Returns why sealing fails, if it does.
@@ -287,8 +259,10 @@ impl Shared {
             let state = self.state.lock();
             (state.segments.clone(), state.durable)
         };
-        let (gone, mut kept): (Vec<_>, Vec<_>) =
-            before.iter().cloned().partition(|s| change.remove.contains(&s.facts.first));
+        let (gone, mut kept): (Vec<_>, Vec<_>) = before
+            .iter()
+            .cloned()
+            .partition(|s| change.remove.contains(&s.facts.first));
         kept.extend(change.add.clone());
         kept.sort_by_key(|segment| segment.facts.first);
         let durable = match &change.add {
@@ -296,7 +270,10 @@ impl Shared {
             _ => durable,
         };
         let segments = kept.iter().map(|s| (s.facts.first, s.facts.last)).collect();
-        let manifest = Manifest { durable: durable.0, segments };
+        let manifest = Manifest {
+            durable: durable.0,
+            segments,
+        };
         manifest.write(&*self.disk, &self.config.dir)?;
         {
             let mut state = self.state.lock();
@@ -310,33 +287,11 @@ impl Shared {
         self.changed.notify_all();
         for segment in gone {
             if let Err(error) = self.disk.remove(&segment.path) {
-                tracing::warn!(path = %segment.path.display(), %error, "a file stays until restart");
+                let path = segment.path.display();
+                tracing::warn!(%path, %error, "a file stays until restart");
             }
         }
         Ok(())
-    }
-
-    fn stats(&self) -> Stats {
-        let snapshot = self.snapshot();
-        let sum = |of: fn(&Segment) -> u64| snapshot.segments.iter().map(|s| of(s)).sum();
-        let counters = &self.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            segments: snapshot.segments.len() as u64,
-            segment_rows: sum(|segment| segment.facts.rows),
-            segment_bytes: sum(|segment| segment.bytes),
-            head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
-            head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
-            cache_bytes: self.cache.bytes(),
-            sealed_rows: count(&counters.sealed_rows),
-            merged_rows: count(&counters.merged_rows),
-            merges: count(&counters.merges),
-            expired_segments: count(&counters.expired_segments),
-            expired_rows: count(&counters.expired_rows),
-            corrupt_reads: count(&counters.corrupt_reads),
-            failed_seals: count(&counters.failed_seals),
-            failed_merges: count(&counters.failed_merges),
-        }
     }
 
     /// Counts and reports a read that met damaged bytes.
@@ -397,7 +352,10 @@ fn keep_house(shared: &Shared) {
         }
         pause = TICK;
         if let Err(error) = compact::step(shared) {
-            shared.counters.failed_merges.fetch_add(1, Ordering::Relaxed);
+            shared
+                .counters
+                .failed_merges
+                .fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, "merging failed; trying again");
             pause = RETRY;
         }

@@ -221,9 +221,15 @@ impl State {
             inode.crash(&mut random);
         }
         self.epoch += 1;
-        self.faults.sync = None;
-        self.faults.read = None;
-        self.faults.write = None;
+        self.forget_faults();
+    }
+
+    pub(super) fn forget_faults(&mut self) {
+        let capacity = self.faults.capacity;
+        self.faults = Faults {
+            capacity,
+            ..Faults::default()
+        };
     }
 
     fn inode(&mut self, id: u64, epoch: u64) -> io::Result<&mut Inode> {

@@ -1,0 +1,308 @@
+//! The rows of one segment or head as the linker wants them, trace by trace.
+
+use std::sync::Arc;
+
+use speargun_model::SpanView;
+use speargun_model::link::LinkEndpoint;
+
+use super::Row;
+use crate::bytes::Reader;
+use crate::dictionary::{Meta, endpoint};
+use crate::error::{Corrupt, SegmentError};
+use crate::format::CHUNK_IDS;
+use crate::head::Head;
+use crate::intern::Interner;
+use crate::page::{Page, Value};
+use crate::page_encode::Stream;
+use crate::planes::Planes;
+use crate::read::served;
+use crate::rows::LOOSE;
+use crate::segment::Segment;
+use crate::store::Shared;
+
+const ERROR: &[u8] = b"error";
+
+/// A source of traces in ascending order of the lower half of their ids.
+pub(super) enum Source<'s> {
+    Segment(SegmentSource<'s>),
+    Head(HeadSource<'s>),
+}
+
+impl Source<'_> {
+    /// Returns whether spans of the source may lie in the window. A source of which none do only
+    /// completes traces of others; its rows are read for those alone.
+    pub(super) fn is_touched(&self) -> bool {
+        match self {
+            Self::Segment(source) => source.touched,
+            Self::Head(_) => true,
+        }
+    }
+
+    /// Returns the lower half of the next trace's id.
+    pub(super) fn peek(&mut self, shared: &Shared) -> Option<u64> {
+        match self {
+            Self::Segment(source) => source.peek_undamaged(shared),
+            Self::Head(source) => source.views.get(source.next).map(|&(low, _)| low),
+        }
+    }
+
+    /// Appends the rows of the next trace, and goes on behind it.
+    pub(super) fn take(&mut self, shared: &Shared, rows: &mut Vec<Row>, services: &mut Interner) {
+        match self {
+            Self::Segment(source) => {
+                let segment = source.segment;
+                served(shared, segment, || source.take(rows));
+                self.skip();
+            }
+            Self::Head(source) => source.take(rows, services),
+        }
+    }
+
+    /// Goes on behind the next trace.
+    pub(super) fn skip(&mut self) {
+        match self {
+            Self::Segment(source) => source.next += 1,
+            Self::Head(source) => source.skip(),
+        }
+    }
+}
+
+/// The spans of a head, sorted by the lower half of their trace ids, then arrival.
+pub(super) struct HeadSource<'s> {
+    views: Vec<(u64, SpanView<'s>)>,
+    next: usize,
+}
+
+impl<'s> HeadSource<'s> {
+    pub(super) fn new(head: &'s Arc<Head>) -> Self {
+        let mut views: Vec<_> = head
+            .views()
+            .map(|view| (view.record().trace_id.low, view))
+            .collect();
+        views.sort_by_key(|&(low, _)| low);
+        Self { views, next: 0 }
+    }
+
+    fn next_trace(&self) -> &[(u64, SpanView<'s>)] {
+        let rest = self.views.get(self.next..).unwrap_or_default();
+        rest.chunk_by(|a, b| a.0 == b.0).next().unwrap_or_default()
+    }
+
+    fn take(&mut self, rows: &mut Vec<Row>, services: &mut Interner) {
+        rows.extend(
+            self.next_trace()
+                .iter()
+                .map(|(_, view)| row_of(view, services)),
+        );
+        self.skip();
+    }
+
+    fn skip(&mut self) {
+        self.next += self.next_trace().len();
+    }
+}
+
+fn row_of(view: &SpanView<'_>, services: &mut Interner) -> Row {
+    let record = view.record();
+    let mut service = |name: &[u8]| (!name.is_empty()).then(|| services.intern(name));
+    Row {
+        id: record.id,
+        parent_id: record.parent_id,
+        timestamp_us: record.timestamp_us,
+        kind: record.kind,
+        shared: record.shared,
+        error: view.tags().any(|(key, _)| key == ERROR),
+        local: LinkEndpoint {
+            service: service(view.local_service_name()),
+            ipv4: record.local.has_ipv4.then_some(record.local.ipv4),
+            ipv6: view.ipv6(&record.local).map(u128::from_be_bytes),
+            port: record.local.port,
+        },
+        remote_service: service(view.remote_service_name()),
+    }
+}
+
+/// The traces of a segment: ids chunk by chunk, rows page by page where they are asked for.
+pub(super) struct SegmentSource<'s> {
+    segment: &'s Segment,
+    touched: bool,
+    /// What each operation and each local address is to the linker.
+    operations: Vec<Row>,
+    addresses: Vec<LinkEndpoint<u32>>,
+    /// For each shape: whether it has a tag named error, and whether its tags are loose.
+    errors: Vec<(bool, bool)>,
+    /// The next trace, and the ids of the chunk it is in.
+    next: usize,
+    chunk: Option<usize>,
+    lows: Vec<u64>,
+    /// The page read last, its rows, and where each of its traces starts.
+    page: Option<usize>,
+    rows: Vec<Row>,
+    starts: Vec<usize>,
+}
+
+impl<'s> SegmentSource<'s> {
+    pub(super) fn new(
+        segment: &'s Segment,
+        touched: bool,
+        services: &mut Interner,
+    ) -> Result<Self, SegmentError> {
+        let meta = segment.meta()?;
+        let error = meta.key_column(ERROR);
+        let is_error = |shape: &Vec<u32>| error.is_some_and(|error| shape.contains(&error));
+        let errors = meta
+            .shapes
+            .iter()
+            .map(|shape| (is_error(shape), shape.as_slice() == [LOOSE]));
+        Ok(Self {
+            segment,
+            touched,
+            operations: operations(&meta, services),
+            addresses: meta.addresses.iter().map(address).collect(),
+            errors: errors.collect(),
+            next: 0,
+            chunk: None,
+            lows: vec![],
+            page: None,
+            rows: vec![],
+            starts: vec![],
+        })
+    }
+
+    /// Returns the lower half of the next trace's id, leaving out damaged chunks of the id table.
+    fn peek_undamaged(&mut self, shared: &Shared) -> Option<u64> {
+        let segment = self.segment;
+        loop {
+            if let Some(low) = served(shared, segment, || self.peek()) {
+                return low;
+            }
+            self.next = (self.next / CHUNK_IDS + 1) * CHUNK_IDS;
+        }
+    }
+
+    fn peek(&mut self) -> Result<Option<u64>, SegmentError> {
+        if self.next >= self.segment.facts.traces as usize {
+            return Ok(None);
+        }
+        let chunk = self.next / CHUNK_IDS;
+        if self.chunk != Some(chunk) {
+            self.lows = self.segment.lows(chunk)?;
+            self.chunk = Some(chunk);
+        }
+        Ok(self.lows.get(self.next % CHUNK_IDS).copied())
+    }
+
+    fn take(&mut self, rows: &mut Vec<Row>) -> Result<(), SegmentError> {
+        let (page, trace) = self.segment.page_of(self.next as u32)?;
+        if self.page != Some(page) {
+            // First, so that a damaged page is met once.
+            self.page = Some(page);
+            self.rows.clear();
+            self.starts.clear();
+            self.read(page)?;
+        }
+        if let Some(&[start, end]) = self.starts.get(trace..trace + 2) {
+            rows.extend_from_slice(self.rows.get(start..end).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize) -> Result<(), SegmentError> {
+        let page = self.segment.page(index)?;
+        let starts = page.trace_starts()?;
+        let ids = page.ids(&starts)?;
+        let times = page.times(self.segment.facts.time_min_us, &starts)?;
+        let numbers = |stream| page.numbers(stream).map(Planes::to_vec32);
+        let operations = numbers(Stream::Operation)?;
+        let locals = numbers(Stream::Local)?;
+        let errors = self.errors(&page, &numbers(Stream::Shape)?)?;
+        let scalars = operations
+            .iter()
+            .zip(&locals)
+            .zip(ids)
+            .zip(times)
+            .zip(errors);
+        for ((((&operation, &local), (id, parent_id)), timestamp_us), error) in scalars {
+            let row = self.operations.get(operation as usize).copied();
+            let row = row.ok_or(Corrupt("an operation is missing"))?;
+            let address = self
+                .addresses
+                .get(local as usize)
+                .copied()
+                .unwrap_or_default();
+            let local = LinkEndpoint {
+                service: row.local.service,
+                ..address
+            };
+            self.rows.push(Row {
+                id,
+                parent_id,
+                timestamp_us,
+                error,
+                local,
+                ..row
+            });
+        }
+        self.starts = starts;
+        Ok(())
+    }
+
+    fn errors(&self, page: &Page, shapes: &[u32]) -> Result<Vec<bool>, SegmentError> {
+        let of_shape = |shape: u32| self.errors.get(shape as usize).copied().unwrap_or_default();
+        let mut errors: Vec<bool> = shapes.iter().map(|&shape| of_shape(shape).0).collect();
+        if let Some(view) = page.column(LOOSE)? {
+            let mut values = view.cursor(0);
+            for (error, &shape) in errors.iter_mut().zip(shapes) {
+                if of_shape(shape).1
+                    && let Value::Plain(tags) = values.next()
+                {
+                    *error = has_key(tags, ERROR)?;
+                }
+            }
+        }
+        Ok(errors)
+    }
+}
+
+/// Returns what each operation is to the linker.
+fn operations(meta: &Meta, services: &mut Interner) -> Vec<Row> {
+    let mut name = |code: u32| {
+        let name = meta.services.get(code as usize);
+        (!name.is_empty()).then(|| services.intern(name))
+    };
+    let rows = meta.operations.iter().map(|operation| Row {
+        id: 0,
+        parent_id: 0,
+        timestamp_us: 0,
+        kind: operation.kind(),
+        shared: operation.shared(),
+        error: false,
+        local: LinkEndpoint {
+            service: name(operation.service),
+            ..LinkEndpoint::default()
+        },
+        remote_service: name(operation.remote),
+    });
+    rows.collect()
+}
+
+fn has_key(tags: &[u8], wanted: &[u8]) -> Result<bool, Corrupt> {
+    let mut reader = Reader::new(tags);
+    while reader.remaining() > 0 {
+        if reader.string()? == wanted {
+            return Ok(true);
+        }
+        reader.string()?;
+    }
+    Ok(false)
+}
+
+fn address(key: &[u8]) -> LinkEndpoint<u32> {
+    let endpoint = endpoint(b"", key, None).unwrap_or_default();
+    LinkEndpoint {
+        service: None,
+        ipv4: endpoint.ipv4.map(u32::from),
+        ipv6: endpoint.ipv6.map(u128::from),
+        port: endpoint.port,
+    }
+}

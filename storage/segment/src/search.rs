@@ -1,0 +1,243 @@
+//! Finding traces: sources from new to old, each says which traces meet which criteria in it; a
+//! trace whose criteria are all met between its sources is fetched whole and tested. Exact but for
+//! the bounds [`SPREAD_MS`] and [`PARTIAL_MAX`], and for which matches a limit leaves out: sources
+//! are searched until there are enough, so that a trace that only older sources complete may not be
+//! among them.
+
+use hashbrown::HashMap;
+use speargun_model::{Span, TraceId};
+use speargun_storage::{ReadContext, ReadError, TraceRequest, Window};
+
+use crate::criteria::{Bits, Criteria};
+use crate::head::Head;
+use crate::read::{fetch, key, served};
+use crate::scan::{Match, Scan, inside};
+use crate::segment::Segment;
+use crate::store::{Shared, Snapshot};
+
+/// How far beyond the window a segment's spans may lie and still add to a trace inside it. Spans of
+/// a trace in segments that are farther away are not searched, only answered.
+const SPREAD_MS: u64 = 60_000;
+/// Traces that meet some criteria but not yet all, beyond which further ones are not kept: a bound
+/// on memory of about 50 MB.
+const PARTIAL_MAX: usize = 500_000;
+/// Traces without a row inside the window in the sources that match, which are tested all the same.
+const OUTSIDE_MAX: usize = 1_000;
+/// Traces fetched at a time.
+const FETCH: usize = 64;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Candidate {
+    bits: Bits,
+    newest_us: u64,
+    tested: bool,
+}
+
+struct Search<'a> {
+    shared: &'a Shared,
+    snapshot: &'a Snapshot,
+    criteria: Criteria<'a>,
+    context: &'a ReadContext,
+    candidates: HashMap<TraceId, Candidate>,
+    /// Those that meet all criteria and were not tested, newest unknown.
+    ready: Vec<TraceId>,
+    /// The newest time inside the window, and the trace.
+    found: Vec<(u64, Vec<Span>)>,
+}
+
+/// Returns the traces that match, newest first.
+pub(crate) fn search(
+    shared: &Shared,
+    request: &TraceRequest,
+    context: &ReadContext,
+) -> Result<Vec<Vec<Span>>, ReadError> {
+    let snapshot = shared.snapshot();
+    let mut search = Search {
+        shared,
+        snapshot: &snapshot,
+        criteria: Criteria::new(request),
+        context,
+        candidates: HashMap::default(),
+        ready: vec![],
+        found: vec![],
+    };
+    for head in snapshot.heads.iter().rev() {
+        context.check()?;
+        search.head(head);
+    }
+    search.test(false)?;
+    for segment in by_time(&snapshot.segments, &request.window) {
+        if search.is_done(segment.facts.time_max_us / 1000) {
+            break;
+        }
+        search.segment(segment)?;
+        search.test(false)?;
+    }
+    if search.found.len() < request.limit {
+        search.test(true)?;
+    }
+    search
+        .found
+        .sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+    Ok(search
+        .found
+        .into_iter()
+        .take(request.limit)
+        .map(|(_, spans)| spans)
+        .collect())
+}
+
+/// Returns the segments that may hold spans of traces in the window, newest times first.
+fn by_time<'s>(segments: &'s [std::sync::Arc<Segment>], window: &Window) -> Vec<&'s Segment> {
+    let start = window.start_ms().saturating_sub(SPREAD_MS);
+    let end = window.end_ms.saturating_add(SPREAD_MS);
+    // Where no span has a time, nothing says that it is another one.
+    let untimed = |segment: &&Segment| segment.facts.rows == segment.facts.untimed;
+    let mut all: Vec<&Segment> = segments
+        .iter()
+        .map(|segment| &**segment)
+        .filter(|segment| {
+            let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
+            untimed(segment) || greatest / 1000 >= start && least / 1000 <= end
+        })
+        .collect();
+    all.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
+    all
+}
+
+impl Search<'_> {
+    fn head(&mut self, head: &Head) {
+        let window = self.criteria.request.window;
+        for view in head.views() {
+            let bits = self.criteria.of_view(&view);
+            if self.criteria.matter(bits) {
+                let time = view.record().timestamp_us;
+                let newest_us = if time != 0 && inside(&window, time) {
+                    time
+                } else {
+                    0
+                };
+                self.see(Match {
+                    id: view.record().trace_id,
+                    bits,
+                    newest_us,
+                });
+            }
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment) -> Result<(), ReadError> {
+        let shared = self.shared;
+        let Some(meta) = served(shared, segment, || segment.meta()) else {
+            return Ok(());
+        };
+        let Some(directory) = served(shared, segment, || segment.directory()) else {
+            return Ok(());
+        };
+        let scan = served(shared, segment, || Scan::new(segment, &meta, self.criteria));
+        let Some(Some(scan)) = scan else {
+            return Ok(());
+        };
+        for index in 0..directory.pages.len() {
+            self.context.check()?;
+            let mut matches = Vec::new();
+            let mut collect = |found| matches.push(found);
+            served(shared, segment, || {
+                scan.page(index, &directory, &mut collect)
+            });
+            matches.into_iter().for_each(|found| self.see(found));
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, found: Match) {
+        let id = key(self.shared.config.id_mode, found.id);
+        if self.candidates.len() >= PARTIAL_MAX && !self.candidates.contains_key(&id) {
+            return;
+        }
+        let candidate = self.candidates.entry(id).or_default();
+        let was_ready = candidate.bits & self.criteria.all == self.criteria.all;
+        candidate.bits |= found.bits;
+        candidate.newest_us = candidate.newest_us.max(found.newest_us);
+        if !was_ready && candidate.bits & self.criteria.all == self.criteria.all {
+            self.ready.push(id);
+        }
+    }
+
+    /// Fetches and tests what is ready, newest first, until as many as asked for match. Traces
+    /// that no row so far has put inside the window are kept for the end (`outside`).
+    fn test(&mut self, outside: bool) -> Result<(), ReadError> {
+        let mut ready: Vec<(u64, TraceId)> = Vec::with_capacity(self.ready.len());
+        let mut later = Vec::new();
+        for id in self.ready.drain(..) {
+            let newest = self
+                .candidates
+                .get(&id)
+                .map_or(0, |candidate| candidate.newest_us);
+            if (newest == 0) == outside {
+                ready.push((newest, id));
+            } else {
+                later.push(id);
+            }
+        }
+        ready.sort_unstable_by_key(|&(newest, id)| (std::cmp::Reverse(newest), id));
+        if outside {
+            ready.truncate(OUTSIDE_MAX);
+        }
+        let limit = self.criteria.request.limit;
+        let mut passed = 0;
+        let mut next = ready.chunks(FETCH.min(limit.max(1)));
+        for chunk in next.by_ref() {
+            self.context.check()?;
+            passed += self.test_some(chunk)?;
+            if passed >= limit {
+                break;
+            }
+        }
+        // Older than as many matches of this source: they wait, in case those of later sources
+        // are fewer.
+        later.extend(next.flatten().map(|&(_, id)| id));
+        self.ready = later;
+        Ok(())
+    }
+
+    fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<usize, ReadError> {
+        let lows: Vec<u64> = some.iter().map(|(_, id)| id.low).collect();
+        let mut fetched = fetch(self.shared, self.snapshot, &lows, self.context)?;
+        let mut passed = 0;
+        for (_, id) in some {
+            let tested = self
+                .candidates
+                .get_mut(id)
+                .map(|c| std::mem::replace(&mut c.tested, true));
+            let Some(spans) = fetched.remove(id) else {
+                continue;
+            };
+            if tested == Some(true) || !self.criteria.request.test(&spans) {
+                continue;
+            }
+            let window = self.criteria.request.window;
+            let times = spans.iter().map(|span| span.timestamp_us);
+            let newest = times
+                .filter(|&time| time != 0 && inside(&window, time))
+                .max();
+            self.found.push((newest.unwrap_or_default() / 1000, spans));
+            passed += 1;
+        }
+        Ok(passed)
+    }
+
+    /// Returns whether no source whose newest time is this can add anything.
+    fn is_done(&mut self, newest_ms: u64) -> bool {
+        let limit = self.criteria.request.limit;
+        if self.found.len() < limit {
+            return false;
+        }
+        self.found
+            .sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+        self.found.truncate(limit);
+        self.found
+            .last()
+            .is_some_and(|(newest, _)| *newest > newest_ms)
+    }
+}

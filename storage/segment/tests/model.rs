@@ -1,0 +1,153 @@
+//! Random writes, seals, merges, restarts and days gone by, after each of which the engine answers
+//! as the memory engine does that was told the same. No fault happens here.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "support/agree.rs"]
+mod agree;
+#[path = "support/random.rs"]
+mod random;
+
+use std::sync::Arc;
+
+use speargun_memory::MemoryStore;
+use speargun_model::SpanBatch;
+use speargun_runtime::{Clock, ManualClock, SimulatedDisk};
+use speargun_segment::{Config, SegmentStore};
+use speargun_storage::contract::Random;
+use speargun_storage::contract::random::NAMES;
+use speargun_storage::{IdMode, Position, SpanWriter};
+
+use crate::agree::assert_agree;
+use crate::random::{START_MS, Times, batch};
+
+const SEEDS: u64 = 24;
+const ACTIONS: u64 = 24;
+/// Retention whose partitions last a minute. Times move by some seconds or by many minutes, so that
+/// no segment is ever just at its end.
+const AGE_MS: u64 = 128 * 60_000;
+
+/// An engine and what it should hold.
+struct Pair {
+    store: Arc<SegmentStore>,
+    config: Config,
+    disk: SimulatedDisk,
+    clock: Arc<ManualClock>,
+    /// All batches that are not past retention, with the time of their arrival.
+    kept: Vec<(u64, Arc<SpanBatch>)>,
+    position: u64,
+    random: Random,
+    times: Times,
+}
+
+impl Pair {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::seeded(seed);
+        let config = Config {
+            id_mode: [IdMode::Strict, IdMode::Lenient][seed as usize % 2],
+            autocomplete_keys: NAMES[..2].iter().map(|key| (*key).into()).collect(),
+            retention_age_ms: Some(AGE_MS),
+            retention_bytes: None,
+            cache_bytes: [0, 1 << 16, 1 << 24][random.below(3) as usize],
+            seal_rows: 1 + random.below(60) as usize,
+            seal_age_ms: u64::MAX,
+            merge_rows: 20 + random.below(400),
+            ..Config::new("/segments")
+        };
+        let disk = SimulatedDisk::new();
+        let clock = Arc::new(ManualClock::new(START_MS));
+        Self {
+            store: SegmentStore::open(config.clone(), Arc::new(disk.clone()), clock.clone())
+                .unwrap(),
+            config,
+            disk,
+            clock,
+            kept: vec![],
+            position: 0,
+            random,
+            times: [Times::Near, Times::Wild][seed as usize / 2 % 2],
+        }
+    }
+
+    fn act(&mut self) {
+        match self.random.below(11) {
+            0 => self.store.seal().unwrap(),
+            1 => {
+                self.store.seal().unwrap();
+                self.store.compact().unwrap();
+            }
+            2 => self.reopen(),
+            3 => self.clock.set(self.clock.now_ms() + 1000),
+            4 => self.days_go_by(),
+            _ => self.write(),
+        }
+    }
+
+    fn write(&mut self) {
+        let count = self.random.below(4);
+        let group: Vec<Arc<SpanBatch>> = (0..count)
+            .map(|_| batch(&mut self.random, self.times))
+            .collect();
+        self.position += 1 + self.random.below(100);
+        self.store.write(&group, Position(self.position)).unwrap();
+        let now = self.clock.now_ms();
+        self.kept
+            .extend(group.into_iter().map(|batch| (now, batch)));
+    }
+
+    fn reopen(&mut self) {
+        self.store.close().unwrap();
+        let all: usize = self.kept.iter().map(|(_, batch)| batch.spans.len()).sum();
+        self.store = SegmentStore::open(
+            self.config.clone(),
+            Arc::new(self.disk.clone()),
+            self.clock.clone(),
+        )
+        .unwrap();
+        let stats = self.store.stats();
+        assert_eq!((stats.segment_rows, stats.head_rows), (all as u64, 0));
+        if all > 0 {
+            assert!(self.store.durable_position() <= Position(self.position));
+        }
+    }
+
+    fn days_go_by(&mut self) {
+        self.store.seal().unwrap();
+        let gone = 1_000_000 * (1 + self.random.below(9));
+        self.clock.set(self.clock.now_ms() + gone);
+        self.store.compact().unwrap();
+        let now = self.clock.now_ms();
+        self.kept.retain(|(arrived, _)| now - arrived <= AGE_MS);
+    }
+
+    fn compare(&mut self) {
+        let model = MemoryStore::new(&speargun_memory::Config {
+            id_mode: self.config.id_mode,
+            autocomplete_keys: self.config.autocomplete_keys.clone(),
+            ..speargun_memory::Config::default()
+        });
+        for (_, batch) in &self.kept {
+            model
+                .write(std::slice::from_ref(batch), Position(0))
+                .unwrap();
+        }
+        let stats = self.store.stats();
+        let one_source = stats.segments == 1 && stats.head_rows == 0;
+        let how = (self.times, one_source);
+        assert_agree(&model, &*self.store, &mut self.random, how);
+        assert_eq!(self.store.stats().corrupt_reads, 0);
+    }
+}
+
+#[test]
+fn random_actions_are_answered_like_the_model() {
+    for seed in 0..SEEDS {
+        println!("seed {seed}");
+        let mut pair = Pair::new(seed);
+        for _ in 0..ACTIONS {
+            pair.act();
+            pair.compare();
+        }
+        pair.store.close().unwrap();
+    }
+}

@@ -1,0 +1,176 @@
+//! What each word of the menu does. How tools are installed is in [`crate::tools`].
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::shell::{cargo, command, output, root, run, say};
+use crate::{tidy as rules, tools};
+
+/// Formatting, lints, documentation, tidy.
+pub(crate) fn check() -> Result<()> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    tidy()?;
+    run(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    let mut doc = cargo(&[
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ]);
+    run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// The repository's own rules.
+pub(crate) fn tidy() -> Result<()> {
+    let report = rules::run(&root())?;
+    for finding in &report.findings {
+        say(&format!("tidy: {finding}"));
+    }
+    let failed = report.rules_failed;
+    say(&format!(
+        "tidy: {} passed, {failed} failed",
+        report.rules - failed
+    ));
+    ensure!(failed == 0, "{} places are not tidy", report.findings.len());
+    Ok(())
+}
+
+/// Everything: the README's second command.
+pub(crate) fn test() -> Result<()> {
+    type Step = (&'static str, fn() -> Result<()>);
+    let steps: [Step; 5] = [
+        ("tools", tools::install),
+        ("check", check),
+        ("unit", unit),
+        ("benches", bench_smoke),
+        ("e2e", || e2e(None)),
+    ];
+    let (mut passed, mut failed) = (0, Vec::new());
+    for (name, step) in steps {
+        say(&format!("== {name}"));
+        match step() {
+            Ok(()) => passed += 1,
+            Err(error) => {
+                say(&format!("{name} failed: {error:#}"));
+                failed.push(name);
+            }
+        }
+    }
+    say(&format!(
+        "{passed} passed, {} failed (of the steps tools, check, unit, benches, e2e)",
+        failed.len()
+    ));
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Unit, contract and property tests.
+pub(crate) fn unit() -> Result<()> {
+    run(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--exclude",
+        "speargun-e2e",
+        "--all-features",
+    ]))?;
+    run(&mut cargo(&["test", "--package", "speargun-e2e", "--lib"]))
+}
+
+/// Black-box tests over the release binary.
+pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
+    build_server()?;
+    let mut tests = cargo(&["test", "--package", "speargun-e2e", "--tests"]);
+    tests.args(["--", "--test-threads", "2"]).args(filter);
+    run(&mut tests)
+}
+
+/// The crash test alone, with more kills.
+pub(crate) fn crash(count: &str) -> Result<()> {
+    build_server()?;
+    let mut test = cargo(&["test", "--package", "speargun-e2e", "--test", "crash"]);
+    test.args(["--", "--nocapture"]);
+    run(test.env("E2E_CRASHES", count))
+}
+
+fn build_server() -> Result<()> {
+    run(&mut cargo(&["build", "--release", "--package", "speargun"]))
+}
+
+const BENCHES: [&str; 3] = ["decode", "ingest", "read"];
+
+/// Benchmarks; each prints a table and writes it under benches/results.
+pub(crate) fn bench(words: &[&str]) -> Result<()> {
+    let (names, rest): (&[&str], &[&str]) = match words {
+        [] => (&BENCHES, &[]),
+        [name, rest @ ..] => (std::slice::from_ref(name), rest),
+    };
+    for name in names {
+        ensure!(BENCHES.contains(name), "no benchmark {name}: {BENCHES:?}");
+    }
+    build_server()?;
+    let package = "speargun-benches";
+    run(&mut cargo(&["build", "--release", "--package", package]))?;
+    for name in names {
+        let mut bench = command(root().join("target/release").join(name), rest);
+        // The server's data lie on a disk, also where the system's folder for such is memory.
+        let data = root().join("target/bench-data");
+        std::fs::create_dir_all(&data)?;
+        run(bench.env("BENCH_COMMIT", commit()?).env("TMPDIR", data))?;
+    }
+    Ok(())
+}
+
+/// The benchmarks with input so small that they only show that they work.
+fn bench_smoke() -> Result<()> {
+    build_server()?;
+    let package = "speargun-benches";
+    run(&mut cargo(&["build", "--release", "--package", package]))?;
+    for name in BENCHES {
+        let binary = root().join("target/release").join(name);
+        run(&mut command(binary, &["--tiny"]))?;
+    }
+    Ok(())
+}
+
+/// Returns the commit, with a mark when the tree differs from it.
+fn commit() -> Result<String> {
+    let text = output(&mut command(
+        "git",
+        &["describe", "--always", "--dirty", "--abbrev=10"],
+    ))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Fuzzes a target, wherever in the tree it lies.
+pub(crate) fn fuzz(target: &str, seconds: &str) -> Result<()> {
+    let seconds: u32 = seconds.parse().context("how many seconds")?;
+    let folder = rules::fuzz_folder(&root(), target)?;
+    let Some(folder) = folder else {
+        bail!("no fuzz target {target}");
+    };
+    tools::cargo_fuzz()?;
+    let mut fuzz: Command = cargo(&["fuzz", "run", "--fuzz-dir"]);
+    fuzz.arg(folder)
+        .arg(target)
+        .args(["--", &format!("-max_total_time={seconds}")])
+        // The sanitizer flags are unstable; this lets the pinned stable toolchain take them.
+        .env("RUSTC_BOOTSTRAP", "1");
+    run(&mut fuzz)
+}
+
+/// Uses the hooks of this repository.
+pub(crate) fn setup() -> Result<()> {
+    run(&mut command(
+        "git",
+        &["config", "core.hooksPath", ".githooks"],
+    ))
+}

@@ -1,0 +1,120 @@
+//! What the black-box tests need beside Rust: clients of other makers. They are installed into
+//! `.tools` of this checkout; only where Python or Node themselves are missing is the system's
+//! package manager asked, and it is said so.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{cargo, command, root, run, say, succeeds};
+
+/// Versions are pinned so that a run of today and one of next year test the same.
+const PYTHON_PACKAGES: [&str; 3] = [
+    "py-zipkin[protobuf]==1.2.8",
+    "protobuf==7.36.2",
+    "grpcio==1.85.1",
+];
+const NODE_PACKAGES: [&str; 3] = [
+    "zipkin@0.22.0",
+    "zipkin-transport-http@0.22.0",
+    "node-fetch@2.7.0",
+];
+
+/// Installs everything that is missing.
+pub(crate) fn install() -> Result<()> {
+    std::fs::create_dir_all(folder())?;
+    c_compiler()?;
+    python()?;
+    node()
+}
+
+/// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
+pub(crate) fn cargo_fuzz() -> Result<()> {
+    if succeeds(&mut cargo(&["fuzz", "--version"])) {
+        return Ok(());
+    }
+    run(cargo(&["install", "cargo-fuzz", "--locked"])
+        .env("CARGO_TARGET_DIR", folder().join("build")))
+}
+
+fn folder() -> PathBuf {
+    root().join(".tools")
+}
+
+/// Compression libraries are C, compiled by their crates.
+fn c_compiler() -> Result<()> {
+    if succeeds(&mut command("cc", &["--version"])) {
+        return Ok(());
+    }
+    system_packages("a C compiler", &["gcc", "libc6-dev"])
+}
+
+fn python() -> Result<()> {
+    let venv = folder().join("python");
+    let python = venv.join("bin/python");
+    if succeeds(
+        command(&python, &["-c", "import py_zipkin, grpc, google.protobuf"])
+            .env("PYTHONNOUSERSITE", "1"),
+    ) {
+        return Ok(());
+    }
+    if !succeeds(&mut command("python3", &["-c", "import venv, ensurepip"])) {
+        system_packages("Python with venv", &["python3", "python3-venv"])?;
+    }
+    let place = venv.to_str().context("the checkout's path is no text")?;
+    run(&mut command("python3", &["-m", "venv", "--clear", place]))?;
+    let mut install = command(&python, &["-m", "pip", "install", "--quiet"]);
+    run(install.args(PYTHON_PACKAGES))
+}
+
+fn node() -> Result<()> {
+    let folder = folder().join("node");
+    let check = "require('zipkin'); require('zipkin-transport-http'); require('node-fetch')";
+    let installed = || {
+        std::fs::create_dir_all(&folder).is_ok()
+            && succeeds(command("node", &["-e", check]).current_dir(&folder))
+    };
+    if installed() {
+        return Ok(());
+    }
+    if !succeeds(&mut command("npm", &["--version"])) {
+        system_packages("Node", &["nodejs", "npm"])?;
+    }
+    std::fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+    let mut install = command("npm", &["install", "--no-audit", "--no-fund", "--silent"]);
+    run(install
+        .args(["--ignore-scripts"])
+        .args(NODE_PACKAGES)
+        .current_dir(&folder))?;
+    if !installed() {
+        bail!(
+            "the Node packages can't be loaded from {}",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Installs packages of the system, as root or through sudo.
+fn system_packages(what: &str, names: &[&str]) -> Result<()> {
+    say(&format!(
+        "{what} is missing: installing {} through apt-get",
+        names.join(", ")
+    ));
+    if !succeeds(&mut command("apt-get", &["--version"])) {
+        bail!("there is no apt-get here: install {what} by hand");
+    }
+    let root = succeeds(&mut command("test", &["-w", "/usr/bin"]));
+    let apt = |words: &[&str]| {
+        let mut all = if root {
+            command("apt-get", &[])
+        } else {
+            command("sudo", &["apt-get"])
+        };
+        all.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        all
+    };
+    run(&mut apt(&["update", "--quiet"]))?;
+    let mut install = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
+    run(install.args(names))
+}
