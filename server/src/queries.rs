@@ -134,7 +134,7 @@ mod tests {
     async fn only_paths_of_the_api_are_asked() {
         let answer: Arc<AskApi> =
             Arc::new(|path, _| (path == "/api/v2/x").then(|| reply::empty(StatusCode::OK)));
-        let queries = Queries::start(limits(4, Duration::from_secs(60)), &answer).unwrap();
+        let queries = Queries::start(limits(4, Duration::from_mins(1)), &answer).unwrap();
         assert_eq!(status(&queries, "/api/v2/x").await, StatusCode::OK);
         assert_eq!(status(&queries, "/api/v2/y").await, StatusCode::NOT_FOUND);
         assert_eq!(status(&queries, "/api/v1/x").await, StatusCode::NOT_FOUND);
