@@ -74,19 +74,19 @@ enum Failure {
 
 impl Inlet {
     /// Returns the inlet of a shard; its requests wait in `waiters`.
-    pub fn new(shared: Shared, shard: u32, waiters: Rc<Waiters>) -> Self {
+    pub fn new(shared: Shared, number: u32, waiters: Rc<Waiters>) -> Self {
         Self {
-            page: shared.ledger.page(shard as usize),
+            page: shared.ledger.page(number as usize),
             inflater: RefCell::new(Inflater::new(shared.bounds.body_bytes_max)),
             shared,
-            shard,
+            shard: number,
             waiters,
         }
     }
 
     /// Takes a message; returns once its spans are stored or refused.
     pub async fn take(&self, message: Message) -> Result<(), Refusal> {
-        match self.admit(message)? {
+        match self.admit(&message)? {
             None => Ok(()),
             Some(wait) => match wait.await {
                 Outcome::Stored => Ok(()),
@@ -102,17 +102,16 @@ impl Inlet {
     }
 
     /// Does all that needs no waiting. `None` when there is nothing to wait for.
-    fn admit(&self, message: Message) -> Result<Option<Wait>, Refusal> {
+    fn admit(&self, message: &Message) -> Result<Option<Wait>, Refusal> {
         let transport = message.transport;
         self.count(transport, Count::Messages, 1);
-        let batch = match self.read(&message) {
+        let batch = match self.read(message) {
             Ok(None) => return Ok(None),
             Ok(Some(batch)) => batch,
             Err(failure) => {
                 let (times, refusal) = match failure {
-                    Failure::Before(refusal) => (1, refusal),
                     Failure::Decoding(refusal) if transport == Transport::Http => (2, refusal),
-                    Failure::Decoding(refusal) => (1, refusal),
+                    Failure::Before(refusal) | Failure::Decoding(refusal) => (1, refusal),
                 };
                 self.count(transport, Count::MessagesDropped, times);
                 return Err(refusal);
@@ -121,7 +120,7 @@ impl Inlet {
         let spans = batch.spans.len() as u64;
         self.count(transport, Count::Received, spans);
         self.shared.ledger.note_spans(transport, spans);
-        self.keep(&message, batch)
+        self.keep(message, batch)
     }
 
     fn read(&self, message: &Message) -> Result<Option<SpanBatch>, Failure> {

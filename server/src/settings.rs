@@ -401,7 +401,16 @@ fn limits(texts: &Texts) -> Result<LimitSettings, SettingError> {
             })?,
         },
         connections_max: texts.count("SPEARGUN_CONNECTIONS_MAX")?,
-        body_bytes_max: texts.memory("SPEARGUN_BODY_BYTES_MAX")?,
+        body_bytes_max: texts.get_with(
+            "SPEARGUN_BODY_BYTES_MAX",
+            "a size from 1KB to 30MB, which fits a journal file, as in 10MB",
+            |text| {
+                let ByteCount(bytes) = ByteCount::parse(text)?;
+                (1 << 10..=30 << 20)
+                    .contains(&bytes)
+                    .then_some(bytes as usize)
+            },
+        )?,
         inflated_bytes_max: texts.memory("SPEARGUN_INFLATED_BYTES_MAX")?,
         bodies_bytes: texts.memory("SPEARGUN_BODIES_BYTES")?,
         queue_items: texts.count("SPEARGUN_QUEUE_ITEMS")?.min(1 << 20),
