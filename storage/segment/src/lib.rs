@@ -3,7 +3,7 @@
 //!
 //! # Layout, in the order data flows
 //!
-//! - `store`, `head`: what takes writes; `config` and `error`: how and why not.
+//! - `store`, `head`: what takes writes; `config` and `error`: how and why not; `stats`: how much.
 //! - `rows`, `intern`: spans as rows over dictionaries.
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
@@ -38,8 +38,10 @@ mod scan;
 mod seal;
 mod search;
 mod segment;
+mod stats;
 mod store;
 
 pub use config::Config;
 pub use error::OpenError;
-pub use store::{SegmentStore, Stats};
+pub use stats::Stats;
+pub use store::SegmentStore;

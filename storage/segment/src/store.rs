@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
@@ -27,6 +27,7 @@ use crate::manifest::Manifest;
 use crate::recover;
 use crate::seal;
 use crate::segment::Segment;
+use crate::stats::{Counters, Stats};
 
 /// Frozen heads that may wait for the sealer; a writer waits while there are more.
 const SEALING_MAX: usize = 2;
@@ -69,52 +70,6 @@ struct State {
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
     closing: bool,
-}
-
-/// What happened since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) sealed_rows: AtomicU64,
-    pub(crate) merged_rows: AtomicU64,
-    pub(crate) merges: AtomicU64,
-    pub(crate) expired_segments: AtomicU64,
-    pub(crate) expired_rows: AtomicU64,
-    pub(crate) corrupt_reads: AtomicU64,
-    pub(crate) failed_seals: AtomicU64,
-    pub(crate) failed_merges: AtomicU64,
-}
-
-/// Figures of the store for its metrics.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Stats {
-    /// Live segments.
-    pub segments: u64,
-    /// Spans in them.
-    pub segment_rows: u64,
-    /// Bytes of them on disk.
-    pub segment_bytes: u64,
-    /// Spans not yet in a segment.
-    pub head_rows: u64,
-    /// Bytes of memory of those.
-    pub head_bytes: u64,
-    /// Bytes of memory that the cache takes.
-    pub cache_bytes: u64,
-    /// Spans sealed since the start.
-    pub sealed_rows: u64,
-    /// Spans written again by merges since the start.
-    pub merged_rows: u64,
-    /// Merges since the start.
-    pub merges: u64,
-    /// Segments deleted by retention since the start.
-    pub expired_segments: u64,
-    /// Spans deleted by retention since the start.
-    pub expired_rows: u64,
-    /// Reads that met damaged bytes since the start.
-    pub corrupt_reads: u64,
-    /// Seals that failed and are tried again.
-    pub failed_seals: u64,
-    /// Merges that failed.
-    pub failed_merges: u64,
 }
 
 /// What a query sees: everything written before it began, in order of arrival.
@@ -184,10 +139,11 @@ impl SegmentStore {
         Ok(())
     }
 
-    /// Seals what the head holds, full or not, and waits until all is in segments.
+    /// Seals what the head holds, full or not, and waits until all is in segments or an attempt
+    /// has failed; the sealer goes on trying.
     pub fn seal(&self) -> Result<(), WriteError> {
         self.shared.freeze();
-        self.shared.wait_sealed(Duration::MAX)
+        self.shared.wait_sealed(Duration::ZERO)
     }
 
     /// Merges and deletes until there is nothing left to do, on the caller's thread.
@@ -266,15 +222,20 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn wait_sealed(&self, limit: Duration) -> Result<(), WriteError> {
+    /// Waits until no head waits for the sealer; gives up when the sealer fails and `patience` is
+    /// over. It tells each attempt.
+    fn wait_sealed(&self, patience: Duration) -> Result<(), WriteError> {
+        let until = Instant::now() + patience;
+        let failed = || self.counters.failed_seals.load(Ordering::Relaxed);
+        let before = failed();
         let mut state = self.state.lock();
         while !state.sealing.is_empty() {
-            let waited = self
-                .changed
-                .wait_for(&mut state, limit.min(Duration::from_hours(1)));
-            if let Some(trouble) = &state.trouble
-                && waited.timed_out()
-            {
+            if state.closing {
+                return Err(WriteError::Busy("the store is closing".into()));
+            }
+            self.changed.wait(&mut state);
+            let over = failed() > before && Instant::now() >= until;
+            if let (true, Some(trouble)) = (over, &state.trouble) {
                 return Err(WriteError::Busy(trouble.clone()));
             }
         }
@@ -338,29 +299,6 @@ impl Shared {
         Ok(())
     }
 
-    fn stats(&self) -> Stats {
-        let snapshot = self.snapshot();
-        let sum = |of: fn(&Segment) -> u64| snapshot.segments.iter().map(|s| of(s)).sum();
-        let counters = &self.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            segments: snapshot.segments.len() as u64,
-            segment_rows: sum(|segment| segment.facts.rows),
-            segment_bytes: sum(|segment| segment.bytes),
-            head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
-            head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
-            cache_bytes: self.cache.bytes(),
-            sealed_rows: count(&counters.sealed_rows),
-            merged_rows: count(&counters.merged_rows),
-            merges: count(&counters.merges),
-            expired_segments: count(&counters.expired_segments),
-            expired_rows: count(&counters.expired_rows),
-            corrupt_reads: count(&counters.corrupt_reads),
-            failed_seals: count(&counters.failed_seals),
-            failed_merges: count(&counters.failed_merges),
-        }
-    }
-
     /// Counts and reports a read that met damaged bytes.
     pub(crate) fn report_damage(&self, path: &Path, error: &crate::error::SegmentError) {
         let seen = self.counters.corrupt_reads.fetch_add(1, Ordering::Relaxed);
@@ -397,6 +335,7 @@ fn seal_all(shared: &Shared) {
             shared.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, "a segment could not be written; trying again");
             shared.state.lock().trouble = Some(error.to_string());
+            shared.changed.notify_all();
             if shared.pause(RETRY) {
                 return;
             }

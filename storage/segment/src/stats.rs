@@ -1,0 +1,78 @@
+//! Figures of the store: counted since the start, or looked up when asked for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::segment::Segment;
+use crate::store::Shared;
+
+/// What happened since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) sealed_rows: AtomicU64,
+    pub(crate) merged_rows: AtomicU64,
+    pub(crate) merges: AtomicU64,
+    pub(crate) expired_segments: AtomicU64,
+    pub(crate) expired_rows: AtomicU64,
+    pub(crate) corrupt_reads: AtomicU64,
+    pub(crate) failed_seals: AtomicU64,
+    pub(crate) failed_merges: AtomicU64,
+}
+
+/// Figures of the store for its metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Live segments.
+    pub segments: u64,
+    /// Spans in them.
+    pub segment_rows: u64,
+    /// Bytes of them on disk.
+    pub segment_bytes: u64,
+    /// Spans not yet in a segment.
+    pub head_rows: u64,
+    /// Bytes of memory of those.
+    pub head_bytes: u64,
+    /// Bytes of memory that the cache takes.
+    pub cache_bytes: u64,
+    /// Spans sealed since the start.
+    pub sealed_rows: u64,
+    /// Spans written again by merges since the start.
+    pub merged_rows: u64,
+    /// Merges since the start.
+    pub merges: u64,
+    /// Segments deleted by retention since the start.
+    pub expired_segments: u64,
+    /// Spans deleted by retention since the start.
+    pub expired_rows: u64,
+    /// Reads that met damaged bytes since the start.
+    pub corrupt_reads: u64,
+    /// Seals that failed and are tried again.
+    pub failed_seals: u64,
+    /// Merges that failed.
+    pub failed_merges: u64,
+}
+
+impl Shared {
+    /// Returns the figures of now.
+    pub(crate) fn stats(&self) -> Stats {
+        let snapshot = self.snapshot();
+        let sum = |of: fn(&Segment) -> u64| snapshot.segments.iter().map(|s| of(s)).sum();
+        let counters = &self.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            segments: snapshot.segments.len() as u64,
+            segment_rows: sum(|segment| segment.facts.rows),
+            segment_bytes: sum(|segment| segment.bytes),
+            head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
+            head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
+            cache_bytes: self.cache.bytes(),
+            sealed_rows: count(&counters.sealed_rows),
+            merged_rows: count(&counters.merged_rows),
+            merges: count(&counters.merges),
+            expired_segments: count(&counters.expired_segments),
+            expired_rows: count(&counters.expired_rows),
+            corrupt_reads: count(&counters.corrupt_reads),
+            failed_seals: count(&counters.failed_seals),
+            failed_merges: count(&counters.failed_merges),
+        }
+    }
+}
