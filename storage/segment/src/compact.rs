@@ -45,7 +45,10 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
             .fetch_add(rows, Ordering::Relaxed);
         return Ok(true);
     }
-    let facts: Vec<Facts> = segments.iter().map(|segment| segment.facts).collect();
+    let facts: Vec<Facts> = segments
+        .iter()
+        .map(|segment| mergeable(segment, &shared.config))
+        .collect();
     let Some(run) = choose(&facts, &shared.config, now) else {
         return Ok(false);
     };
@@ -70,6 +73,15 @@ fn expired(segments: &[Arc<Segment>], config: &Config, now: u64) -> Vec<Arc<Segm
     expired
 }
 
+/// Returns the facts of a segment; a damaged one is too large to be merged.
+fn mergeable(segment: &Segment, config: &Config) -> Facts {
+    let mut facts = segment.facts;
+    if segment.damaged.load(Ordering::Relaxed) {
+        facts.rows = config.merge_rows.saturating_add(1);
+    }
+    facts
+}
+
 /// Returns neighbours that are worth merging: enough of them, or almost a full segment, none of
 /// which is most of the result; in a partition that is over, any that fit together.
 fn choose(facts: &[Facts], config: &Config, now: u64) -> Option<Range<usize>> {
@@ -80,8 +92,8 @@ fn choose(facts: &[Facts], config: &Config, now: u64) -> Option<Range<usize>> {
         let (mut rows, mut bytes, mut largest, mut end) = (0, 0, 0, start);
         for next in facts.get(start..).unwrap_or_default() {
             if partition(next) != partition(first)
-                || rows + next.rows > config.merge_rows
-                || bytes + next.raw_bytes > RAW_BYTES_MAX
+                || next.rows > config.merge_rows.saturating_sub(rows)
+                || next.raw_bytes > RAW_BYTES_MAX.saturating_sub(bytes)
             {
                 break;
             }
@@ -110,10 +122,10 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
     for segment in segments {
         if let Err(error) = absorb(&mut rows, segment) {
             shared.report_damage(&segment.path, &error);
-            return Err(match error {
-                SegmentError::Io(error) => error,
-                SegmentError::Corrupt(error) => io::Error::other(error),
-            });
+            if matches!(error, SegmentError::Corrupt(_)) {
+                segment.damaged.store(true, Ordering::Relaxed);
+            }
+            return Err(error.into());
         }
     }
     let arrived = |of: fn(&Facts) -> u64| segments.iter().map(move |s| of(&s.facts));

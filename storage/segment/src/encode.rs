@@ -196,6 +196,7 @@ impl Encoder<'_> {
     fn section(&mut self, kind: SectionKind, column: u32, raw: &[u8]) {
         let offset = self.out.len();
         let compressed = self.packer.append(&mut self.out, raw);
+        self.directory.facts.raw_bytes += raw.len() as u64;
         let extent = Extent {
             compressed,
             ..self.extent(offset, raw.len(), compressed)

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::format::VERSION;
+
 /// Bytes on disk are not what was written. The section they belong to is not served; the rest is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("corrupt: {0}")]
@@ -14,6 +16,18 @@ pub(crate) enum SegmentError {
     Corrupt(#[from] Corrupt),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A newer program wrote it, with this version.
+    #[error("the segment has format {0}, and this version reads up to {VERSION}")]
+    TooNew(u32),
+}
+
+impl From<SegmentError> for std::io::Error {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::Io(error) => error,
+            other => Self::other(other),
+        }
+    }
 }
 
 /// Why the store does not open.

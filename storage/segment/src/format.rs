@@ -131,7 +131,8 @@ pub(crate) struct Facts {
     pub(crate) time_max_us: u64,
     /// Rows without timestamp.
     pub(crate) untimed: u64,
-    /// Bytes of all pages when unpacked, which bounds what a merge holds in memory.
+    /// Bytes of all pages and compressible sections when unpacked, which bounds what a merge holds
+    /// in memory.
     pub(crate) raw_bytes: u64,
 }
 

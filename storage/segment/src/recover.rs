@@ -9,6 +9,7 @@ use speargun_runtime::Disk;
 
 use crate::cache::Cache;
 use crate::error::{OpenError, SegmentError};
+use crate::format;
 use crate::manifest::{self, Found, Manifest, parse_segment_path, segment_path};
 use crate::segment::Segment;
 
@@ -110,6 +111,13 @@ fn open_all(
         match Segment::open(disk, &path, cache.clone()) {
             Ok(segment) => segments.push(Arc::new(segment)),
             Err(SegmentError::Corrupt(error)) => put_aside(disk, &path, &error)?,
+            Err(SegmentError::TooNew(found)) => {
+                return Err(OpenError::TooNew {
+                    path,
+                    found,
+                    known: format::VERSION,
+                });
+            }
             Err(SegmentError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 tracing::error!(path = %path.display(), "a segment is missing");
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::encode::{Encoded, Packer, encode};
-use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::head::Head;
 use crate::manifest::{segment_path, write_file};
@@ -44,9 +43,6 @@ pub(crate) fn write(shared: &Shared, encoded: &Encoded) -> io::Result<Arc<Segmen
     let facts = encoded.directory.facts;
     let path = segment_path(&shared.config.dir, facts.first, facts.last);
     write_file(&*shared.disk, &path, &encoded.bytes)?;
-    let segment = Segment::open(&*shared.disk, &path, shared.cache.clone());
-    segment.map(Arc::new).map_err(|error| match error {
-        SegmentError::Io(error) => error,
-        SegmentError::Corrupt(error) => io::Error::other(error),
-    })
+    let segment = Segment::open(&*shared.disk, &path, shared.cache.clone())?;
+    Ok(Arc::new(segment))
 }

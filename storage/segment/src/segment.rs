@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use speargun_runtime::{Disk, DiskFile};
 
@@ -25,6 +25,8 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) facts: Facts,
     pub(crate) bytes: u64,
+    /// Whether a merge met damage in it: it is served as it is and not merged again.
+    pub(crate) damaged: AtomicBool,
     directory: Extent,
     file: Arc<dyn DiskFile>,
     cache: Arc<Cache>,
@@ -48,13 +50,14 @@ impl Segment {
         file.read_exact_at(&mut footer, bytes - FOOTER_BYTES as u64)?;
         let footer = Footer::decode(&footer)?;
         if footer.version > VERSION {
-            return Err(Corrupt("the segment has a newer format").into());
+            return Err(SegmentError::TooNew(footer.version));
         }
         let mut segment = Self {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             path: path.to_owned(),
             facts: Facts::default(),
             bytes,
+            damaged: AtomicBool::new(false),
             directory: footer.directory,
             file,
             cache,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
@@ -139,10 +139,11 @@ impl SegmentStore {
         Ok(())
     }
 
-    /// Seals what the head holds, full or not, and waits until all is in segments.
+    /// Seals what the head holds, full or not, and waits until all is in segments or an attempt
+    /// has failed; the sealer goes on trying.
     pub fn seal(&self) -> Result<(), WriteError> {
         self.shared.freeze();
-        self.shared.wait_sealed(Duration::MAX)
+        self.shared.wait_sealed(Duration::ZERO)
     }
 
     /// Merges and deletes until there is nothing left to do, on the caller's thread.
@@ -221,15 +222,20 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn wait_sealed(&self, limit: Duration) -> Result<(), WriteError> {
+    /// Waits until no head waits for the sealer; gives up when the sealer fails and `patience` is
+    /// over. It tells each attempt.
+    fn wait_sealed(&self, patience: Duration) -> Result<(), WriteError> {
+        let until = Instant::now() + patience;
+        let failed = || self.counters.failed_seals.load(Ordering::Relaxed);
+        let before = failed();
         let mut state = self.state.lock();
         while !state.sealing.is_empty() {
-            let waited = self
-                .changed
-                .wait_for(&mut state, limit.min(Duration::from_hours(1)));
-            if let Some(trouble) = &state.trouble
-                && waited.timed_out()
-            {
+            if state.closing {
+                return Err(WriteError::Busy("the store is closing".into()));
+            }
+            self.changed.wait(&mut state);
+            let over = failed() > before && Instant::now() >= until;
+            if let (true, Some(trouble)) = (over, &state.trouble) {
                 return Err(WriteError::Busy(trouble.clone()));
             }
         }
@@ -330,6 +336,7 @@ fn seal_all(shared: &Shared) {
             shared.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, "a segment could not be written; trying again");
             shared.state.lock().trouble = Some(error.to_string());
+            shared.changed.notify_all();
             if shared.pause(RETRY) {
                 return;
             }
