@@ -64,6 +64,8 @@ pub struct Inlet {
     page: Page,
     waiters: Rc<Waiters>,
     inflater: RefCell<Inflater>,
+    /// Where bodies are decoded: its vectors have grown to what bodies need.
+    scratch: RefCell<SpanBatch>,
 }
 
 /// The step at which a message fails; Zipkin counts a failed decoding twice.
@@ -78,6 +80,7 @@ impl Inlet {
         Self {
             page: shared.ledger.page(number as usize),
             inflater: RefCell::new(Inflater::new(shared.bounds.body_bytes_max)),
+            scratch: RefCell::default(),
             shared,
             shard: number,
             waiters,
@@ -138,14 +141,15 @@ impl Inlet {
         let ledger = &self.shared.ledger;
         self.count(message.transport, Count::Bytes, body.len() as u64);
         ledger.note_bytes(message.transport, body.len() as u64);
-        if message.transport == Transport::Http {
-            detect::check(message.format, &body)
-                .map_err(|text| Failure::Before(Refusal::Malformed(text.to_owned())))?;
-        }
-        let mut batch = SpanBatch::default();
-        decode(message.format, body, &self.shared.bounds, &mut batch)
-            .map_err(|error| Failure::Decoding(error.into()))?;
-        Ok(Some(batch))
+        let mut batch = self.scratch.borrow_mut();
+        decode(message.format, body, &self.shared.bounds, &mut batch).map_err(|error| {
+            let refusal = |error: DecodeError| error.into();
+            match error {
+                DecodeError::NotAList { .. } => Failure::Before(refusal(error)),
+                _ => Failure::Decoding(refusal(error)),
+            }
+        })?;
+        Ok(Some(batch.take_exact()))
     }
 
     /// Samples and hands over. A body of which nothing stays never reaches the journal.
@@ -201,6 +205,7 @@ impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed(text) => Self::Malformed(text),
+            DecodeError::NotAList { .. } => Self::Malformed(error.to_string()),
             DecodeError::TooLarge { .. } => Self::TooLarge(error.to_string()),
         }
     }

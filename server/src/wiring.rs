@@ -14,7 +14,7 @@ use speargun_collector::handover::{Budget, HandoverConfig};
 use speargun_collector::inlet::Shared;
 use speargun_collector::receive::body::BodyBounds;
 use speargun_collector::receive::http::Limits;
-use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox};
+use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace};
 use speargun_journal::Journal;
 use speargun_model::batch::Bounds;
 use speargun_storage::{SpanReader, WriteError};
@@ -53,7 +53,10 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(backend.run(listener))
+    let ended = runtime.block_on(backend.run(listener));
+    // What did not end within the deadline does not hold up the process either.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Everything that was started.
@@ -88,6 +91,7 @@ impl Backend {
             ledger: Arc::clone(&ledger),
             condition: Arc::clone(&condition),
             position: store.position,
+            pace: Pace::default(),
         };
         let committer = std::thread::Builder::new()
             .name("committer".to_owned())
