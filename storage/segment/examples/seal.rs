@@ -1,6 +1,7 @@
 //! CPU of the whole process to seal and merge the reference workload, and bytes a span on disk:
 //! `cargo run --release -p speargun-segment --example seal -- [SPANS] [SEAL_ROWS]`. Not a test.
 #![expect(
+    clippy::cast_precision_loss,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a measuring program"
