@@ -49,9 +49,12 @@ pub fn disk_bytes(folder: &Path) -> Result<(u64, u64)> {
     let (mut all, mut journal) = (0, 0);
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
+        // Files and folders come and go while the server runs; an engine may have none.
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries {
             let path = entry?.path();
-            // Files come and go while the server merges.
             let Ok(about) = path.metadata() else {
                 continue;
             };

@@ -105,7 +105,7 @@ fn machine() -> Result<String> {
         clippy::disallowed_methods,
         reason = "given by the menu, for the record"
     )]
-    let commit = std::env::var("SPEARGUN_COMMIT").unwrap_or_else(|_| "unknown".into());
+    let commit = std::env::var("BENCH_COMMIT").unwrap_or_else(|_| "unknown".into());
     Ok(format!(
         "{} cores of {}, Linux {}, commit {commit}.",
         models.len(),

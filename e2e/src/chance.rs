@@ -14,10 +14,10 @@ impl Chance {
         Self { state: seed }
     }
 
-    /// Returns the seed in `SPEARGUN_TEST_SEED`, or one of the clock. Tests print it.
+    /// Returns the seed in `E2E_SEED`, or one of the clock. Tests print it.
     pub fn seed() -> u64 {
         #[expect(clippy::disallowed_methods, reason = "a setting of the tests alone")]
-        let given = std::env::var("SPEARGUN_TEST_SEED").ok();
+        let given = std::env::var("E2E_SEED").ok();
         given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
             SystemTime::now()
                 .duration_since(UNIX_EPOCH)

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Environment beside the inherited one.
+    /// The whole environment: nothing is inherited.
     pub environment: Vec<(String, String)>,
     /// Arguments behind `--port` and `--data`.
     pub arguments: Vec<String>,
@@ -159,10 +159,10 @@ impl Drop for Server {
     }
 }
 
-/// Returns the binary under test: `SPEARGUN_BIN`, or the release build of this checkout.
+/// Returns the binary under test: `E2E_BINARY`, or the release build of this checkout.
 pub fn binary() -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a setting of the tests alone")]
-    if let Ok(path) = std::env::var("SPEARGUN_BIN") {
+    if let Ok(path) = std::env::var("E2E_BINARY") {
         return Ok(path.into());
     }
     let path = root().join("target/release/speargun");
@@ -188,7 +188,7 @@ pub fn run_to_end(
 ) -> Result<(ExitStatus, String)> {
     let folder = tempfile::tempdir()?;
     let log = File::create(log_file(folder.path()))?;
-    let mut child = Command::new(binary()?)
+    let mut child = hermetic()?
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(folder.path())
@@ -224,8 +224,7 @@ fn spawn(options: &Options, port: u16, folder: &Path) -> Result<Child> {
         .create(true)
         .append(true)
         .open(log_file(folder))?;
-    let binary = binary()?;
-    Command::new(&binary)
+    hermetic()?
         .arg("--port")
         .arg(port.to_string())
         .arg("--data")
@@ -237,7 +236,14 @@ fn spawn(options: &Options, port: u16, folder: &Path) -> Result<Child> {
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()
-        .with_context(|| format!("start {}", binary.display()))
+        .context("start the server")
+}
+
+/// Settings come from the environment, so none of ours may reach the server by accident.
+fn hermetic() -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.env_clear();
+    Ok(command)
 }
 
 fn data_folder(folder: &Path) -> PathBuf {

@@ -19,7 +19,7 @@ use flate2::write::GzEncoder;
 use speargun_e2e::spans::{ensure_whole_once, trace_body};
 use speargun_e2e::{Chance, Connection, Options, Request, Server};
 
-/// How often the process is killed unless `SPEARGUN_CRASHES` says otherwise.
+/// How often the process is killed unless `E2E_CRASHES` says otherwise.
 const CRASHES: u64 = 10;
 const CONNECTIONS: u64 = 4;
 /// A round ends at the latest when so many bodies were acknowledged.
@@ -40,7 +40,7 @@ struct Sent {
 fn acknowledged_spans_survive_every_kill_once() {
     let seed = Chance::seed();
     let crashes = crashes();
-    println!("SPEARGUN_TEST_SEED={seed} SPEARGUN_CRASHES={crashes}");
+    println!("E2E_SEED={seed} E2E_CRASHES={crashes}");
     let mut chance = Chance::new(seed);
     let mut server = Server::start(Options::default()).unwrap();
     let mut all: Vec<Sent> = Vec::new();
@@ -70,7 +70,7 @@ fn acknowledged_spans_survive_every_kill_once() {
 
 fn crashes() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "a setting of the tests alone")]
-    let given = std::env::var("SPEARGUN_CRASHES").ok();
+    let given = std::env::var("E2E_CRASHES").ok();
     given.map_or(CRASHES, |text| text.parse().unwrap())
 }
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
 use crate::id::{SpanId, TraceId};
-use crate::span::{Annotation, Kind, Span, java_order};
+use crate::span::{Annotation, Kind, Span};
 
 /// A string of a batch: a range of `body`, or of `extra` when the top bit of `start` is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -48,6 +48,17 @@ impl Text {
     /// Returns the length in bytes.
     pub fn len(self) -> usize {
         self.len as usize
+    }
+
+    /// Returns whether the bytes lie in `extra`, not in `body`.
+    pub fn is_in_extra(self) -> bool {
+        self.start & IN_EXTRA != 0
+    }
+
+    /// Returns where the bytes lie in `body` or `extra`.
+    pub fn range(self) -> std::ops::Range<usize> {
+        let start = (self.start & !IN_EXTRA) as usize;
+        start..start + self.len()
     }
 
     /// Returns whether there is nothing in it, which for names means absent.
@@ -164,13 +175,12 @@ impl SpanBatch {
     /// Returns the bytes of a text of this batch; empty when it does not belong here.
     #[inline]
     pub fn bytes(&self, text: Text) -> &[u8] {
-        let start = (text.start & !IN_EXTRA) as usize;
-        let source: &[u8] = if text.start & IN_EXTRA == 0 {
-            &self.body
-        } else {
+        let source: &[u8] = if text.is_in_extra() {
             &self.extra
+        } else {
+            &self.body
         };
-        source.get(start..start + text.len()).unwrap_or_default()
+        source.get(text.range()).unwrap_or_default()
     }
 
     /// Returns the spans with access to their strings.
@@ -259,7 +269,7 @@ impl<'a> SpanView<'a> {
     /// Returns the owned, normalised span.
     pub fn to_span(&self) -> Span {
         let r = self.record;
-        Span {
+        let mut span = Span {
             trace_id: r.trace_id,
             parent_id: (r.parent_id != 0).then_some(SpanId(r.parent_id)),
             id: SpanId(r.id),
@@ -269,11 +279,22 @@ impl<'a> SpanView<'a> {
             duration_us: r.duration_us,
             local_endpoint: self.endpoint(&r.local),
             remote_endpoint: self.endpoint(&r.remote),
-            annotations: self.sorted_annotations(),
-            tags: self.sorted_tags(),
+            annotations: self
+                .annotations()
+                .map(|(timestamp_us, value)| Annotation {
+                    timestamp_us,
+                    value: text(value),
+                })
+                .collect(),
+            tags: self
+                .tags()
+                .map(|(key, value)| (text(key), text(value)))
+                .collect(),
             debug: r.debug,
             shared: r.shared,
-        }
+        };
+        span.normalise();
+        span
     }
 
     fn endpoint(&self, e: &EndpointRecord) -> Option<Endpoint> {
@@ -284,37 +305,6 @@ impl<'a> SpanView<'a> {
             port: e.port,
         }
         .into_option()
-    }
-
-    fn sorted_annotations(&self) -> Vec<Annotation> {
-        let mut all: Vec<Annotation> = self
-            .annotations()
-            .map(|(timestamp_us, value)| Annotation {
-                timestamp_us,
-                value: text(value),
-            })
-            .collect();
-        all.sort_by(|a, b| {
-            a.timestamp_us
-                .cmp(&b.timestamp_us)
-                .then_with(|| java_order(&a.value, &b.value))
-        });
-        all.dedup();
-        all
-    }
-
-    fn sorted_tags(&self) -> Vec<(String, String)> {
-        let mut all: Vec<(String, String)> = self.tags().map(|(k, v)| (text(k), text(v))).collect();
-        // Stable, so that of equal keys the last received is the last of its run.
-        all.sort_by(|a, b| java_order(&a.0, &b.0));
-        all.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            if same {
-                std::mem::swap(later, kept);
-            }
-            same
-        });
-        all
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+pub mod ip;
+
 /// A service name and address. An endpoint with nothing in it is written as no endpoint at all:
 /// use `Option<Endpoint>` and [`Endpoint::into_option`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -83,6 +83,26 @@ pub struct Span {
 }
 
 impl Span {
+    /// Sorts annotations and tags as this struct promises. Of equal tag keys the last one wins, so
+    /// tags must still be in the order received.
+    pub fn normalise(&mut self) {
+        self.annotations.sort_by(|a, b| {
+            a.timestamp_us
+                .cmp(&b.timestamp_us)
+                .then_with(|| java_order(&a.value, &b.value))
+        });
+        self.annotations.dedup();
+        // Stable, so that of equal keys the last received is the last of its run.
+        self.tags.sort_by(|a, b| java_order(&a.0, &b.0));
+        self.tags.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                std::mem::swap(later, kept);
+            }
+            same
+        });
+    }
+
     /// Returns the local service name.
     pub fn local_service_name(&self) -> Option<&str> {
         self.local_endpoint.as_ref()?.service_name.as_deref()

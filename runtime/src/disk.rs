@@ -1,6 +1,6 @@
 //! Files as a trait, so that crashes and faults can be tested without a crashing machine. Paths are
-//! ordinary paths; all offsets are explicit, there is no cursor to share. It locks nothing and knows
-//! no format.
+//! ordinary paths; all offsets are explicit, there is no cursor to share. It locks nothing and
+//! knows no format.
 
 mod random;
 pub mod simulated;

@@ -116,7 +116,10 @@ impl Side {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(128)
+    })]
 
     #[test]
     fn simulated_and_real_disk_agree(actions in proptest::collection::vec(action(), 1..60)) {
@@ -129,7 +132,10 @@ proptest! {
     }
 
     #[test]
-    fn crash_keeps_what_was_synced(seed: u64, later in proptest::collection::vec(any::<u8>(), 1..3000)) {
+    fn crash_keeps_what_was_synced(
+        seed: u64,
+        later in proptest::collection::vec(any::<u8>(), 1..3000)
+    ) {
         let disk = SimulatedDisk::new();
         let path = Path::new("/d/f");
         let file = durable_file(&disk);

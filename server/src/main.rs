@@ -1,3 +1,113 @@
-//! The `speargun` binary.
+//! The `speargun` binary: what the command line asks for. The work is done elsewhere: settings are
+//! read in `settings`, the parts are put together in `wiring`.
+//!
+//! # Layout
+//!
+//! - [`settings`]: what the operator decides.
+//! - [`wiring`]: which parts there are, how they start and end; the only place that names an
+//! engine.
+//! - [`front`]: sockets, HTTP, routes.
+//! - [`queries`], [`admin`], [`page`]: what the routes answer.
+//! - [`lock`]: one process a data folder.
 
-fn main() {}
+mod admin;
+mod app;
+mod front;
+mod json;
+mod lock;
+mod page;
+mod queries;
+mod settings;
+mod wiring;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use settings::{Settings, Sources, Texts};
+
+// Batches are made on one thread and freed on another, which this allocator is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Distributed tracing backend that speaks Zipkin's API.
+#[derive(Debug, Parser)]
+#[command(name = "speargun", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    server: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the backend, which is also what happens without a command.
+    Server(Flags),
+    /// Print the settings in force, without secrets.
+    Config(Flags),
+}
+
+#[derive(Debug, Args)]
+struct Flags {
+    /// The port of everything (`QUERY_PORT`) [default: 9411].
+    #[arg(long)]
+    port: Option<String>,
+    /// The data folder (`SPEARGUN_DATA`) [default: speargun-data].
+    #[arg(long)]
+    data: Option<String>,
+    /// A file of settings, NAME=value a line.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+impl Flags {
+    fn texts(self) -> anyhow::Result<Texts> {
+        let flags = [("QUERY_PORT", self.port), ("SPEARGUN_DATA", self.data)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let sources = Sources::read(flags, self.config.as_deref())?;
+        Ok(Texts::merge(sources)?)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command.unwrap_or(Command::Server(cli.server)) {
+        Command::Server(flags) => serve(flags),
+        Command::Config(flags) => print_config(flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell that even this could not be said.
+            let _ = writeln!(std::io::stderr(), "speargun: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(flags: Flags) -> anyhow::Result<()> {
+    let settings = Settings::parse(&flags.texts()?)?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .with_max_level(settings.log)
+        .init();
+    wiring::run(settings)
+}
+
+fn print_config(flags: Flags) -> anyhow::Result<()> {
+    let texts = flags.texts()?;
+    Settings::parse(&texts)?;
+    let mut out = std::io::stdout().lock();
+    for (setting, value, place) in texts.shown() {
+        writeln!(out, "# {}, from {place}", setting.meaning)?;
+        writeln!(out, "{}={value}", setting.name)?;
+    }
+    Ok(())
+}

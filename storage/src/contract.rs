@@ -4,7 +4,7 @@
 //! An engine implements [`Harness`] in its tests and calls the macro
 //! [`contract_tests!`](crate::contract_tests), which makes one `#[test]` of each case:
 //!
-//! ```ignore
+//! ```text
 //! speargun_storage::contract_tests!(SegmentHarness);
 //! ```
 //!

@@ -98,7 +98,7 @@ pub(crate) fn crash(count: &str) -> Result<()> {
     build_server()?;
     let mut test = cargo(&["test", "--package", "speargun-e2e", "--test", "crash"]);
     test.args(["--", "--nocapture"]);
-    run(test.env("SPEARGUN_CRASHES", count))
+    run(test.env("E2E_CRASHES", count))
 }
 
 fn build_server() -> Result<()> {
@@ -124,7 +124,7 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
         // The server's data lie on a disk, also where the system's folder for such is memory.
         let data = root().join("target/bench-data");
         std::fs::create_dir_all(&data)?;
-        run(bench.env("SPEARGUN_COMMIT", commit()?).env("TMPDIR", data))?;
+        run(bench.env("BENCH_COMMIT", commit()?).env("TMPDIR", data))?;
     }
     Ok(())
 }

@@ -23,9 +23,10 @@ fn main() -> Result<()> {
     let words = Words::read()?;
     let about = format!(
         "Reference workload over loopback, {CONNECTIONS} keep-alive connections, every body \
-         acknowledged with 202 (the default: after the journal's sync), counted and read back. \
-         CPU while loading is that of all the server's threads until the last answer; with merging, until it is \
-         idle. Bytes a span are those of the segments, the journal's recycled files apart."
+         acknowledged with 202 (by default after the journal's sync), counted and read back. \
+         CPU is that of all the server's threads: while loading, until the last answer; with \
+         merging, until it is idle. Bytes a span are those of the segments after an orderly \
+         end, which seals what is in memory, without the journal's recycled files."
     );
     let mut report = Report::new("ingest", &about);
     report.head(&[
@@ -52,7 +53,7 @@ fn main() -> Result<()> {
 
 fn measure(format: Format, size: usize, count: usize) -> Result<Vec<String>> {
     let (requests, expected) = prepare(format, size, count);
-    let server = Server::start(Options::default())?;
+    let mut server = Server::start(Options::default())?;
     let pid = server.pid();
     let before = process::cpu_ns(pid)?;
     let done = load::send(server.port(), &requests)?;
@@ -66,9 +67,13 @@ fn measure(format: Format, size: usize, count: usize) -> Result<Vec<String>> {
     );
     let idle = process::wait_until_idle(pid, PATIENCE)?;
     let merged = process::cpu_ns(pid)? - before;
-    let checksum = read_back(&server, &expected)?;
-    let (all, journal) = process::disk_bytes(&server.data())?;
     let memory = process::memory(pid)?;
+    // What still lies in memory is sealed by an orderly end; only then do bytes a span mean much.
+    server.terminate()?;
+    server.wait()?;
+    let (all, journal) = process::disk_bytes(&server.data())?;
+    server.restart()?;
+    let checksum = read_back(&server, &expected)?;
 
     let spans = count as u64;
     let wall_us = done.wall.as_micros() as u64;

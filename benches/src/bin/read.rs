@@ -15,6 +15,10 @@ use speargun_e2e::{Connection, Options, Request, Server};
 
 const MIB: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_mins(5);
+/// A slow query is asked less often, so that a row takes about this long.
+const ROW_TAKES: Duration = Duration::from_secs(10);
+/// Spans that only the journal has when the server is killed.
+const UNSEALED: usize = 50_000;
 /// Spans made at a time: what is stored may be larger than this process' memory.
 const CHUNK: usize = 200_000;
 /// All spans lie in this window before now.
@@ -36,7 +40,7 @@ fn main() -> Result<()> {
     );
     let mut report = Report::new("read", &about);
     let mut server = Server::start(Options::default())?;
-    let known = fill(&server, count)?;
+    let known = fill(&server, (1, count))?;
     let idle = process::wait_until_idle(server.pid(), PATIENCE)?;
 
     report.head(&[
@@ -58,22 +62,29 @@ fn main() -> Result<()> {
     }
     check_counts(&server, &known, times)?;
     let memory = process::memory(server.pid())?;
-    let (all, journal) = process::disk_bytes(&server.data())?;
     report.note(&format!(
-        "{} bytes a span in segments{}; {} MiB resident, {} MiB at most.",
-        per(all - journal, count as u64),
-        if idle { "" } else { " (still merging)" },
+        "{} MiB resident, {} MiB at most{}.",
         per(memory.resident_bytes, MIB),
-        per(memory.peak_bytes, MIB)
+        per(memory.peak_bytes, MIB),
+        if idle { "" } else { "; still merging" }
     ));
 
-    report.head(&["start after", "ms to healthy", "RSS MiB"]);
     server.terminate()?;
     server.wait()?;
+    let (all, journal) = process::disk_bytes(&server.data())?;
+    report.note(&format!(
+        "{} bytes a span in segments after an orderly end.",
+        per(all - journal, count as u64)
+    ));
+    report.head(&["start after", "ms to healthy", "RSS MiB"]);
     report.row(&restart(&mut server, "an orderly end")?);
+    let replayed = UNSEALED.min(count);
+    let unsealed = fill(&server, (2, replayed))?;
     server.kill()?;
-    report.row(&restart(&mut server, "kill -9")?);
+    let after = format!("kill -9, {replayed} spans to replay");
+    report.row(&restart(&mut server, &after)?);
     check_counts(&server, &known, times)?;
+    check_counts(&server, &unsealed, times)?;
     report.finish(words)
 }
 
@@ -103,8 +114,8 @@ fn queries() -> [(&'static str, &'static str); 8] {
 }
 
 /// Writes the spans chunk by chunk; returns some of the traces.
-fn fill(server: &Server, count: usize) -> Result<Vec<Known>> {
-    let mut traffic = Traffic::new(1);
+fn fill(server: &Server, (seed, count): (u64, usize)) -> Result<Vec<Known>> {
+    let mut traffic = Traffic::new(seed);
     let chunks = count.div_ceil(CHUNK);
     let begin_us = now_us() - WINDOW_US;
     let window_us = WINDOW_US / chunks as u64;
@@ -138,7 +149,11 @@ fn ask(server: &Server, name: &str, targets: &[String]) -> Result<Vec<String>> {
     let mut connection = Connection::open(server.port())?;
     let (mut samples, mut bytes) = (Vec::new(), 0);
     let before = process::cpu_ns(server.pid())?;
+    let begin = Instant::now();
     for target in targets {
+        if samples.len() >= 5 && begin.elapsed() > ROW_TAKES {
+            break;
+        }
         let target = match target.as_str() {
             "dependencies" => format!("/api/v2/dependencies?endTs={}", now_us() / 1000),
             other => other.to_owned(),
@@ -150,7 +165,8 @@ fn ask(server: &Server, name: &str, targets: &[String]) -> Result<Vec<String>> {
         bytes += answer.body.len() as u64;
     }
     let cpu = process::cpu_ns(server.pid())? - before;
-    let (samples, times) = (Samples::new(samples), targets.len() as u64);
+    let times = samples.len() as u64;
+    let samples = Samples::new(samples);
     Ok(vec![
         name.to_owned(),
         times.to_string(),

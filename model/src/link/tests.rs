@@ -5,6 +5,8 @@ use crate::endpoint::Endpoint;
 use crate::id::{SpanId, TraceId};
 use crate::span::{Kind, Span};
 
+mod oracle;
+
 const SPANS_MANY: u64 = 100_000;
 
 fn of(service: &str) -> Option<Endpoint> {

@@ -1,5 +1,5 @@
-//! A small seeded stream of numbers (`SplitMix64`), so that a simulated crash can be repeated. It is
-//! not for secrets.
+//! A small seeded stream of numbers (`SplitMix64`), so that a simulated crash can be repeated. It
+//! is not for secrets.
 
 /// Numbers that follow from a seed.
 #[derive(Clone, Debug)]

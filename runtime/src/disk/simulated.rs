@@ -2,10 +2,10 @@
 //! keeps apart what a program sees and what would survive a power cut; it knows no time and no
 //! latency, and it does not model two hard links to one file.
 //!
-//! What a cut leaves: every write and `set_len` since the file's last `sync_data` is kept whole, kept
-//! in part (a prefix of any length, or any choice of its 512-byte sectors) or lost, each for itself;
-//! every creation, rename and removal since the folder's last `sync_dir` happened or did not, each
-//! for itself, in their order. All of it follows from the seed.
+//! What a cut leaves: every write and `set_len` since the file's last `sync_data` is kept whole,
+//! kept in part (a prefix of any length, or any choice of its 512-byte sectors) or lost, each for
+//! itself; every creation, rename and removal since the folder's last `sync_dir` happened or did
+//! not, each for itself, in their order. All of it follows from the seed.
 
 mod inode;
 mod state;

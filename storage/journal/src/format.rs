@@ -31,8 +31,8 @@
 //! Bodies come from strangers, and a body of an earlier life may have been made to look like a
 //! header; the salt, chosen anew for each life and told to nobody, keeps such a forgery out.
 //!
-//! The synced position lets a replay tell apart the two kinds of damage: a record that can't be read
-//! was promised to somebody if a later one says that the log was synced beyond it.
+//! The synced position lets a replay tell apart the two kinds of damage: a record that can't be
+//! read was promised to somebody if a later one says that the log was synced beyond it.
 
 use crate::record::checksum;
 
@@ -174,8 +174,8 @@ impl RecordHeader {
         (fields.u32()? == checksum(summed) ^ salt).then_some(header)
     }
 
-    /// Returns whether bytes that are no header seem to have been meant as the one at this place: of
-    /// magic, sequence and offset, two are right. A smaller sequence is an earlier life's.
+    /// Returns whether bytes that are no header seem to have been meant as the one at this place:
+    /// of magic, sequence and offset, two are right. A smaller sequence is an earlier life's.
     pub(crate) fn seems_meant(bytes: &[u8], sequence: u32, offset: u64) -> bool {
         let mut fields = Fields(bytes);
         let magic = fields.array() == Some(RECORD_MAGIC);

@@ -91,8 +91,8 @@ impl Journal {
         Ok(replay)
     }
 
-    /// Brings the folder into the state that was decided on, durably: files behind the log's end
-    /// are removed and its last file is cut, so that nothing there can be read another time.
+    /// Brings the folder into the state that was decided on, durably: files that are no part of the
+    /// log are removed and its last one is cut, so that nothing there can be read another time.
     fn settle(&mut self, read: &[TailFile], files: &[u32], from: u64) -> Result<(), JournalError> {
         let last = read.last().map_or(place(from).0, |file| file.sequence);
         self.spares.clear();
@@ -100,7 +100,7 @@ impl Journal {
             if read.iter().any(|file| file.sequence == sequence) {
                 continue;
             }
-            if sequence <= last {
+            if sequence < place(from).0 {
                 self.spares.push_back(sequence);
             } else {
                 let removed = self.folder.remove(sequence);
@@ -271,6 +271,11 @@ impl<'a> Walk<'a> {
             self.replay.lost_bytes += survivor - offset;
             offset = survivor;
         };
+        let empty = place(self.replay.position).0 != sequence;
+        if empty && scan.header.previous_end != self.replay.position {
+            // Neither a record nor its place links it to the log: it goes.
+            return Ok(next);
+        }
         self.read.push(TailFile {
             sequence,
             salt: scan.header.salt,

@@ -94,7 +94,8 @@ fn flipped_bit_costs_the_record_it_hit_and_is_reported() {
                 Some(_) => Tail::Corrupt,
             };
             let (file, range) = &places[8];
-            // With an earlier sequence, the very last record looks as if it were of an earlier life.
+            // With an earlier sequence, the very last record looks as if it were of an earlier
+            // life.
             let disguised = *file == path && (range.start + 8..range.start + 12).contains(&at);
             if !disguised {
                 assert_eq!(report.tail, expected, "{text}, {report:?}");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use speargun_model::span::java_order;
 use speargun_model::{Annotation, Span, SpanId, TraceId};
 
 use crate::bytes::Reader;
@@ -107,7 +106,7 @@ pub(crate) fn spans(segment: &Segment, low: u64) -> Result<Vec<Span>, SegmentErr
                 span.tags.push((text(meta.key(column)), value));
             }
         }
-        normalise(&mut span);
+        span.normalise();
         spans.push(span);
     }
     Ok(spans)
@@ -268,22 +267,4 @@ pub(crate) fn push_loose(span: &mut Span, tags: &[u8]) -> Result<(), Corrupt> {
         span.tags.push((key, text(reader.string()?)));
     }
     Ok(())
-}
-
-/// Sorts annotations and tags as [`Span`] promises; of equal keys the last received wins.
-fn normalise(span: &mut Span) {
-    span.annotations.sort_by(|a, b| {
-        a.timestamp_us
-            .cmp(&b.timestamp_us)
-            .then_with(|| java_order(&a.value, &b.value))
-    });
-    span.annotations.dedup();
-    span.tags.sort_by(|a, b| java_order(&a.0, &b.0));
-    span.tags.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            std::mem::swap(later, kept);
-        }
-        same
-    });
 }

@@ -1,5 +1,5 @@
-//! The bounded cache of what queries read from segments: directories, dictionaries, pages. It is the
-//! only memory that reading keeps, however much is stored.
+//! The bounded cache of what queries read from segments: directories, dictionaries, pages. It is
+//! the only memory that reading keeps, however much is stored.
 
 use std::sync::Arc;
 

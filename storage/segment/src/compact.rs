@@ -1,6 +1,6 @@
 //! Merges small neighbours into larger segments and deletes what is past retention. Neighbours in
-//! order of arrival only, so that arrival within a trace is kept; inside one time partition only, so
-//! that retention by age can delete whole files.
+//! order of arrival only, so that arrival within a trace is kept; inside one time partition only,
+//! so that retention by age can delete whole files.
 
 use std::io;
 use std::ops::Range;

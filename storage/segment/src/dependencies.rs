@@ -118,14 +118,17 @@ fn by_millisecond(rows: &[Row]) -> impl Iterator<Item = Row> {
 
 fn owned(linker: &Linker<u32>, services: &Interner) -> Vec<DependencyLink> {
     let counts = linker.counts().iter();
-    counts
+    let mut links: Vec<DependencyLink> = counts
         .map(|count| DependencyLink {
             parent: text(services.get(count.parent)),
             child: text(services.get(count.child)),
             call_count: count.call_count,
             error_count: count.error_count,
         })
-        .collect()
+        .collect();
+    // Where a link was first seen depends on what was merged; names do not.
+    links.sort_unstable();
+    links
 }
 
 fn sources<'s>(

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Integers are little-endian, or variable-length where [`crate::bytes`] says so. Every page,
-//! section and chunk carries a CRC-32C of its stored bytes. A trace here is all rows whose trace ids
-//! have the same lower half, as Zipkin indexes them; rows are sorted by it, then by arrival, and a
-//! trace never spans two pages.
+//! section and chunk carries a CRC-32C of its stored bytes. A trace here is all rows whose trace
+//! ids have the same lower half, as Zipkin indexes them; rows are sorted by it, then by arrival,
+//! and a trace never spans two pages.
 
 use crate::bytes::{Reader, Writer};
 use crate::error::Corrupt;

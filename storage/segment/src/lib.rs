@@ -3,8 +3,9 @@
 //!
 //! # Layout, in the order data flows
 //!
-//! - `store`, `head`: what takes writes; `config` and `error`: how and why not; `stats`: how much.
-//! - `rows`, `intern`: spans as rows over dictionaries.
+//! - `store`, `head`: what takes writes; `stats`: how it goes; `config` and `error`: how and why
+//! not.
+//! - `rows`, `column`, `intern`: spans as rows over dictionaries.
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
@@ -16,6 +17,7 @@ mod absorb;
 mod assemble;
 mod bytes;
 mod cache;
+mod column;
 mod compact;
 mod config;
 mod criteria;

@@ -1,5 +1,6 @@
 //! The list of live segments, swapped as a whole. Segments that it does not name are leftovers of a
-//! crash. Should it be damaged, the list is found again from the names and contents of the segments.
+//! crash. Should it be damaged, the list is found again from the names and contents of the
+//! segments.
 //!
 //! ```text
 //! 8 magic "SPEARMAN" | 4 version | 4 checksum of version and body | body to the end

@@ -20,9 +20,10 @@
 //! ```
 
 use crate::bytes::Writer;
+use crate::column::PLAIN;
 use crate::encode::Packer;
 use crate::planes;
-use crate::rows::{ANNOTATIONS, PLAIN, Row, Rows};
+use crate::rows::{ANNOTATIONS, Row, Rows};
 
 /// The fixed streams of a page, in the order of its table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

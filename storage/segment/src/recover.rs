@@ -1,5 +1,5 @@
-//! What a folder holds when the store opens: the segments that count, what a crash left behind, what
-//! is damaged.
+//! What a folder holds when the store opens: the segments that count, what a crash left behind,
+//! what is damaged.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

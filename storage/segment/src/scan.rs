@@ -285,8 +285,9 @@ fn annotations(page: &Page, term: &Term<'_>, bits: &mut [Bits]) -> Result<(), Se
     Ok(())
 }
 
-/// Returns for each upper half among the rows of one lower half what its rows meet, and their newest
-/// time inside the window; rows come as upper half, bits and time. Nearly always there is one.
+/// Returns for each upper half among the rows of one lower half what its rows meet, and their
+/// newest time inside the window; rows come as upper half, bits and time. Nearly always there is
+/// one.
 fn by_high(
     window: &Window,
     rows: impl Iterator<Item = (u64, Bits, u64)>,

@@ -1,7 +1,8 @@
-//! Finding traces: sources from new to old, each says which traces meet which criteria in it; a trace
-//! whose criteria are all met between its sources is fetched whole and tested. Exact but for the bounds
-//! [`SPREAD_MS`] and [`PARTIAL_MAX`], and for which matches a limit leaves out: sources are searched
-//! until there are enough, so that a trace that only older sources complete may not be among them.
+//! Finding traces: sources from new to old, each says which traces meet which criteria in it; a
+//! trace whose criteria are all met between its sources is fetched whole and tested. Exact but for
+//! the bounds [`SPREAD_MS`] and [`PARTIAL_MAX`], and for which matches a limit leaves out: sources
+//! are searched until there are enough, so that a trace that only older sources complete may not be
+//! among them.
 
 use hashbrown::HashMap;
 use speargun_model::{Span, TraceId};

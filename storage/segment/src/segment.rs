@@ -1,5 +1,5 @@
-//! A sealed segment: opened by its footer, read part by part through the cache. It never changes and
-//! answers no query by itself.
+//! A sealed segment: opened by its footer, read part by part through the cache. It never changes
+//! and answers no query by itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Figures of the store: counted since the start, or looked up when asked for.
+//! Figures of the store for its metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -51,28 +51,26 @@ pub struct Stats {
     pub failed_merges: u64,
 }
 
-impl Shared {
-    /// Returns the figures of now.
-    pub(crate) fn stats(&self) -> Stats {
-        let snapshot = self.snapshot();
-        let sum = |of: fn(&Segment) -> u64| snapshot.segments.iter().map(|s| of(s)).sum();
-        let counters = &self.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            segments: snapshot.segments.len() as u64,
-            segment_rows: sum(|segment| segment.facts.rows),
-            segment_bytes: sum(|segment| segment.bytes),
-            head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
-            head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
-            cache_bytes: self.cache.bytes(),
-            sealed_rows: count(&counters.sealed_rows),
-            merged_rows: count(&counters.merged_rows),
-            merges: count(&counters.merges),
-            expired_segments: count(&counters.expired_segments),
-            expired_rows: count(&counters.expired_rows),
-            corrupt_reads: count(&counters.corrupt_reads),
-            failed_seals: count(&counters.failed_seals),
-            failed_merges: count(&counters.failed_merges),
-        }
+/// Returns the figures of a store.
+pub(crate) fn of(shared: &Shared) -> Stats {
+    let snapshot = shared.snapshot();
+    let sum = |of: fn(&Segment) -> u64| snapshot.segments.iter().map(|s| of(s)).sum();
+    let counters = &shared.counters;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    Stats {
+        segments: snapshot.segments.len() as u64,
+        segment_rows: sum(|segment| segment.facts.rows),
+        segment_bytes: sum(|segment| segment.bytes),
+        head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
+        head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
+        cache_bytes: shared.cache.bytes(),
+        sealed_rows: count(&counters.sealed_rows),
+        merged_rows: count(&counters.merged_rows),
+        merges: count(&counters.merges),
+        expired_segments: count(&counters.expired_segments),
+        expired_rows: count(&counters.expired_rows),
+        corrupt_reads: count(&counters.corrupt_reads),
+        failed_seals: count(&counters.failed_seals),
+        failed_merges: count(&counters.failed_merges),
     }
 }

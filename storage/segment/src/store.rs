@@ -27,7 +27,7 @@ use crate::manifest::Manifest;
 use crate::recover;
 use crate::seal;
 use crate::segment::Segment;
-use crate::stats::{Counters, Stats};
+use crate::stats::{self, Counters, Stats};
 
 /// Frozen heads that may wait for the sealer; a writer waits while there are more.
 const SEALING_MAX: usize = 2;
@@ -154,7 +154,7 @@ impl SegmentStore {
 
     /// Returns the figures for metrics.
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        stats::of(&self.shared)
     }
 }
 
@@ -293,7 +293,8 @@ impl Shared {
         self.changed.notify_all();
         for segment in gone {
             if let Err(error) = self.disk.remove(&segment.path) {
-                tracing::warn!(path = %segment.path.display(), %error, "a file stays until restart");
+                let path = segment.path.display();
+                tracing::warn!(%path, %error, "a file stays until restart");
             }
         }
         Ok(())

@@ -75,14 +75,18 @@ pub(super) fn settings(tree: &Tree) -> Vec<String> {
 
 /// Metrics are the names beginning with our prefix in string literals; names are written whole.
 pub(super) fn metrics(tree: &Tree) -> Vec<String> {
-    let manual = manual(tree);
+    let crates = crates(tree);
+    let is_metric = |word: &&str| {
+        let rest = word.strip_prefix("speargun_");
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('_') && !crates.contains(rest))
+    };
     let mut known = BTreeSet::new();
     for file in tree.with_ending(".rs").filter(|file| is_product(file)) {
         for literal in literals(file.without_tests()) {
-            known.extend(words(literal).filter(|word| is_metric(word)));
+            known.extend(words(literal).filter(is_metric));
         }
     }
-    let documented: BTreeSet<&str> = words(manual).filter(|word| is_metric(word)).collect();
+    let documented: BTreeSet<&str> = words(manual(tree)).filter(is_metric).collect();
     let missing = known.difference(&documented);
     let gone = documented.difference(&known);
     missing
@@ -110,10 +114,12 @@ fn is_setting(text: &str) -> bool {
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// A family's name; a target of the log (`speargun_x::y`) and a bare prefix are none.
-fn is_metric(word: &str) -> bool {
-    word.strip_prefix("speargun_")
-        .is_some_and(|rest| rest.contains('_') && !rest.ends_with('_'))
+/// Returns the names of our crates behind the prefix: they look like metrics in logs and imports.
+fn crates(tree: &Tree) -> BTreeSet<&str> {
+    let root = tree.file("Cargo.toml").map_or("", |file| &file.text);
+    root.split(|c: char| !c.is_ascii_lowercase() && c != '-')
+        .filter_map(|word| word.strip_prefix("speargun-"))
+        .collect()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -162,6 +168,7 @@ mod tests {
     #[test]
     fn metrics_and_manual_agree_in_both_directions() {
         let tree = tree(&[
+            ("Cargo.toml", "speargun-model = { path = \"model\" }"),
             (
                 "collector/src/ledger.rs",
                 "line(\"speargun_spans_stored_total{\"); \"speargun_model\"",

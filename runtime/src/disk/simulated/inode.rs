@@ -1,5 +1,5 @@
-//! The bytes of one simulated file: as a program sees them, and as they are on the platter. It knows
-//! no names.
+//! The bytes of one simulated file: as a program sees them, and as they are on the platter. It
+//! knows no names.
 
 use super::super::random::Random;
 

@@ -17,6 +17,12 @@ fn crc(bytes: &[u8]) -> [u8; 4] {
     (checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32).to_le_bytes()
 }
 
+/// Small positions meet each other more often.
+fn make_small(position: &mut [u8]) {
+    let sequence = position[4] & 3;
+    position[2..].copy_from_slice(&[0, 0, sequence, 0, 0, 0]);
+}
+
 /// Makes header checksums right, from the front, as far as the lengths lead.
 fn mend(file: &mut [u8], sequence: u32) {
     if file.len() < 64 {
@@ -25,9 +31,8 @@ fn mend(file: &mut [u8], sequence: u32) {
     file[..8].copy_from_slice(b"SPRGNJRN");
     file[8..12].copy_from_slice(&1_u32.to_le_bytes());
     file[12..16].copy_from_slice(&sequence.to_le_bytes());
-    // Small positions meet each other more often.
     for at in [16, 24] {
-        file[at + 2..at + 8].copy_from_slice(&[0, 0, file[at + 4] & 3, 0, 0, 0]);
+        make_small(&mut file[at..at + 8]);
     }
     file[32..36].fill(0);
     let sum = crc(&file[..60]);
@@ -40,7 +45,7 @@ fn mend(file: &mut [u8], sequence: u32) {
         file[at + 5..at + 8].fill(0);
         file[at + 8..at + 12].copy_from_slice(&sequence.to_le_bytes());
         file[at + 12..at + 16].copy_from_slice(&(at as u32).to_le_bytes());
-        file[at + 18..at + 24].copy_from_slice(&[0, 0, file[at + 20] & 3, 0, 0, 0]);
+        make_small(&mut file[at + 16..at + 24]);
         if flaw & 15 != 1 {
             let end = file.len().min(at + 48 + body);
             let sum = crc(&file[at + 48..end]);

@@ -1,0 +1,256 @@
+//! The committer: one thread that takes all that waits, appends it to the journal, syncs once,
+//! stores it and answers. What arrives during a sync forms the next group, so groups grow with the
+//! load and an idle server answers at the speed of its disk.
+//!
+//! After a failed append or sync, or an engine that failed, nothing is written any more: what the
+//! disk holds is unknown then, and a retry would only hide it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use speargun_journal::{Journal, JournalError, Record};
+use speargun_model::SpanBatch;
+use speargun_storage::{Position, SpanWriter, WriteError};
+
+use crate::handover::{Handover, Parcel};
+use crate::ledger::{Count, Ledger, Reason};
+use crate::reply::{Mailbox, Outcome};
+
+/// What a 202 promises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SyncMode {
+    /// Survives a crash of the machine.
+    #[default]
+    Sync,
+    /// Survives the end of the process.
+    Os,
+    /// Survives nothing until the engine wrote it.
+    Off,
+}
+
+/// The journal, as far as the committer needs it.
+pub trait Log: Send {
+    /// Appends all records or none; returns the position behind them.
+    fn append(&mut self, records: &[Record]) -> Result<u64, JournalError>;
+    /// Makes what was appended durable.
+    fn sync(&mut self) -> Result<(), JournalError>;
+    /// Says that records up to `position` are no longer needed.
+    fn release(&mut self, position: u64);
+}
+
+impl Log for Journal {
+    fn append(&mut self, records: &[Record]) -> Result<u64, JournalError> {
+        Self::append(self, records)
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        Self::sync(self)
+    }
+
+    fn release(&mut self, position: u64) {
+        Self::release(self, position);
+    }
+}
+
+/// How the write path is, for `/health` and metrics.
+#[derive(Debug, Default)]
+pub struct Condition {
+    failed: OnceLock<String>,
+    full: AtomicBool,
+    groups: AtomicU64,
+    syncs: AtomicU64,
+}
+
+impl Condition {
+    /// Returns why nothing is written any more.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
+    }
+
+    /// Returns whether the last group found no space.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many groups were committed and how many syncs were made.
+    pub fn groups_and_syncs(&self) -> (u64, u64) {
+        (
+            self.groups.load(Ordering::Relaxed),
+            self.syncs.load(Ordering::Relaxed),
+        )
+    }
+
+    fn fail(&self, why: String) {
+        tracing::error!(error = %why, "writes stop until a restart");
+        // Only the first failure is told; there is none after it.
+        self.failed.get_or_init(|| why);
+    }
+
+    fn set_full(&self, full: bool, why: &str) {
+        if self.full.swap(full, Ordering::Relaxed) != full {
+            if full {
+                tracing::warn!(error = why, "spans are refused until there is space");
+            } else {
+                tracing::info!("there is space again");
+            }
+        }
+    }
+}
+
+/// A group never holds more batches: a request in it waits for all of them.
+const GROUP_ITEMS_MAX: usize = 4096;
+/// Nor more bytes, unless one batch has more.
+const GROUP_BYTES_MAX: usize = 32 << 20;
+
+/// What the committer works with.
+#[derive(Debug)]
+pub struct Committer<L> {
+    /// Where batches come from.
+    pub handover: Arc<Handover>,
+    /// The journal; `None` when the engine keeps nothing or the mode is [`SyncMode::Off`].
+    pub log: Option<L>,
+    /// What a 202 promises.
+    pub sync: SyncMode,
+    /// The engine.
+    pub writer: Arc<dyn SpanWriter>,
+    /// Where outcomes go, by shard.
+    pub mailboxes: Vec<Arc<Mailbox>>,
+    /// Counts stored and refused spans.
+    pub ledger: Arc<Ledger>,
+    /// Told how it goes.
+    pub condition: Arc<Condition>,
+    /// The journal position behind all that is stored.
+    pub position: u64,
+}
+
+impl<L: Log> Committer<L> {
+    /// Commits until the queue is closed and empty, then closes the engine. Blocks.
+    pub fn run(mut self) -> Result<(), WriteError> {
+        let mut group = Vec::new();
+        loop {
+            let closed = self.handover.is_closed();
+            self.gather(&mut group);
+            if group.is_empty() {
+                if closed {
+                    return self.close();
+                }
+                self.handover.sleep();
+                continue;
+            }
+            let outcome = self.commit(&group);
+            self.answer(&mut group, outcome);
+        }
+    }
+
+    fn gather(&self, group: &mut Vec<Parcel>) {
+        let mut bytes = 0;
+        while group.len() < GROUP_ITEMS_MAX && bytes < GROUP_BYTES_MAX {
+            let Some(parcel) = self.handover.pop() else {
+                break;
+            };
+            bytes += parcel.bytes;
+            group.push(parcel);
+        }
+    }
+
+    fn commit(&mut self, group: &[Parcel]) -> Outcome {
+        if self.condition.failure().is_some() {
+            return Outcome::Refused(Reason::Failed);
+        }
+        self.condition.groups.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.journal(group) {
+            return Outcome::Refused(match error {
+                // The bound of bodies is below that of the journal's files, so the second is a
+                // setting gone wrong, and no reason to stop for good.
+                JournalError::Full(why) | JournalError::TooLarge(why) => {
+                    self.condition.set_full(true, &why);
+                    Reason::JournalFull
+                }
+                error @ (JournalError::Failed(_) | JournalError::Open(_)) => {
+                    self.condition.fail(error.to_string());
+                    Reason::Failed
+                }
+            });
+        }
+        let batches: Vec<Arc<SpanBatch>> = group.iter().map(|p| Arc::clone(&p.batch)).collect();
+        let written = self.writer.write(&batches, Position(self.position));
+        // Space comes from the engine making spans durable, so this is due after every outcome.
+        self.release();
+        match written {
+            Ok(()) => {
+                self.condition.set_full(false, "");
+                Outcome::Stored
+            }
+            Err(WriteError::Busy(why)) => {
+                tracing::debug!(error = why, "the engine is busy");
+                Outcome::Refused(Reason::StorageBusy)
+            }
+            Err(error @ WriteError::Failed(_)) => {
+                self.condition.fail(error.to_string());
+                Outcome::Refused(Reason::Failed)
+            }
+        }
+    }
+
+    fn journal(&mut self, group: &[Parcel]) -> Result<(), JournalError> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        let records: Vec<Record> = group.iter().map(|p| p.record.clone()).collect();
+        let appended = log.append(&records);
+        if let Err(JournalError::Full(_)) = appended {
+            // The engine may have made spans durable since; then there is space next time.
+            log.release(self.writer.durable_position().0);
+        }
+        self.position = appended?;
+        if self.sync == SyncMode::Sync {
+            log.sync()?;
+            self.condition.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.release(self.writer.durable_position().0);
+        }
+    }
+
+    fn answer(&self, group: &mut Vec<Parcel>, outcome: Outcome) {
+        let page = self.ledger.committers_page();
+        let count = match outcome {
+            Outcome::Stored => Count::Stored,
+            Outcome::Refused(reason) => Count::Refused(reason),
+        };
+        let mut bytes = 0;
+        for parcel in group.drain(..) {
+            let spans = parcel.batch.spans.len() as u64;
+            self.ledger.add(page, parcel.transport, (count, spans));
+            self.ledger.let_go(page, parcel.transport, spans);
+            bytes += parcel.bytes;
+            if let Some(mailbox) = self.mailboxes.get(parcel.shard as usize) {
+                mailbox.put(parcel.slot, outcome);
+            }
+        }
+        self.handover.written(bytes);
+        for mailbox in &self.mailboxes {
+            mailbox.ring();
+        }
+    }
+
+    fn close(mut self) -> Result<(), WriteError> {
+        if let Some(why) = self.condition.failure() {
+            return Err(WriteError::Failed(why.to_owned()));
+        }
+        if let Some(log) = &mut self.log {
+            log.sync()
+                .map_err(|error| WriteError::Failed(error.to_string()))?;
+        }
+        self.writer.close()?;
+        self.release();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

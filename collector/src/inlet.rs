@@ -1,0 +1,211 @@
+//! One shard's way in: a body is inflated, checked, decoded, sampled and handed over, all on the
+//! shard's own thread while the bytes are warm. It reads no socket.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use speargun_journal::Record;
+use speargun_model::SpanBatch;
+use speargun_model::batch::Bounds;
+use speargun_model::codec::{DecodeError, Format, decode};
+
+use crate::detect;
+use crate::handover::{Handover, Parcel};
+use crate::inflate::{Encoding, InflateError, Inflater};
+use crate::ledger::{Count, Ledger, Page, Reason, Transport};
+use crate::reply::{Outcome, Wait, Waiters};
+use crate::sample::Sampler;
+use crate::tag::Tag;
+
+/// Why a body was not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// It is not what it should be; the text is for the sender.
+    Malformed(String),
+    /// It is beyond a bound; the text is for the sender.
+    TooLarge(String),
+    /// It could not be stored.
+    Unstored(Reason),
+}
+
+/// A body as it came.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// How it came.
+    pub transport: Transport,
+    /// What it claims to be.
+    pub format: Format,
+    /// How it is compressed.
+    pub encoding: Encoding,
+    /// The bytes.
+    pub body: Bytes,
+}
+
+/// What the inlets of all shards share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Counts.
+    pub ledger: Arc<Ledger>,
+    /// Where batches go.
+    pub handover: Arc<Handover>,
+    /// Which traces are kept.
+    pub sampler: Sampler,
+    /// What one body may hold.
+    pub bounds: Bounds,
+}
+
+/// The way in on one shard.
+#[derive(Debug)]
+pub struct Inlet {
+    shared: Shared,
+    shard: u32,
+    page: Page,
+    waiters: Rc<Waiters>,
+    inflater: RefCell<Inflater>,
+}
+
+/// The step at which a message fails; Zipkin counts a failed decoding twice.
+enum Failure {
+    Before(Refusal),
+    Decoding(Refusal),
+}
+
+impl Inlet {
+    /// Returns the inlet of a shard; its requests wait in `waiters`.
+    pub fn new(shared: Shared, shard: u32, waiters: Rc<Waiters>) -> Self {
+        Self {
+            page: shared.ledger.page(shard as usize),
+            inflater: RefCell::new(Inflater::new(shared.bounds.body_bytes_max)),
+            shared,
+            shard,
+            waiters,
+        }
+    }
+
+    /// Takes a message; returns once its spans are stored or refused.
+    pub async fn take(&self, message: Message) -> Result<(), Refusal> {
+        match self.admit(message)? {
+            None => Ok(()),
+            Some(wait) => match wait.await {
+                Outcome::Stored => Ok(()),
+                Outcome::Refused(reason) => Err(Refusal::Unstored(reason)),
+            },
+        }
+    }
+
+    /// Counts a message that failed before its body was whole.
+    pub fn count_failed(&self, transport: Transport) {
+        self.count(transport, Count::Messages, 1);
+        self.count(transport, Count::MessagesDropped, 1);
+    }
+
+    /// Does all that needs no waiting. `None` when there is nothing to wait for.
+    fn admit(&self, message: Message) -> Result<Option<Wait>, Refusal> {
+        let transport = message.transport;
+        self.count(transport, Count::Messages, 1);
+        let batch = match self.read(&message) {
+            Ok(None) => return Ok(None),
+            Ok(Some(batch)) => batch,
+            Err(failure) => {
+                let (times, refusal) = match failure {
+                    Failure::Before(refusal) => (1, refusal),
+                    Failure::Decoding(refusal) if transport == Transport::Http => (2, refusal),
+                    Failure::Decoding(refusal) => (1, refusal),
+                };
+                self.count(transport, Count::MessagesDropped, times);
+                return Err(refusal);
+            }
+        };
+        let spans = batch.spans.len() as u64;
+        self.count(transport, Count::Received, spans);
+        self.shared.ledger.note_spans(transport, spans);
+        self.keep(&message, batch)
+    }
+
+    fn read(&self, message: &Message) -> Result<Option<SpanBatch>, Failure> {
+        if message.body.is_empty() {
+            return Ok(None);
+        }
+        let body = self
+            .inflater
+            .borrow_mut()
+            .inflate(message.encoding, &message.body)
+            .map_err(|error| Failure::Before(error.into()))?;
+        if detect::is_empty_list(&body) {
+            return Ok(None);
+        }
+        let ledger = &self.shared.ledger;
+        self.count(message.transport, Count::Bytes, body.len() as u64);
+        ledger.note_bytes(message.transport, body.len() as u64);
+        if message.transport == Transport::Http {
+            detect::check(message.format, &body)
+                .map_err(|text| Failure::Before(Refusal::Malformed(text.to_owned())))?;
+        }
+        let mut batch = SpanBatch::default();
+        decode(message.format, body, &self.shared.bounds, &mut batch)
+            .map_err(|error| Failure::Decoding(error.into()))?;
+        Ok(Some(batch))
+    }
+
+    /// Samples and hands over. A body of which nothing stays never reaches the journal.
+    fn keep(&self, message: &Message, mut batch: SpanBatch) -> Result<Option<Wait>, Refusal> {
+        let transport = message.transport;
+        let sampled_out = self.shared.sampler.apply(&mut batch) as u64;
+        if sampled_out > 0 {
+            self.count(transport, Count::SampledOut, sampled_out);
+        }
+        if batch.spans.is_empty() {
+            return Ok(None);
+        }
+        let tag = Tag {
+            format: message.format,
+            encoding: message.encoding,
+            sampler: self.shared.sampler,
+        };
+        let spans = batch.spans.len() as u64;
+        let wait = self.waiters.begin();
+        let parcel = Parcel {
+            record: Record::new(tag.encode(), message.body.clone()),
+            transport,
+            bytes: batch.memory_bytes(),
+            batch: Arc::new(batch),
+            shard: self.shard,
+            slot: wait.slot(),
+        };
+        self.shared.ledger.hold(self.page, transport, spans);
+        if let Err(reason) = self.shared.handover.push(parcel) {
+            wait.cancel();
+            self.shared.ledger.let_go(self.page, transport, spans);
+            self.count(transport, Count::Refused(reason), spans);
+            return Err(Refusal::Unstored(reason));
+        }
+        Ok(Some(wait))
+    }
+
+    fn count(&self, transport: Transport, count: Count, n: u64) {
+        self.shared.ledger.add(self.page, transport, (count, n));
+    }
+}
+
+impl From<InflateError> for Refusal {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooLarge(_) => Self::TooLarge(error.to_string()),
+            _ => Self::Malformed(error.to_string()),
+        }
+    }
+}
+
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Malformed(text) => Self::Malformed(text),
+            DecodeError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! What becomes of messages before they wait: refusals, samples, counts.
+
+use super::*;
+use crate::handover::HandoverConfig;
+
+const TWO: &str = r#"[{"traceId":"a","id":"1"},{"traceId":"4000000000000001","id":"2"}]"#;
+
+fn inlet(rate: f32, items_max: usize) -> Inlet {
+    let shared = Shared {
+        ledger: Arc::new(Ledger::new(1)),
+        handover: Arc::new(Handover::new(HandoverConfig {
+            items_max,
+            bytes_max: 1 << 20,
+        })),
+        sampler: Sampler::new(rate).unwrap(),
+        bounds: Bounds {
+            body_bytes_max: 4096,
+            ..Bounds::default()
+        },
+    };
+    Inlet::new(shared, 0, Rc::default())
+}
+
+fn message(transport: Transport, encoding: Encoding, body: &[u8]) -> Message {
+    Message {
+        transport,
+        format: match transport {
+            Transport::Http => Format::JsonV2,
+            Transport::Grpc => Format::Proto3,
+        },
+        encoding,
+        body: Bytes::copy_from_slice(body),
+    }
+}
+
+fn json(text: &str) -> Message {
+    message(Transport::Http, Encoding::Identity, text.as_bytes())
+}
+
+fn sums<const N: usize>(inlet: &Inlet, counts: [Count; N]) -> [u64; N] {
+    counts.map(|count| inlet.shared.ledger.sum(Transport::Http, count))
+}
+
+#[test]
+fn a_list_is_counted_and_handed_over_with_the_body_as_it_came() {
+    let inlet = inlet(1.0, 4);
+    let wait = inlet.admit(json(TWO)).unwrap();
+    assert!(wait.is_some());
+    let parcel = inlet.shared.handover.pop().unwrap();
+    assert_eq!(parcel.record.body, TWO);
+    assert_eq!(parcel.batch.spans.len(), 2);
+    assert_eq!(
+        sums(&inlet, [Count::Messages, Count::Bytes, Count::Received]),
+        [1, TWO.len() as u64, 2]
+    );
+    assert_eq!(inlet.shared.ledger.held(Transport::Http), 2);
+    let last = inlet.shared.ledger.last_message(Transport::Http);
+    assert_eq!(last, (2, TWO.len() as u64));
+}
+
+#[test]
+fn empty_lists_are_messages_without_bytes() {
+    let inlet = inlet(1.0, 4);
+    for body in ["", "[]"] {
+        assert!(inlet.admit(json(body)).unwrap().is_none());
+    }
+    assert_eq!(sums(&inlet, [Count::Messages, Count::Bytes]), [2, 0]);
+    assert_eq!(inlet.shared.handover.used(), (0, 0));
+}
+
+#[test]
+fn failures_count_as_zipkin_counts_them() {
+    let dropped = |message: Message, transport| {
+        let inlet = inlet(1.0, 4);
+        inlet.admit(message).unwrap_err();
+        let ledger = &inlet.shared.ledger;
+        assert_eq!(ledger.sum(transport, Count::Messages), 1);
+        assert_eq!(ledger.sum(transport, Count::Received), 0);
+        ledger.sum(transport, Count::MessagesDropped)
+    };
+    assert_eq!(dropped(json("hello"), Transport::Http), 1);
+    assert_eq!(dropped(json("[{}]"), Transport::Http), 2);
+    let not_gzip = message(Transport::Http, Encoding::Gzip, b"[]");
+    assert_eq!(dropped(not_gzip, Transport::Http), 1);
+    let not_proto = message(Transport::Grpc, Encoding::Identity, b"\x0a\x7fhello");
+    assert_eq!(dropped(not_proto, Transport::Grpc), 1);
+}
+
+#[test]
+fn a_body_that_unpacks_beyond_its_bound_is_too_large() {
+    let bomb = zstd::bulk::compress(&[b'['; 4097], 3).unwrap();
+    let refusal = inlet(1.0, 4).admit(message(Transport::Http, Encoding::Zstd, &bomb));
+    assert_eq!(
+        refusal.unwrap_err(),
+        Refusal::TooLarge("decompressed body exceeds 4096 bytes".into())
+    );
+}
+
+#[test]
+fn a_body_of_which_nothing_stays_is_accepted_and_not_handed_over() {
+    let inlet = inlet(0.0, 4);
+    assert!(inlet.admit(json(TWO)).unwrap().is_none());
+    assert_eq!(sums(&inlet, [Count::Received, Count::SampledOut]), [2, 2]);
+    assert_eq!(inlet.shared.handover.used(), (0, 0));
+    assert_eq!(inlet.shared.ledger.held(Transport::Http), 0);
+}
+
+#[test]
+fn only_what_stays_is_handed_over() {
+    let inlet = inlet(0.5, 4);
+    let _wait = inlet.admit(json(TWO)).unwrap();
+    assert_eq!(inlet.shared.handover.pop().unwrap().batch.spans.len(), 1);
+    assert_eq!(sums(&inlet, [Count::Received, Count::SampledOut]), [2, 1]);
+    assert_eq!(inlet.shared.ledger.held(Transport::Http), 1);
+}
+
+#[test]
+fn a_full_queue_refuses_and_the_ledger_balances() {
+    let inlet = inlet(1.0, 1);
+    let _wait = inlet.admit(json(TWO)).unwrap();
+    let refused = inlet.admit(json(TWO)).unwrap_err();
+    assert_eq!(refused, Refusal::Unstored(Reason::Busy));
+    let [received, busy] = sums(&inlet, [Count::Received, Count::Refused(Reason::Busy)]);
+    assert_eq!((received, busy), (4, 2));
+    assert_eq!(received, busy + inlet.shared.ledger.held(Transport::Http));
+}

@@ -1,0 +1,203 @@
+//! `POST /api/v2/spans`: from headers and a body to the status and text of the answer. Statuses
+//! and texts are Zipkin's, but for what Zipkin answers with 500 though the sender is at fault.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body::Body;
+use speargun_model::codec::Format;
+
+use super::body::{self, BodyBounds, BodyError};
+use crate::detect;
+use crate::inflate::Encoding;
+use crate::inlet::{Inlet, Message, Refusal};
+use crate::ledger::{Reason, Transport};
+
+/// What to answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub text: Cow<'static, str>,
+    /// Whether the connection can't be used any more: the body was not read to its end.
+    pub close: bool,
+}
+
+impl Verdict {
+    /// Spans are stored, or there were none.
+    pub const ACCEPTED: Self = Self {
+        status: StatusCode::ACCEPTED,
+        text: Cow::Borrowed(""),
+        close: false,
+    };
+
+    fn text(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            text: text.into(),
+            close: false,
+        }
+    }
+
+    fn closing(status: StatusCode, text: &'static str) -> Self {
+        Self {
+            close: true,
+            ..Self::text(status, text)
+        }
+    }
+}
+
+/// How bodies are read.
+#[derive(Debug)]
+pub struct Limits {
+    /// Sizes.
+    pub bodies: BodyBounds,
+    /// How long a body may take to arrive.
+    pub read_timeout: Duration,
+}
+
+/// Takes the spans of version 2.
+pub async fn receive<B>(inlet: &Inlet, request: (&HeaderMap, B), limits: &Limits) -> Verdict
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (headers, body) = request;
+    let body = match read(body, limits).await {
+        Ok(body) => body,
+        Err(verdict) => {
+            inlet.count_failed(Transport::Http);
+            return verdict;
+        }
+    };
+    let message = Message {
+        transport: Transport::Http,
+        format: format(headers),
+        encoding: encoding(headers),
+        body,
+    };
+    match inlet.take(message).await {
+        Ok(()) => Verdict::ACCEPTED,
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// Answers for version 1, of which only empty lists are taken, as reporters send them to see
+/// whether they are heard. `None` where the path does not exist.
+pub async fn receive_v1<B>(inlet: &Inlet, body: B, limits: &Limits) -> Option<Verdict>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let body = match read(body, limits).await {
+        Ok(body) if detect::is_empty_list(&body) => return Some(Verdict::ACCEPTED),
+        Ok(body) => body,
+        Err(verdict) => {
+            inlet.count_failed(Transport::Http);
+            return Some(verdict);
+        }
+    };
+    let text = detect::check_json_v1(&body).err()?;
+    inlet.count_failed(Transport::Http);
+    Some(Verdict::text(StatusCode::BAD_REQUEST, text))
+}
+
+async fn read<B>(body: B, limits: &Limits) -> Result<Bytes, Verdict>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    match tokio::time::timeout(limits.read_timeout, body::read(body, &limits.bodies)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(BodyError::TooLarge)) => Err(Verdict::closing(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "413 Request Entity Too Large",
+        )),
+        Ok(Err(BodyError::Busy)) => Err(Verdict::closing(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many bodies are being read",
+        )),
+        Ok(Err(BodyError::Broken)) => Err(Verdict::closing(
+            StatusCode::BAD_REQUEST,
+            "the body could not be read",
+        )),
+        Err(_) => Err(Verdict::closing(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took too long to arrive",
+        )),
+    }
+}
+
+/// Only the first header counts, without its parameters and in any case; all but one type is JSON.
+fn format(headers: &HeaderMap) -> Format {
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().split(|b| *b == b';').next())
+        .unwrap_or_default();
+    if media_type
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/x-protobuf")
+    {
+        Format::Proto3
+    } else {
+        Format::JsonV2
+    }
+}
+
+fn encoding(headers: &HeaderMap) -> Encoding {
+    headers
+        .get(CONTENT_ENCODING)
+        .map_or(Encoding::Identity, |value| {
+            Encoding::from_header(value.as_bytes())
+        })
+}
+
+fn refused(refusal: Refusal) -> Verdict {
+    match refusal {
+        Refusal::Malformed(text) => Verdict::text(StatusCode::BAD_REQUEST, text),
+        Refusal::TooLarge(text) => Verdict::text(StatusCode::PAYLOAD_TOO_LARGE, text),
+        Refusal::Unstored(reason) => {
+            Verdict::text(StatusCode::SERVICE_UNAVAILABLE, why_unstored(reason))
+        }
+    }
+}
+
+/// Returns what the sender is told.
+pub(crate) fn why_unstored(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Busy => "too many spans are under way, try again",
+        Reason::JournalFull => "no space for more spans, try again later",
+        Reason::StorageBusy => "storage is busy, try again",
+        Reason::Failed => "storage failed and takes no more spans",
+        Reason::Closing => "the server is ending",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_protobuf_is_not_json() {
+        let of = |value| format(&headers(&[("content-type", value)]));
+        assert_eq!(of("application/x-protobuf"), Format::Proto3);
+        assert_eq!(of("Application/X-Protobuf ; a=b"), Format::Proto3);
+        assert_eq!(of("application/json; charset=utf-8"), Format::JsonV2);
+        assert_eq!(of("application/x-thrift"), Format::JsonV2);
+        assert_eq!(format(&HeaderMap::new()), Format::JsonV2);
+        let two = headers(&[
+            ("content-type", "text/plain"),
+            ("content-type", "application/x-protobuf"),
+        ]);
+        assert_eq!(format(&two), Format::JsonV2);
+    }
+}

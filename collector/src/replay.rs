@@ -1,0 +1,145 @@
+//! What the journal holds and the engine does not, read back on start: inflated, decoded and
+//! sampled exactly as it was the first time. It does not touch the ledger: these spans were
+//! counted by the process that took them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use speargun_journal::{Journal, JournalError, Record, Replay};
+use speargun_model::SpanBatch;
+use speargun_model::batch::Bounds;
+use speargun_model::codec::decode;
+use speargun_storage::{Position, SpanWriter, WriteError};
+
+use crate::inflate::Inflater;
+use crate::tag::Tag;
+
+/// Why the start stops.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal can't be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The engine takes nothing.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What was read back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// What the journal gave.
+    pub journal: Replay,
+    /// Spans handed to the engine.
+    pub spans: u64,
+    /// Records that could not be read as spans; they were left out.
+    pub unreadable: u64,
+    /// The position behind the last record, or where the replay began.
+    pub end: u64,
+}
+
+const GROUP_ITEMS_MAX: usize = 1024;
+const GROUP_BYTES_MAX: usize = 16 << 20;
+const RECORDS_A_LINE: u64 = 50_000;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+const BUSY_TRIES_MAX: u32 = 1200;
+
+/// Replays from the engine's durable position. Blocks.
+pub fn replay(
+    journal: &mut Journal,
+    writer: &dyn SpanWriter,
+    bounds: Bounds,
+) -> Result<Summary, ReplayError> {
+    let from = writer.durable_position().0;
+    let mut reader = Reader {
+        writer,
+        bounds,
+        inflater: Inflater::new(bounds.body_bytes_max),
+        group: Vec::new(),
+        group_bytes: 0,
+        summary: Summary {
+            end: from,
+            ..Summary::default()
+        },
+        failed: None,
+    };
+    let replayed = journal.replay(from, &mut |position, record| {
+        reader.visit(position, &record)
+    })?;
+    reader.flush();
+    if let Some(error) = reader.failed {
+        return Err(error.into());
+    }
+    Ok(Summary {
+        journal: replayed,
+        ..reader.summary
+    })
+}
+
+struct Reader<'a> {
+    writer: &'a dyn SpanWriter,
+    bounds: Bounds,
+    inflater: Inflater,
+    group: Vec<Arc<SpanBatch>>,
+    group_bytes: usize,
+    summary: Summary,
+    failed: Option<WriteError>,
+}
+
+impl Reader<'_> {
+    fn visit(&mut self, position: u64, record: &Record) {
+        if self.failed.is_some() {
+            return;
+        }
+        match self.read(record) {
+            Some(batch) => {
+                self.summary.spans += batch.spans.len() as u64;
+                self.group_bytes += batch.memory_bytes();
+                self.group.push(Arc::new(batch));
+            }
+            None => self.summary.unreadable += 1,
+        }
+        self.summary.end = position;
+        self.summary.journal.records += 1;
+        if self.summary.journal.records.is_multiple_of(RECORDS_A_LINE) {
+            let (records, spans) = (self.summary.journal.records, self.summary.spans);
+            tracing::info!(records, spans, "replaying the journal");
+        }
+        if self.group.len() >= GROUP_ITEMS_MAX || self.group_bytes >= GROUP_BYTES_MAX {
+            self.flush();
+        }
+    }
+
+    fn read(&mut self, record: &Record) -> Option<SpanBatch> {
+        let tag = Tag::decode(record.tag)?;
+        let body = self.inflater.inflate(tag.encoding, &record.body).ok()?;
+        let mut batch = SpanBatch::default();
+        decode(tag.format, body, &self.bounds, &mut batch).ok()?;
+        tag.sampler.apply(&mut batch);
+        Some(batch)
+    }
+
+    fn flush(&mut self) {
+        if self.group.is_empty() || self.failed.is_some() {
+            return;
+        }
+        let end = Position(self.summary.end);
+        let mut tries = 0;
+        loop {
+            match self.writer.write(&self.group, end) {
+                Ok(()) => break,
+                // Nothing else runs yet, so the engine only needs time to write what it holds.
+                Err(WriteError::Busy(_)) if tries < BUSY_TRIES_MAX => {
+                    tries += 1;
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        self.group.clear();
+        self.group_bytes = 0;
+    }
+}

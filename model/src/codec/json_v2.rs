@@ -1,0 +1,67 @@
+//! Zipkin's JSON v2, both ways. Decoding is one pass over the body that leaves texts where they
+//! are; what it takes and refuses is what Zipkin's own reader does, so it is no general JSON
+//! reader. Encoding writes Zipkin's bytes.
+//!
+//! ```text
+//! cursor ─▶ punctuation, plain strings, values to skip     escape ─▶ strings with escapes
+//! value  ─▶ texts, ids, whole numbers                      span   ─▶ the objects and their fields
+//! fault  ─▶ why a body is refused, in Zipkin's words       encode ─▶ owned spans to bytes
+//! ```
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use crate::batch::{Bounds, SpanBatch};
+use crate::codec::{DecodeError, text};
+
+mod cursor;
+mod encode;
+mod escape;
+mod fault;
+mod span;
+mod value;
+
+pub(super) use encode::write_escaped;
+pub use encode::{encode_span, encode_spans, encode_traces};
+
+use cursor::Cursor;
+use fault::Fault;
+
+/// The end of a key that only JSON v1 has (`binaryAnnotations`), by which Zipkin tells the two.
+static VERSION_1: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("yAnnotations\""));
+
+/// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
+/// nothing else.
+pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Result<(), DecodeError> {
+    if matches!(body, b"" | b"[]") {
+        return Ok(());
+    }
+    if VERSION_1.find(body).is_some() {
+        return Err(DecodeError::Malformed(
+            "Expected a JSON_V2 encoded list, but received: JSON_V1\n".into(),
+        ));
+    }
+    let mut cursor = Cursor::new(body, out, bounds.depth_max);
+    read_list(&mut cursor, bounds.spans_max).map_err(|fault| fault::explain(fault, body))?;
+    if simdutf8::basic::from_utf8(body).is_err() {
+        text::mend_all(out)?;
+    }
+    Ok(())
+}
+
+/// Reads the list; what follows its end is nobody's business.
+fn read_list(cursor: &mut Cursor<'_>, max: usize) -> Result<(), Fault> {
+    let mut more = cursor.open(b'[', b']')?;
+    while more {
+        if cursor.out.spans.len() >= max {
+            return Err(DecodeError::TooLarge { what: "spans", max }.into());
+        }
+        cursor.span()?;
+        more = cursor.more(b']')?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

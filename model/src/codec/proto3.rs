@@ -1,0 +1,225 @@
+//! `zipkin.proto3.ListOfSpans`, both ways. Decoding is one pass that leaves texts where they are.
+//! Unlike Zipkin's own reader it skips unknown fields of every wire type; no schema language, no
+//! generated code.
+//!
+//! ```text
+//! ListOfSpans { 1: repeated Span }
+//! Span        { 1: trace_id bytes   2: parent_id bytes   3: id bytes   4: kind enum   5: name
+//!               6: timestamp fixed64   7: duration uint64   8: local   9: remote Endpoint
+//!               10: repeated Annotation   11: map tags   12: debug   13: shared bool }
+//! Endpoint    { 1: service_name   2: ipv4 bytes   3: ipv6 bytes   4: port int32 }
+//! Annotation  { 1: timestamp fixed64   2: value }
+//! tags entry  { 1: key   2: value }
+//! ```
+
+use crate::batch::{Bounds, EndpointRecord, Slice, SpanBatch, SpanRecord, Text};
+use crate::codec::{DecodeError, check_port, missing_ids, put_ip, scan, settle, text};
+use crate::endpoint::ip::ip_from_bytes;
+use crate::id::{IdError, TraceId};
+use crate::span::Kind;
+
+mod encode;
+mod reader;
+
+pub use encode::{encode_span, encode_spans};
+
+use reader::{Fault, Reader, rule};
+
+/// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
+/// nothing else.
+pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Result<(), DecodeError> {
+    read_list(body, bounds.spans_max, out).map_err(reader::explain)
+}
+
+fn read_list(body: &[u8], max: usize, out: &mut SpanBatch) -> Result<(), Fault> {
+    let mut reader = Reader::new(body);
+    while !reader.is_at_end() {
+        match reader.key()? {
+            0x0a => {
+                if out.spans.len() >= max {
+                    return Err(DecodeError::TooLarge { what: "spans", max }.into());
+                }
+                let message = reader.message()?;
+                read_span(message, out)?;
+            }
+            key => reader.skip(key)?,
+        }
+    }
+    Ok(())
+}
+
+fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
+    let mut span = SpanRecord {
+        tags: Slice {
+            first: out.tags.len() as u32,
+            count: 0,
+        },
+        annotations: Slice {
+            first: out.annotations.len() as u32,
+            count: 0,
+        },
+        ..SpanRecord::default()
+    };
+    let mut has_id = false;
+    while !reader.is_at_end() {
+        match reader.key()? {
+            0x0a => span.trace_id = trace_id(reader.bytes()?)?,
+            0x12 => span.parent_id = span_id(reader.bytes()?, "parentId")?,
+            0x1a => {
+                let bytes = reader.bytes()?;
+                span.id = span_id(bytes, "id")?;
+                has_id = true;
+            }
+            // Zero leaves a kind as it is, and so does a kind of the future.
+            0x20 => span.kind = Kind::from_number(reader.varint()?).or(span.kind),
+            0x2a => span.name = read_name(&mut reader, out)?,
+            0x31 => span.timestamp_us = positive(reader.fixed64()?),
+            0x38 => span.duration_us = positive(reader.varint()?),
+            0x42 => span.local = read_endpoint(reader.message()?, out)?,
+            0x4a => span.remote = read_endpoint(reader.message()?, out)?,
+            0x52 => read_annotation(reader.message()?, out)?,
+            0x5a => read_tag(reader.message()?, out)?,
+            0x60 => span.debug |= reader.varint()? != 0,
+            0x68 => span.shared |= reader.varint()? != 0,
+            key => reader.skip(key)?,
+        }
+    }
+    if let Some(text) = missing_ids(&span, has_id) {
+        return Err(rule(text.to_owned()));
+    }
+    settle(&mut span);
+    span.tags.count = out.tags.len() as u32 - span.tags.first;
+    span.annotations.count = out.annotations.len() as u32 - span.annotations.first;
+    out.spans.push(span);
+    Ok(())
+}
+
+fn read_endpoint(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<EndpointRecord, Fault> {
+    let mut endpoint = EndpointRecord::default();
+    while !reader.is_at_end() {
+        match reader.key()? {
+            0x0a => endpoint.service_name = read_name(&mut reader, out)?,
+            0x12 | 0x1a => {
+                if let Some(ip) = ip_from_bytes(reader.bytes()?) {
+                    put_ip(&mut endpoint, ip, &mut out.ipv6);
+                }
+            }
+            0x20 => {
+                // A negative int32 travels as ten bytes; its low half is the number.
+                let port = (reader.varint()? as u32).cast_signed();
+                endpoint.port = check_port(port.into()).map_err(rule)?;
+            }
+            key => reader.skip(key)?,
+        }
+    }
+    Ok(endpoint)
+}
+
+/// Reads an annotation; Zipkin keeps none without time or text in this format.
+#[inline]
+fn read_annotation(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
+    let mut timestamp_us = 0;
+    let mut value = Text::default();
+    while !reader.is_at_end() {
+        match reader.key()? {
+            0x09 => timestamp_us = reader.fixed64()?.cast_signed(),
+            0x12 => value = read_text(&mut reader, out)?,
+            key => reader.skip(key)?,
+        }
+    }
+    if timestamp_us != 0 && !value.is_empty() {
+        out.annotations.push((timestamp_us, value));
+    }
+    Ok(())
+}
+
+/// Reads a tag; Zipkin keeps none without a key in this format.
+#[inline(always)]
+fn read_tag(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
+    let mut key_text = Text::default();
+    let mut value = Text::default();
+    while !reader.is_at_end() {
+        match reader.key()? {
+            0x0a => key_text = read_text(&mut reader, out)?,
+            0x12 => value = read_text(&mut reader, out)?,
+            key => reader.skip(key)?,
+        }
+    }
+    if !key_text.is_empty() {
+        out.tags.push((key_text, value));
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn read_text(reader: &mut Reader<'_>, out: &mut SpanBatch) -> Result<Text, Fault> {
+    let (text, bytes) = reader.text()?;
+    if scan::is_ascii(bytes) {
+        Ok(text)
+    } else {
+        Ok(text::mend(out, text)?)
+    }
+}
+
+#[inline(always)]
+fn read_name(reader: &mut Reader<'_>, out: &mut SpanBatch) -> Result<Text, Fault> {
+    let (text, bytes) = reader.text()?;
+    if scan::needs_lowering(bytes) {
+        Ok(text::lower_into_extra(out, text)?)
+    } else {
+        Ok(text)
+    }
+}
+
+/// Java reads these as signed, and what is not positive is absent.
+fn positive(value: u64) -> u64 {
+    value.cast_signed().max(0).cast_unsigned()
+}
+
+#[inline(always)]
+fn trace_id(bytes: &[u8]) -> Result<TraceId, Fault> {
+    let value = match <[u8; 16]>::try_from(bytes) {
+        Ok(bytes) => u128::from_be_bytes(bytes),
+        Err(_) => big_endian(bytes, "traceId", 16)?,
+    };
+    TraceId::new((value >> 64) as u64, value as u64)
+        .ok_or_else(|| rule(IdError::AllZeros("traceId").to_string()))
+}
+
+#[inline(always)]
+fn span_id(bytes: &[u8], field: &'static str) -> Result<u64, Fault> {
+    match <[u8; 8]>::try_from(bytes) {
+        Ok(bytes) if bytes != [0; 8] => Ok(u64::from_be_bytes(bytes)),
+        _ => odd_span_id(bytes, field),
+    }
+}
+
+#[cold]
+fn odd_span_id(bytes: &[u8], field: &'static str) -> Result<u64, Fault> {
+    // An empty parent is absent; an empty id is none.
+    if bytes.is_empty() && field == "parentId" {
+        return Ok(0);
+    }
+    let id = big_endian(bytes, field, 8)? as u64;
+    // Zipkin asks only about eight zeros, and only of the id.
+    if id == 0 && bytes.len() == 8 && field == "id" {
+        return Err(rule(IdError::AllZeros(field).to_string()));
+    }
+    Ok(id)
+}
+
+#[cold]
+fn big_endian(bytes: &[u8], field: &'static str, max: usize) -> Result<u128, Fault> {
+    if bytes.is_empty() {
+        return Err(rule(format!("{field} == null")));
+    }
+    if bytes.len() > max {
+        return Err(rule(IdError::TooLong(field, 2 * max).to_string()));
+    }
+    Ok(bytes
+        .iter()
+        .fold(0, |value, &byte| value << 8 | u128::from(byte)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! Reads protobuf's wire types from a message, and why it cannot be read. It knows nothing of
+//! spans.
+
+use crate::batch::Text;
+use crate::codec::DecodeError;
+
+/// The bytes of one message and where they lie in the body.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// The offset of `bytes` in the body.
+    base: usize,
+}
+
+/// A reason to refuse the body. One pointer, so that results stay in registers.
+#[derive(Debug)]
+pub(super) struct Fault(Box<Cause>);
+
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// Not protobuf.
+    Malformed,
+    /// A length or a scalar reaches beyond its message: needed, there.
+    Truncated(u64, usize),
+    /// A field's own rule, in words.
+    Rule(String),
+    /// One of the bounds.
+    TooLarge(DecodeError),
+}
+
+impl Fault {
+    #[cold]
+    pub(super) fn new(cause: Cause) -> Self {
+        Self(Box::new(cause))
+    }
+}
+
+impl From<DecodeError> for Fault {
+    #[cold]
+    fn from(error: DecodeError) -> Self {
+        Self::new(Cause::TooLarge(error))
+    }
+}
+
+/// Returns the fault of a field's own rule.
+#[cold]
+pub(super) fn rule(text: String) -> Fault {
+    Fault::new(Cause::Rule(text))
+}
+
+#[cold]
+fn malformed() -> Fault {
+    Fault::new(Cause::Malformed)
+}
+
+#[cold]
+fn truncated(needed: u64, there: usize) -> Fault {
+    Fault::new(Cause::Truncated(needed, there))
+}
+
+/// Returns what the sender reads about the fault.
+#[cold]
+pub(super) fn explain(fault: Fault) -> DecodeError {
+    let what = match *fault.0 {
+        Cause::TooLarge(error) => return error,
+        Cause::Malformed => "Malformed".to_owned(),
+        Cause::Truncated(needed, there) => {
+            format!("Truncated: length {needed} > bytes available {there}")
+        }
+        Cause::Rule(text) => text,
+    };
+    DecodeError::Malformed(format!("{what} reading List<Span> from proto3"))
+}
+
+/// Groups nest; more than this is an attack.
+const GROUP_DEPTH_MAX: usize = 64;
+
+impl<'a> Reader<'a> {
+    /// Returns a reader of a whole body.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            base: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
+    /// Reads a field's number and wire type, joined as on the wire.
+    #[inline(always)]
+    pub(super) fn key(&mut self) -> Result<u32, Fault> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_key(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_key(&mut self) -> Result<u32, Fault> {
+        u32::try_from(self.varint()?).map_err(|_| malformed())
+    }
+
+    /// Reads a number of seven bits a byte.
+    #[inline(always)]
+    pub(super) fn varint(&mut self) -> Result<u64, Fault> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, Fault> {
+        let mut value = 0;
+        let mut shift = 0;
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        for &byte in rest {
+            // The tenth byte holds the last bit.
+            if shift == 63 && byte > 1 {
+                return Err(malformed());
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            self.at += 1;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+            shift += 7;
+        }
+        Err(truncated(1, 0))
+    }
+
+    /// Reads eight bytes, the lowest first.
+    #[inline(always)]
+    pub(super) fn fixed64(&mut self) -> Result<u64, Fault> {
+        match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => {
+                self.at += 8;
+                Ok(u64::from_le_bytes(*bytes))
+            }
+            None => Err(truncated(8, self.left())),
+        }
+    }
+
+    /// Reads bytes behind their length.
+    #[inline(always)]
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+        let length = self.varint()?;
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        match usize::try_from(length).ok().and_then(|end| rest.get(..end)) {
+            Some(bytes) => {
+                self.at += bytes.len();
+                Ok(bytes)
+            }
+            None => Err(truncated(length, rest.len())),
+        }
+    }
+
+    /// Reads bytes behind their length, as a text of the body.
+    #[inline(always)]
+    pub(super) fn text(&mut self) -> Result<(Text, &'a [u8]), Fault> {
+        let bytes = self.bytes()?;
+        let start = self.base + self.at - bytes.len();
+        Ok((Text::in_body(start, bytes.len()), bytes))
+    }
+
+    /// Reads a message behind its length.
+    #[inline(always)]
+    pub(super) fn message(&mut self) -> Result<Self, Fault> {
+        let bytes = self.bytes()?;
+        let base = self.base + self.at - bytes.len();
+        Ok(Self { bytes, at: 0, base })
+    }
+
+    /// Moves behind the value of a field that nobody knows.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn skip(&mut self, key: u32) -> Result<(), Fault> {
+        let mut open_groups = Vec::new();
+        let mut key = key;
+        loop {
+            let field = key >> 3;
+            match key & 7 {
+                _ if field == 0 => return Err(malformed()),
+                0 => drop(self.varint()?),
+                1 => drop(self.fixed64()?),
+                2 => drop(self.bytes()?),
+                3 if open_groups.len() < GROUP_DEPTH_MAX => open_groups.push(field),
+                4 if open_groups.pop() == Some(field) => {}
+                5 if self.left() >= 4 => self.at += 4,
+                5 => return Err(truncated(4, self.left())),
+                _ => return Err(malformed()),
+            }
+            if open_groups.is_empty() {
+                return Ok(());
+            }
+            key = self.key()?;
+        }
+    }
+}

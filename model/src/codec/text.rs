@@ -1,0 +1,89 @@
+//! Takes texts over into a batch that cannot stay as they are: upper-case names, bytes that are
+//! not UTF-8. Texts that can stay are ranges of the body and never come here.
+
+use crate::batch::{SpanBatch, Text};
+use crate::codec::DecodeError;
+use crate::codec::scan;
+
+/// Beyond this a [`Text`] cannot point into `extra`.
+const EXTRA_BYTES_MAX: usize = (1 << 31) - 1;
+
+/// Returns the text that was appended to `extra` from `start` on, mended where it is not UTF-8.
+pub(super) fn finish_extra(extra: &mut Vec<u8>, start: usize) -> Result<Text, DecodeError> {
+    let added = extra.get(start..).unwrap_or_default();
+    if simdutf8::basic::from_utf8(added).is_err() {
+        let mended = String::from_utf8_lossy(added).into_owned();
+        extra.truncate(start);
+        extra.extend_from_slice(mended.as_bytes());
+    }
+    if extra.len() > EXTRA_BYTES_MAX {
+        return Err(DecodeError::TooLarge {
+            what: "text beside the body",
+            max: EXTRA_BYTES_MAX,
+        });
+    }
+    Ok(Text::in_extra(start, extra.len() - start))
+}
+
+/// Returns `text` itself when it is lower case already, else its lower case in `extra`.
+#[inline(always)]
+pub(super) fn lower_case(batch: &mut SpanBatch, text: Text) -> Result<Text, DecodeError> {
+    if scan::needs_lowering(batch.bytes(text)) {
+        lower_into_extra(batch, text)
+    } else {
+        Ok(text)
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn lower_into_extra(batch: &mut SpanBatch, text: Text) -> Result<Text, DecodeError> {
+    let start = copy_into_extra(batch, text);
+    let extra = &mut batch.extra;
+    let copy = extra.get_mut(start..).unwrap_or_default();
+    if copy.is_ascii() {
+        copy.make_ascii_lowercase();
+    } else {
+        let lower = String::from_utf8_lossy(copy).to_lowercase();
+        extra.truncate(start);
+        extra.extend_from_slice(lower.as_bytes());
+    }
+    finish_extra(extra, start)
+}
+
+/// Returns `text` itself when it is UTF-8, else a mended copy in `extra`.
+pub(super) fn mend(batch: &mut SpanBatch, text: Text) -> Result<Text, DecodeError> {
+    if text.is_in_extra() || simdutf8::basic::from_utf8(batch.bytes(text)).is_ok() {
+        return Ok(text);
+    }
+    let start = copy_into_extra(batch, text);
+    finish_extra(&mut batch.extra, start)
+}
+
+fn copy_into_extra(batch: &mut SpanBatch, text: Text) -> usize {
+    let SpanBatch { body, extra, .. } = batch;
+    let start = extra.len();
+    if text.is_in_extra() {
+        extra.extend_from_within(text.range());
+    } else {
+        extra.extend_from_slice(body.get(text.range()).unwrap_or_default());
+    }
+    start
+}
+
+/// Mends the tags and annotations of a body that is not UTF-8 as a whole. Names were mended when
+/// they were lower-cased.
+pub(super) fn mend_all(batch: &mut SpanBatch) -> Result<(), DecodeError> {
+    let mut tags = std::mem::take(&mut batch.tags);
+    for (key, value) in &mut tags {
+        *key = mend(batch, *key)?;
+        *value = mend(batch, *value)?;
+    }
+    batch.tags = tags;
+    let mut annotations = std::mem::take(&mut batch.annotations);
+    for (_, value) in &mut annotations {
+        *value = mend(batch, *value)?;
+    }
+    batch.annotations = annotations;
+    Ok(())
+}

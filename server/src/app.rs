@@ -1,0 +1,32 @@
+//! What all shards share: the settings and everything that answers. It starts and ends nothing.
+
+use std::sync::Arc;
+
+use speargun_collector::receive::http::Limits;
+use speargun_collector::{Condition, Handover, Ledger};
+use speargun_storage::SpanReader;
+use tokio::sync::Semaphore;
+
+use crate::front::cors::Origins;
+use crate::page::Page;
+use crate::queries::Queries;
+use crate::settings::Settings;
+use crate::wiring::engine::Figures;
+
+/// Shared by all shards.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) origins: Origins,
+    pub(crate) page: Page,
+    pub(crate) queries: Queries,
+    pub(crate) limits: Limits,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) handover: Arc<Handover>,
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) reader: Arc<dyn SpanReader>,
+    /// The engine's own figures.
+    pub(crate) figures: Figures,
+    /// One permit a connection.
+    pub(crate) connections: Arc<Semaphore>,
+}

@@ -1,0 +1,17 @@
+//! The front: sockets, HTTP and routes. What the routes do lies elsewhere.
+//!
+//! # Layout, from the socket inwards
+//!
+//! - [`accept`]: one acceptor hands connections to the shards in turn.
+//! - [`shard`]: a thread with its own runtime, connections and way in.
+//! - [`connection`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
+//! - [`service`]: one request: which route, which answer.
+//! - [`path`], [`cors`], [`reply`]: Zipkin's path forms, its headers for browsers, answers.
+
+pub(crate) mod accept;
+pub(crate) mod connection;
+pub(crate) mod cors;
+pub(crate) mod path;
+pub(crate) mod reply;
+pub(crate) mod service;
+pub(crate) mod shard;

@@ -1,0 +1,204 @@
+//! Answers: a status, headers, a body that is already in memory, and trailers where gRPC wants
+//! them. Nothing is streamed.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION,
+    RETRY_AFTER, VARY,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+/// The body of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct ReplyBody {
+    data: Bytes,
+    trailers: Option<HeaderMap>,
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !self.data.is_empty() {
+            let data = std::mem::take(&mut self.data);
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        Poll::Ready(self.trailers.take().map(|t| Ok(Frame::trailers(t))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_empty() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.trailers.is_some() {
+            // With an exact size HTTP/1.1 would announce a length, and then no trailers.
+            SizeHint::default()
+        } else {
+            SizeHint::with_exact(self.data.len() as u64)
+        }
+    }
+}
+
+/// An answer.
+pub(crate) type Reply = Response<ReplyBody>;
+
+/// The type of Zipkin's error texts, which is a wildcard indeed.
+pub(crate) const ANY_TEXT: &str = "text/*";
+/// The type of answers to paths and methods that do not exist.
+pub(crate) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// Returns an answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(ReplyBody::default());
+    *reply.status_mut() = status;
+    reply
+}
+
+/// Returns an answer with a body of this type.
+pub(crate) fn with_body(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Reply {
+    let mut reply = empty(status);
+    reply.body_mut().data = body.into();
+    set(&mut reply, CONTENT_TYPE, content_type);
+    reply
+}
+
+/// Returns an answer that ends in trailers.
+pub(crate) fn with_trailers(content_type: &'static str, body: Bytes, trailers: HeaderMap) -> Reply {
+    let mut reply = with_body(StatusCode::OK, content_type, body);
+    reply.body_mut().trailers = Some(trailers);
+    reply
+}
+
+/// Returns the answer to what is not there.
+pub(crate) fn not_found() -> Reply {
+    with_body(StatusCode::NOT_FOUND, PLAIN_TEXT, "404 Not Found")
+}
+
+/// Returns the answer to a method that a path does not know.
+pub(crate) fn method_not_allowed() -> Reply {
+    with_body(
+        StatusCode::METHOD_NOT_ALLOWED,
+        PLAIN_TEXT,
+        "405 Method Not Allowed",
+    )
+}
+
+/// Returns the answer to a request that should come again later.
+pub(crate) fn busy(text: &'static str) -> Reply {
+    let mut reply = with_body(StatusCode::SERVICE_UNAVAILABLE, ANY_TEXT, text);
+    set(&mut reply, RETRY_AFTER, "1");
+    reply
+}
+
+/// Returns the answer to a request line that no route ever sees; the connection ends.
+pub(crate) fn invalid(status: StatusCode, description: &str) -> Reply {
+    let text = format!("Status: {}\nDescription: {description}\n", status.as_u16());
+    closing(with_body(status, PLAIN_TEXT, text))
+}
+
+/// Says that the connection ends with this answer.
+pub(crate) fn closing(mut reply: Reply) -> Reply {
+    set(&mut reply, CONNECTION, "close");
+    reply
+}
+
+/// Returns a redirect that keeps the query.
+pub(crate) fn redirect(to: &str, query: Option<&str>) -> Reply {
+    let to = query.map_or_else(|| to.to_owned(), |query| format!("{to}?{query}"));
+    let mut reply = empty(StatusCode::FOUND);
+    if let Ok(location) = HeaderValue::from_str(&to) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+    reply
+}
+
+/// Sets how long an answer may be cached.
+pub(crate) fn cache_for(reply: &mut Reply, policy: &str) {
+    if let Ok(value) = HeaderValue::from_str(policy) {
+        reply.headers_mut().insert(CACHE_CONTROL, value);
+    }
+}
+
+/// Compresses the body as Zipkin does: when it is large and the client takes gzip.
+pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
+    const WORTH_BYTES: usize = 2048;
+    let takes_gzip = request
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|coding| coding == "gzip" || (coding.starts_with("gzip;") && !coding.ends_with("=0")));
+    if reply.body().data.len() < WORTH_BYTES || !takes_gzip {
+        return;
+    }
+    let packed = gzip(&reply.body().data);
+    reply.body_mut().data = packed.into();
+    set(reply, CONTENT_ENCODING, "gzip");
+    reply
+        .headers_mut()
+        .append(VARY, HeaderValue::from_static("accept-encoding"));
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut packed = Vec::with_capacity(data.len() / 4);
+    let read =
+        flate2::bufread::GzEncoder::new(data, flate2::Compression::fast()).read_to_end(&mut packed);
+    debug_assert!(read.is_ok(), "memory can be read");
+    packed
+}
+
+/// Sets a header.
+pub(crate) fn set(reply: &mut Reply, name: http::HeaderName, value: &'static str) {
+    reply
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn only_large_answers_are_packed_and_only_for_those_who_take_it() {
+        let body = b"[]".repeat(2000);
+        let packed = |len: usize, accepts: &str| {
+            let mut request = HeaderMap::new();
+            request.insert(ACCEPT_ENCODING, accepts.parse().unwrap());
+            let part = Bytes::copy_from_slice(&body[..len]);
+            let mut reply = with_body(StatusCode::OK, "application/json", part);
+            compress(&mut reply, &request);
+            reply.headers().contains_key(CONTENT_ENCODING).then(|| {
+                let mut text = Vec::new();
+                flate2::read::GzDecoder::new(&reply.body().data[..])
+                    .read_to_end(&mut text)
+                    .unwrap();
+                text
+            })
+        };
+        assert_eq!(packed(4000, "br, gzip").as_deref(), Some(&body[..]));
+        assert_eq!(
+            packed(2048, "gzip;q=0.5").map(|text| text.len()),
+            Some(2048)
+        );
+        assert_eq!(packed(2047, "gzip"), None);
+        assert_eq!(packed(4000, "br"), None);
+        assert_eq!(packed(4000, "gzip;q=0"), None);
+    }
+}

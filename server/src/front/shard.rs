@@ -1,0 +1,91 @@
+//! A shard: a thread with a runtime of its own, its connections and its way in. Nothing is stolen
+//! between shards; they meet in the hand-over queue.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use speargun_collector::inlet::Shared;
+use speargun_collector::reply::Waiters;
+use speargun_collector::{Inlet, Mailbox};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::connection;
+use super::service::Service;
+use crate::app::App;
+
+/// A connection that was accepted, with its share of the limit.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// The socket.
+    pub(crate) stream: std::net::TcpStream,
+    /// Given back when the connection ends.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// What a shard is made of.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    /// Which one.
+    pub(crate) number: u32,
+    /// What all shards share.
+    pub(crate) app: Arc<App>,
+    /// What all ways in share.
+    pub(crate) shared: Shared,
+    /// Where its outcomes come.
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// Where its connections come; closed when the process is ending.
+    pub(crate) accepted: mpsc::Receiver<Accepted>,
+    /// Turns true when the process is ending.
+    pub(crate) ending: watch::Receiver<bool>,
+}
+
+impl Shard {
+    /// Starts the shard's thread, which ends when no connection is left and none can come.
+    pub(crate) fn start(self) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
+        std::thread::Builder::new()
+            .name(format!("shard-{}", self.number))
+            .spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build_local(tokio::runtime::LocalOptions::default())?;
+                runtime.block_on(self.run());
+                Ok(())
+            })
+    }
+
+    async fn run(mut self) {
+        let waiters = Rc::new(Waiters::default());
+        let handover = Arc::clone(&self.shared.handover);
+        let delivery =
+            tokio::task::spawn_local(Rc::clone(&waiters).deliver(self.mailbox, handover));
+        let service = Rc::new(Service {
+            app: self.app,
+            inlet: Inlet::new(self.shared, self.number, waiters),
+        });
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.accepted.recv() => {
+                    let Some(Accepted { stream, permit }) = accepted else {
+                        break;
+                    };
+                    let Ok(stream) = TcpStream::from_std(stream) else {
+                        continue;
+                    };
+                    let serving =
+                        connection::serve(stream, Rc::clone(&service), self.ending.clone());
+                    connections.spawn_local(async move {
+                        serving.await;
+                        drop(permit);
+                    });
+                }
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            }
+        }
+        while connections.join_next().await.is_some() {}
+        delivery.abort();
+    }
+}

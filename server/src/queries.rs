@@ -1,0 +1,177 @@
+//! Queries block, so they run on threads of their own: a few at a time, some waiting, the rest
+//! refused. It knows nothing of what they ask.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::front::reply::{self, Reply};
+
+/// Answers a path and its query, or says that there is no such path.
+pub(crate) type AskApi = dyn Fn(&str, Option<&str>) -> Option<Reply> + Send + Sync;
+
+/// How many, how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueryLimits {
+    /// Queries that run at a time.
+    pub(crate) threads: usize,
+    /// Queries that wait.
+    pub(crate) waiting_max: usize,
+    /// How long one may take, waiting included; `None` is for ever.
+    pub(crate) timeout: Option<Duration>,
+}
+
+struct Query {
+    path: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// The threads that answer queries. They end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Queries {
+    waiting: SyncSender<Query>,
+    timeout: Option<Duration>,
+}
+
+impl Queries {
+    /// Starts the threads.
+    pub(crate) fn start(limits: QueryLimits, answer: &Arc<AskApi>) -> std::io::Result<Self> {
+        let (waiting, queries) = sync_channel(limits.waiting_max);
+        let queries = Arc::new(Mutex::new(queries));
+        for number in 0..limits.threads {
+            let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
+            std::thread::Builder::new()
+                .name(format!("query-{number}"))
+                .spawn(move || run(&queries, &*answer))?;
+        }
+        Ok(Self {
+            waiting,
+            timeout: limits.timeout,
+        })
+    }
+
+    /// Answers a query of the API.
+    pub(crate) async fn answer(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Reply {
+        if !path.starts_with("/api/v2/") {
+            return reply::not_found();
+        }
+        let (sender, answer) = oneshot::channel();
+        let query = Query {
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
+            headers: headers.clone(),
+            reply: sender,
+        };
+        match self.waiting.try_send(query) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return reply::busy("too many queries are waiting"),
+            Err(TrySendError::Disconnected(_)) => return reply::busy("the server is ending"),
+        }
+        let answered = match self.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, answer).await,
+            None => Ok(answer.await),
+        };
+        match answered {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => failed("the query was given up"),
+            Err(_) => failed("RequestTimeoutException"),
+        }
+    }
+}
+
+fn failed(text: &'static str) -> Reply {
+    reply::with_body(StatusCode::INTERNAL_SERVER_ERROR, reply::ANY_TEXT, text)
+}
+
+fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
+    loop {
+        // One thread waits for the next query; the others wait for the lock.
+        let next = queries.lock().recv();
+        let Ok(query) = next else {
+            return;
+        };
+        // A client that went away, or waited too long in the queue, gets no work done.
+        if query.reply.is_closed() {
+            continue;
+        }
+        let mut reply =
+            answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
+        reply::compress(&mut reply, &query.headers);
+        // It fails when the client went away meanwhile.
+        let _unheard = query.reply.send(reply);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn limits(waiting_max: usize, timeout: Duration) -> QueryLimits {
+        QueryLimits {
+            threads: 1,
+            waiting_max,
+            timeout: Some(timeout),
+        }
+    }
+
+    async fn status(queries: &Queries, path: &str) -> StatusCode {
+        queries.answer(path, None, &HeaderMap::new()).await.status()
+    }
+
+    #[tokio::test]
+    async fn only_paths_of_the_api_are_asked() {
+        let answer: Arc<AskApi> =
+            Arc::new(|path, _| (path == "/api/v2/x").then(|| reply::empty(StatusCode::OK)));
+        let queries = Queries::start(limits(4, Duration::from_secs(60)), &answer).unwrap();
+        assert_eq!(status(&queries, "/api/v2/x").await, StatusCode::OK);
+        assert_eq!(status(&queries, "/api/v2/y").await, StatusCode::NOT_FOUND);
+        assert_eq!(status(&queries, "/api/v1/x").await, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_many_are_refused_and_too_slow_ones_time_out() {
+        let (release, gate) = mpsc::sync_channel::<()>(0);
+        let (begun, begins) = mpsc::sync_channel::<()>(1);
+        let gate = Mutex::new(gate);
+        let answer: Arc<AskApi> = Arc::new(move |_, _| {
+            begun.send(()).unwrap();
+            let _released = gate.lock().recv();
+            Some(reply::empty(StatusCode::OK))
+        });
+        let queries = Queries::start(limits(1, Duration::from_secs(1)), &answer).unwrap();
+        // The first runs, the second waits, the third finds no place.
+        let headers = HeaderMap::new();
+        let mut first = Box::pin(queries.answer("/api/v2/x", None, &headers));
+        assert!(futures_poll(first.as_mut()).is_none());
+        begins.recv().unwrap();
+        let mut second = Box::pin(queries.answer("/api/v2/x", None, &headers));
+        assert!(futures_poll(second.as_mut()).is_none());
+        assert_eq!(
+            status(&queries, "/api/v2/x").await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        // Nobody answers, so the paused clock moves on to the timeout.
+        assert_eq!(first.await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        drop(release);
+    }
+
+    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match future.poll(&mut context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        }
+    }
+}

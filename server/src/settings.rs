@@ -1,0 +1,419 @@
+//! What the operator decides: flags, then the environment, then a file, then defaults. The only
+//! place that reads any of them. A setting that is unknown or wrong stops the start.
+
+pub(crate) mod table;
+pub(crate) mod value;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use speargun_collector::{Sampler, SyncMode};
+use speargun_storage::IdMode;
+
+use table::{Setting, TABLE};
+use value::{AtLeastOne, ByteCount, Share, Value};
+
+/// Why the start stops.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum SettingError {
+    /// Nobody knows the name.
+    #[error("{place} sets {name}, which is no setting; `speargun config` lists them all")]
+    Unknown {
+        /// Where it stands.
+        place: String,
+        /// The name.
+        name: String,
+    },
+    /// The value can't be read.
+    #[error("{name} is {value:?} in {place}, but must be {allowed}")]
+    Wrong {
+        /// The name.
+        name: &'static str,
+        /// The value, hidden when it is secret.
+        value: String,
+        /// Where it stands.
+        place: String,
+        /// What would do.
+        allowed: &'static str,
+    },
+    /// A line of the file is no setting.
+    #[error("{place}: line {line} is not NAME=value")]
+    Line {
+        /// The file.
+        place: String,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The file can't be read.
+    #[error("the settings file {path} can't be read: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Where values come from, the strongest first.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// From the command line.
+    pub(crate) flags: Vec<(&'static str, String)>,
+    /// All variables.
+    pub(crate) environment: Vec<(String, String)>,
+    /// The text of the file, and its name.
+    pub(crate) file: Option<(String, String)>,
+}
+
+impl Sources {
+    /// Reads the process's environment and the file.
+    pub(crate) fn read(
+        flags: Vec<(&'static str, String)>,
+        file: Option<&Path>,
+    ) -> Result<Self, SettingError> {
+        let file = file
+            .map(|path| {
+                let name = path.display().to_string();
+                std::fs::read_to_string(path)
+                    .map(|text| (text, name.clone()))
+                    .map_err(|error| SettingError::File {
+                        path: name,
+                        error: error.to_string(),
+                    })
+            })
+            .transpose()?;
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Self {
+            flags,
+            environment,
+            file,
+        })
+    }
+}
+
+/// Every setting's text and where it was found.
+#[derive(Debug)]
+pub(crate) struct Texts(BTreeMap<&'static str, (String, String)>);
+
+impl Texts {
+    /// Merges the sources.
+    pub(crate) fn merge(sources: Sources) -> Result<Self, SettingError> {
+        let mut texts: BTreeMap<&'static str, (String, String)> = TABLE
+            .iter()
+            .map(|s| (s.name, (s.default.to_owned(), "the defaults".to_owned())))
+            .collect();
+        if let Some((text, place)) = sources.file {
+            for (index, line) in text.lines().enumerate() {
+                let line = line.trim();
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                let Some((name, value)) = line.split_once('=') else {
+                    return Err(SettingError::Line {
+                        place,
+                        line: index + 1,
+                    });
+                };
+                let Some(setting) = table::find(name.trim()) else {
+                    return Err(SettingError::Unknown {
+                        place,
+                        name: name.trim().to_owned(),
+                    });
+                };
+                texts.insert(setting.name, (value.trim().to_owned(), place.clone()));
+            }
+        }
+        // An older name never overrules the present one, whatever order they come in.
+        let mut environment = sources.environment;
+        environment.sort_by_key(|(name, _)| TABLE.iter().any(|s| s.name == name));
+        for (name, value) in environment {
+            match table::find(&name) {
+                // Container files pass variables on that nobody set, as empty ones.
+                Some(_) if value.is_empty() => {}
+                Some(setting) => {
+                    let place = "the environment".to_owned();
+                    texts.insert(setting.name, (value, place));
+                }
+                None if name.starts_with("SPEARGUN_") => {
+                    return Err(SettingError::Unknown {
+                        place: "the environment".to_owned(),
+                        name,
+                    });
+                }
+                None => {}
+            }
+        }
+        for (name, value) in sources.flags {
+            texts.insert(name, (value, "the command line".to_owned()));
+        }
+        Ok(Self(texts))
+    }
+
+    /// Returns every setting with its text and place; secrets are hidden.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static Setting, &str, &str)> {
+        TABLE.iter().filter_map(|setting| {
+            let (value, place) = self.0.get(setting.name)?;
+            Some((setting, hidden(setting, value), place.as_str()))
+        })
+    }
+
+    fn text(&self, name: &'static str) -> &str {
+        debug_assert!(table::find(name).is_some(), "{name} is in the table");
+        self.0.get(name).map_or("", |(value, _)| value)
+    }
+
+    fn get<V: Value>(&self, name: &'static str) -> Result<V, SettingError> {
+        V::parse(self.text(name)).ok_or_else(|| self.wrong(name, V::ALLOWED))
+    }
+
+    fn get_with<V>(
+        &self,
+        name: &'static str,
+        allowed: &'static str,
+        parse: impl FnOnce(&str) -> Option<V>,
+    ) -> Result<V, SettingError> {
+        parse(self.text(name)).ok_or_else(|| self.wrong(name, allowed))
+    }
+
+    fn count(&self, name: &'static str) -> Result<usize, SettingError> {
+        self.get::<AtLeastOne>(name).map(|count| count.0)
+    }
+
+    /// Sizes of things in memory; a larger one could not be addressed in a batch.
+    fn memory(&self, name: &'static str) -> Result<usize, SettingError> {
+        self.get_with(name, "a size from 1KB to 1GB, as in 64MB", |text| {
+            let ByteCount(bytes) = ByteCount::parse(text)?;
+            (1 << 10..=1 << 30)
+                .contains(&bytes)
+                .then_some(bytes as usize)
+        })
+    }
+
+    fn list(&self, name: &'static str) -> Vec<String> {
+        self.text(name)
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn wrong(&self, name: &'static str, allowed: &'static str) -> SettingError {
+        let (value, place) = self.0.get(name).cloned().unwrap_or_default();
+        let value = table::find(name)
+            .map_or("", |setting| hidden(setting, &value))
+            .to_owned();
+        SettingError::Wrong {
+            name,
+            value,
+            place,
+            allowed,
+        }
+    }
+}
+
+fn hidden<'a>(setting: &Setting, value: &'a str) -> &'a str {
+    if setting.secret && !value.is_empty() {
+        "(hidden)"
+    } else {
+        value
+    }
+}
+
+/// Which engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Engine {
+    /// On disk.
+    Segment,
+    /// In memory.
+    Memory,
+}
+
+/// The settings, valid.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) engine: Engine,
+    pub(crate) data: PathBuf,
+    pub(crate) sync: SyncMode,
+    pub(crate) retention_age: Duration,
+    pub(crate) retention_bytes: u64,
+    pub(crate) journal_bytes: u64,
+    pub(crate) mem_spans_max: usize,
+    pub(crate) sampler: Sampler,
+    pub(crate) http_collector: bool,
+    pub(crate) grpc_collector: bool,
+    pub(crate) query: QuerySettings,
+    pub(crate) page: PageSettings,
+    pub(crate) limits: LimitSettings,
+    pub(crate) log: tracing::level_filters::LevelFilter,
+}
+
+/// What concerns the query API.
+#[derive(Clone, Debug)]
+pub(crate) struct QuerySettings {
+    pub(crate) enabled: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) lookback_ms: u64,
+    pub(crate) search: bool,
+    pub(crate) id_mode: IdMode,
+    pub(crate) autocomplete_keys: Vec<String>,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) names_max_age_s: u32,
+}
+
+/// What concerns the page.
+#[derive(Clone, Debug)]
+pub(crate) struct PageSettings {
+    pub(crate) enabled: bool,
+    pub(crate) environment: String,
+    pub(crate) query_limit: u64,
+    pub(crate) default_lookback_ms: u64,
+    pub(crate) logs_url: String,
+    pub(crate) support_url: String,
+    pub(crate) archive_post_url: String,
+    pub(crate) archive_url: String,
+    pub(crate) base_path: String,
+    pub(crate) dependency_enabled: bool,
+    pub(crate) low_error_rate: f32,
+    pub(crate) high_error_rate: f32,
+}
+
+/// Bounds of the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LimitSettings {
+    pub(crate) shards: usize,
+    pub(crate) connections_max: usize,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) inflated_bytes_max: usize,
+    pub(crate) bodies_bytes: usize,
+    pub(crate) queue_items: usize,
+    pub(crate) queue_bytes: usize,
+    pub(crate) query_threads: usize,
+    pub(crate) query_queue: usize,
+}
+
+impl Settings {
+    /// Reads the texts.
+    pub(crate) fn parse(texts: &Texts) -> Result<Self, SettingError> {
+        let query = query(texts)?;
+        Ok(Self {
+            address: texts.get_with("SPEARGUN_ADDRESS", "an IP address", |t| t.parse().ok())?,
+            port: texts.get("QUERY_PORT")?,
+            engine: texts.get_with("STORAGE_TYPE", "segment or mem", |t| match t {
+                "segment" => Some(Engine::Segment),
+                "mem" => Some(Engine::Memory),
+                _ => None,
+            })?,
+            data: texts.get_with("SPEARGUN_DATA", "a folder", |text| {
+                (!text.is_empty()).then(|| text.into())
+            })?,
+            sync: texts.get_with("SPEARGUN_SYNC", "sync, os or off", |text| match text {
+                "sync" => Some(SyncMode::Sync),
+                "os" => Some(SyncMode::Os),
+                "off" => Some(SyncMode::Off),
+                _ => None,
+            })?,
+            retention_age: texts.get("SPEARGUN_RETENTION_AGE")?,
+            retention_bytes: texts.get::<ByteCount>("SPEARGUN_RETENTION_BYTES")?.0,
+            journal_bytes: texts.get_with(
+                "SPEARGUN_JOURNAL_BYTES",
+                "a size of at least 64MB, as in 1GB",
+                |text| {
+                    ByteCount::parse(text)
+                        .map(|b| b.0)
+                        .filter(|b| *b >= 64 << 20)
+                },
+            )?,
+            mem_spans_max: texts.count("MEM_MAX_SPANS")?,
+            sampler: texts.get_with("COLLECTOR_SAMPLE_RATE", Share::ALLOWED, |text| {
+                Sampler::new(text.parse().ok()?)
+            })?,
+            http_collector: texts.get("COLLECTOR_HTTP_ENABLED")?,
+            grpc_collector: texts.get("COLLECTOR_GRPC_ENABLED")?,
+            page: page(texts, query.enabled)?,
+            query,
+            limits: limits(texts)?,
+            log: texts.get_with("SPEARGUN_LOG", "off, error, warn, info or debug", |text| {
+                ["off", "error", "warn", "info", "debug"]
+                    .contains(&text)
+                    .then_some(())?;
+                text.parse().ok()
+            })?,
+        })
+    }
+}
+
+fn query(texts: &Texts) -> Result<QuerySettings, SettingError> {
+    let timeout: Duration = texts.get("QUERY_TIMEOUT")?;
+    Ok(QuerySettings {
+        enabled: texts.get("QUERY_ENABLED")?,
+        timeout: (!timeout.is_zero()).then_some(timeout),
+        lookback_ms: texts.count("QUERY_LOOKBACK")? as u64,
+        search: texts.get("SEARCH_ENABLED")?,
+        id_mode: if texts.get("STRICT_TRACE_ID")? {
+            IdMode::Strict
+        } else {
+            IdMode::Lenient
+        },
+        autocomplete_keys: texts.list("AUTOCOMPLETE_KEYS"),
+        allowed_origins: texts.list("ZIPKIN_QUERY_ALLOWED_ORIGINS"),
+        names_max_age_s: texts.get("ZIPKIN_QUERY_NAMES_MAX_AGE")?,
+    })
+}
+
+fn page(texts: &Texts, query_enabled: bool) -> Result<PageSettings, SettingError> {
+    let own = |name| texts.text(name).to_owned();
+    Ok(PageSettings {
+        enabled: match texts.text("UI_ENABLED") {
+            "" => query_enabled,
+            _ => texts.get("UI_ENABLED")?,
+        },
+        environment: own("ZIPKIN_UI_ENVIRONMENT"),
+        query_limit: texts.get("ZIPKIN_UI_QUERY_LIMIT")?,
+        default_lookback_ms: texts.get("ZIPKIN_UI_DEFAULT_LOOKBACK")?,
+        logs_url: own("ZIPKIN_UI_LOGS_URL"),
+        support_url: own("ZIPKIN_UI_SUPPORT_URL"),
+        archive_post_url: own("ZIPKIN_UI_ARCHIVE_POST_URL"),
+        archive_url: own("ZIPKIN_UI_ARCHIVE_URL"),
+        base_path: texts.get_with("ZIPKIN_UI_BASEPATH", "a path that starts with /", |text| {
+            text.starts_with('/').then(|| text.to_owned())
+        })?,
+        dependency_enabled: texts.get("ZIPKIN_UI_DEPENDENCY_ENABLED")?,
+        low_error_rate: texts.get::<Share>("ZIPKIN_UI_DEPENDENCY_LOW_ERROR_RATE")?.0,
+        high_error_rate: texts
+            .get::<Share>("ZIPKIN_UI_DEPENDENCY_HIGH_ERROR_RATE")?
+            .0,
+    })
+}
+
+fn limits(texts: &Texts) -> Result<LimitSettings, SettingError> {
+    Ok(LimitSettings {
+        shards: match texts.text("SPEARGUN_SHARDS") {
+            "" => std::thread::available_parallelism().map_or(1, usize::from),
+            _ => texts.get_with("SPEARGUN_SHARDS", "a whole number, 1 to 256", |text| {
+                text.parse().ok().filter(|n| (1..=256).contains(n))
+            })?,
+        },
+        connections_max: texts.count("SPEARGUN_CONNECTIONS_MAX")?,
+        body_bytes_max: texts.memory("SPEARGUN_BODY_BYTES_MAX")?,
+        inflated_bytes_max: texts.memory("SPEARGUN_INFLATED_BYTES_MAX")?,
+        bodies_bytes: texts.memory("SPEARGUN_BODIES_BYTES")?,
+        queue_items: texts.count("SPEARGUN_QUEUE_ITEMS")?.min(1 << 20),
+        queue_bytes: texts.memory("SPEARGUN_QUEUE_BYTES")?,
+        query_threads: texts.get_with(
+            "SPEARGUN_QUERY_THREADS",
+            "a whole number, 1 to 256",
+            |text| text.parse().ok().filter(|n| (1..=256).contains(n)),
+        )?,
+        query_queue: texts.count("SPEARGUN_QUERY_QUEUE")?.min(1 << 16),
+    })
+}
+
+#[cfg(test)]
+mod tests;

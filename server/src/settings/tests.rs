@@ -1,0 +1,138 @@
+//! Which source wins, and that every wrong value stops the start with its name.
+
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> Sources {
+    Sources {
+        environment: pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..Sources::default()
+    }
+}
+
+fn parse(sources: Sources) -> Result<Settings, SettingError> {
+    Settings::parse(&Texts::merge(sources)?)
+}
+
+#[test]
+fn the_defaults_are_valid() {
+    let settings = parse(Sources::default()).unwrap();
+    assert_eq!(settings.port, 9411);
+    assert_eq!(settings.engine, Engine::Segment);
+    assert_eq!(settings.retention_bytes, 20 << 30);
+    assert_eq!(settings.limits.body_bytes_max, 10_485_760);
+    assert!(settings.page.enabled && settings.grpc_collector);
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = "# ports\nQUERY_PORT = 1\nSPEARGUN_DATA=from-file\nMEM_MAX_SPANS=7\n";
+    let sources = Sources {
+        flags: vec![("QUERY_PORT", "3".to_owned())],
+        file: Some((file.to_owned(), "a file".to_owned())),
+        ..environment(&[("QUERY_PORT", "2"), ("STORAGE_DIR", "from-environment")])
+    };
+    let settings = parse(sources).unwrap();
+    assert_eq!(settings.port, 3);
+    assert_eq!(settings.data, PathBuf::from("from-environment"));
+    assert_eq!(settings.mem_spans_max, 7);
+}
+
+#[test]
+fn an_older_name_gives_way_to_the_present_one() {
+    for order in [[0, 1], [1, 0]] {
+        let both = [
+            ("COLLECTOR_HTTP_ENABLED", "false"),
+            ("HTTP_COLLECTOR_ENABLED", "true"),
+        ];
+        let settings = parse(environment(&order.map(|index| both[index]))).unwrap();
+        assert!(!settings.http_collector);
+    }
+    let old = environment(&[("HTTP_COLLECTOR_ENABLED", "false")]);
+    assert!(!parse(old).unwrap().http_collector);
+}
+
+#[test]
+fn every_wrong_value_names_its_setting() {
+    const FREE: &[&str] = &[
+        "SPEARGUN_DATA",
+        "AUTOCOMPLETE_KEYS",
+        "ZIPKIN_QUERY_ALLOWED_ORIGINS",
+        "ZIPKIN_UI_ENVIRONMENT",
+        "ZIPKIN_UI_LOGS_URL",
+        "ZIPKIN_UI_SUPPORT_URL",
+        "ZIPKIN_UI_ARCHIVE_POST_URL",
+        "ZIPKIN_UI_ARCHIVE_URL",
+    ];
+    for setting in TABLE {
+        let outcome = parse(environment(&[(setting.name, "?wrong?")]));
+        if FREE.contains(&setting.name) {
+            assert!(outcome.is_ok(), "{}", setting.name);
+            continue;
+        }
+        let text = outcome.unwrap_err().to_string();
+        let expected = format!(
+            "{} is \"?wrong?\" in the environment, but must be",
+            setting.name
+        );
+        assert!(text.starts_with(&expected), "{text}");
+    }
+}
+
+#[test]
+fn unknown_names_of_ours_and_unknown_lines_stop_the_start() {
+    let unknown = parse(environment(&[("SPEARGUN_SINC", "os")])).unwrap_err();
+    assert!(unknown.to_string().contains("SPEARGUN_SINC"), "{unknown}");
+    parse(environment(&[("KAFKA_TOPIC", "x"), ("PATH", "/bin")])).unwrap();
+    let with_file = |text: &str| {
+        parse(Sources {
+            file: Some((text.to_owned(), "settings.conf".to_owned())),
+            ..Sources::default()
+        })
+    };
+    let text = with_file("KAFKA_TOPIC=x").unwrap_err().to_string();
+    assert!(text.starts_with("settings.conf sets KAFKA_TOPIC"), "{text}");
+    let text = with_file("\nwhat").unwrap_err().to_string();
+    assert_eq!(text, "settings.conf: line 2 is not NAME=value");
+}
+
+#[test]
+fn other_engines_stop_the_start_with_what_there_is() {
+    let text = parse(environment(&[("STORAGE_TYPE", "cassandra3")]));
+    assert_eq!(
+        text.unwrap_err().to_string(),
+        "STORAGE_TYPE is \"cassandra3\" in the environment, but must be segment or mem"
+    );
+}
+
+#[test]
+fn the_page_follows_the_query_api_unless_told() {
+    let off = [("QUERY_ENABLED", "false")];
+    assert!(!parse(environment(&off)).unwrap().page.enabled);
+    let both = [off[0], ("UI_ENABLED", "true")];
+    assert!(parse(environment(&both)).unwrap().page.enabled);
+}
+
+#[test]
+fn secrets_are_hidden_where_settings_are_shown() {
+    let sources = environment(&[("ZIPKIN_UI_LOGS_URL", "https://me:secret@logs")]);
+    let texts = Texts::merge(sources).unwrap();
+    let shown: Vec<_> = texts.shown().map(|(_, value, _)| value).collect();
+    assert!(shown.contains(&"(hidden)"));
+    assert!(!shown.iter().any(|value| value.contains("secret")));
+}
+
+#[test]
+fn names_are_unique() {
+    let mut names: Vec<_> = TABLE
+        .iter()
+        .flat_map(|s| [s.name, s.alias])
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}

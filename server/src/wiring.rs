@@ -1,0 +1,226 @@
+//! Puts the parts together, starts them in order and ends them in order. The only place that names
+//! an engine.
+
+pub(crate) mod engine;
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use speargun_collector::handover::{Budget, HandoverConfig};
+use speargun_collector::inlet::Shared;
+use speargun_collector::receive::body::BodyBounds;
+use speargun_collector::receive::http::Limits;
+use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox};
+use speargun_journal::Journal;
+use speargun_model::batch::Bounds;
+use speargun_storage::WriteError;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::app::App;
+use crate::front::accept;
+use crate::front::cors::Origins;
+use crate::front::shard::Shard;
+use crate::page::Page;
+use crate::queries::{Queries, QueryLimits};
+use crate::settings::{Engine, Settings};
+use engine::Store;
+
+/// How long the process may take to end once it is asked to.
+const END_WITHIN: Duration = Duration::from_secs(10);
+/// How long a request's body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(11);
+/// Connections that a shard has not taken up yet.
+const ACCEPTED_MAX: usize = 64;
+
+/// Runs the backend until a signal ends it.
+pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    raise_open_files();
+    let bounds = Bounds {
+        body_bytes_max: settings.limits.inflated_bytes_max,
+        ..Bounds::default()
+    };
+    let store = engine::open(&settings, bounds)?;
+    let address = SocketAddr::new(settings.address, settings.port);
+    let listener = accept::listen(address)?;
+    let port = listener.local_addr()?.port();
+    let backend = Backend::start(settings, store, bounds)?;
+    announce(&backend.app.settings, port)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(backend.run(listener))
+}
+
+/// Everything that was started.
+struct Backend {
+    app: Arc<App>,
+    committer: JoinHandle<Result<(), WriteError>>,
+    shards: Vec<JoinHandle<std::io::Result<()>>>,
+    doors: Vec<mpsc::Sender<crate::front::shard::Accepted>>,
+    ending: watch::Sender<bool>,
+    /// Held to the end, so that no other process takes the folder before all is written.
+    _lock: Option<crate::lock::FolderLock>,
+}
+
+impl Backend {
+    fn start(settings: Settings, store: Store, bounds: Bounds) -> anyhow::Result<Self> {
+        let limits = settings.limits;
+        let ledger = Arc::new(Ledger::new(limits.shards));
+        let handover = Arc::new(Handover::new(HandoverConfig {
+            items_max: limits.queue_items,
+            bytes_max: limits.queue_bytes,
+        }));
+        let mailboxes: Vec<Arc<Mailbox>> = (0..limits.shards)
+            .map(|_| Arc::new(Mailbox::new(limits.queue_items)))
+            .collect();
+        let condition = Arc::new(Condition::default());
+        let committer = Committer::<Journal> {
+            handover: Arc::clone(&handover),
+            log: store.journal,
+            sync: settings.sync,
+            writer: store.writer,
+            mailboxes: mailboxes.clone(),
+            ledger: Arc::clone(&ledger),
+            condition: Arc::clone(&condition),
+            position: store.position,
+        };
+        let committer = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer.run())?;
+        let shared = Shared {
+            ledger: Arc::clone(&ledger),
+            handover: Arc::clone(&handover),
+            sampler: settings.sampler,
+            bounds,
+        };
+        let query_limits = QueryLimits {
+            threads: limits.query_threads,
+            waiting_max: limits.query_queue,
+            timeout: settings.query.timeout,
+        };
+        let app = Arc::new(App {
+            origins: Origins::new(&settings.query.allowed_origins),
+            page: Page::new(&settings.page, settings.query.search),
+            queries: Queries::start(
+                query_limits,
+                &engine::answer(&settings.query, &store.reader),
+            )?,
+            limits: Limits {
+                bodies: BodyBounds {
+                    bytes_max: limits.body_bytes_max,
+                    together: Budget::new(limits.bodies_bytes),
+                },
+                read_timeout: BODY_WITHIN,
+            },
+            ledger,
+            handover,
+            condition,
+            reader: store.reader,
+            figures: store.figures,
+            connections: Arc::new(Semaphore::new(limits.connections_max)),
+            settings,
+        });
+        let (ending, _) = watch::channel(false);
+        let mut shards = Vec::new();
+        let mut doors = Vec::new();
+        for (number, mailbox) in (0..).zip(mailboxes) {
+            let (door, accepted) = mpsc::channel(ACCEPTED_MAX);
+            doors.push(door);
+            let shard = Shard {
+                number,
+                app: Arc::clone(&app),
+                shared: shared.clone(),
+                mailbox,
+                accepted,
+                ending: ending.subscribe(),
+            };
+            shards.push(shard.start()?);
+        }
+        Ok(Self {
+            app,
+            committer,
+            shards,
+            doors,
+            ending,
+            _lock: store.lock,
+        })
+    }
+
+    /// Serves until a signal, then ends from left to right: no more connections, the last requests
+    /// of those there are, what they handed over, the engine.
+    async fn run(self, listener: TcpListener) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let permits = Arc::clone(&self.app.connections);
+        tokio::select! {
+            ended = accept::accept(listener, self.doors, permits) => ended?,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending");
+        self.ending.send_replace(true);
+        let (shards, committer, handover) =
+            (self.shards, self.committer, Arc::clone(&self.app.handover));
+        let drained = tokio::task::spawn_blocking(move || {
+            for shard in shards {
+                shard.join().map_err(|_| anyhow!("a shard panicked"))??;
+            }
+            handover.close();
+            let closed = committer
+                .join()
+                .map_err(|_| anyhow!("the committer panicked"))?;
+            closed.context("the store could not be closed")
+        });
+        match tokio::time::timeout(END_WITHIN, drained).await {
+            Ok(done) => done??,
+            Err(_) => bail!("not all was written within {END_WITHIN:?}; the journal has the rest"),
+        }
+        tracing::info!("ended");
+        Ok(())
+    }
+}
+
+/// Every connection is a file; the soft limit of 1024 is there for programs that this is not.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        maximum: limits.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+fn announce(settings: &Settings, port: u16) -> anyhow::Result<()> {
+    let host = if settings.address.is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        SocketAddr::new(settings.address, port).ip().to_string()
+    };
+    let base = format!("http://{host}:{port}");
+    let page = if settings.page.enabled {
+        format!("{base}/zipkin/")
+    } else {
+        "off".to_owned()
+    };
+    let data = match settings.engine {
+        Engine::Memory => format!("memory, the newest {} spans", settings.mem_spans_max),
+        Engine::Segment => {
+            let folder = std::path::absolute(&settings.data)?;
+            folder.display().to_string()
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "page   {page}")?;
+    writeln!(out, "spans  {base}/api/v2/spans")?;
+    writeln!(out, "data   {data}")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Opens the engine that the settings name, with the journal in front of it.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use speargun_collector::replay;
+use speargun_journal::Journal;
+use speargun_memory::MemoryStore;
+use speargun_model::batch::Bounds;
+use speargun_query::QueryApi;
+use speargun_runtime::{Disk, RealDisk, SystemClock};
+use speargun_segment::{SegmentStore, Stats};
+use speargun_storage::{SpanReader, SpanWriter};
+
+use crate::front::reply;
+use crate::lock::FolderLock;
+use crate::queries::AskApi;
+use crate::settings::{Engine, QuerySettings, Settings};
+
+/// An open engine.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) writer: Arc<dyn SpanWriter>,
+    pub(crate) reader: Arc<dyn SpanReader>,
+    /// Where bodies go first; `None` when nothing is kept.
+    pub(crate) journal: Option<Journal>,
+    /// The journal position behind all that the engine has.
+    pub(crate) position: u64,
+    pub(crate) lock: Option<FolderLock>,
+    /// The engine's own figures, for metrics.
+    pub(crate) figures: Figures,
+}
+
+/// A metric: name, type, value, help.
+pub(crate) type Figure = (&'static str, &'static str, u64, &'static str);
+
+/// Reads an engine's figures.
+pub(crate) struct Figures(Box<dyn Fn() -> Vec<Figure> + Send + Sync>);
+
+impl Figures {
+    pub(crate) fn read(&self) -> Vec<Figure> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.read()).finish()
+    }
+}
+
+/// Bytes of a journal file: small enough that space is given back often.
+const JOURNAL_FILE_BYTES: u64 = 64 << 20;
+
+/// Opens the engine.
+pub(crate) fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
+    match settings.engine {
+        Engine::Memory => Ok(memory(settings)),
+        Engine::Segment => segment(settings, bounds),
+    }
+}
+
+fn memory(settings: &Settings) -> Store {
+    let store = Arc::new(MemoryStore::new(&speargun_memory::Config {
+        spans_max: settings.mem_spans_max,
+        id_mode: settings.query.id_mode,
+        autocomplete_keys: settings.query.autocomplete_keys.clone(),
+    }));
+    Store {
+        writer: Arc::clone(&store) as Arc<dyn SpanWriter>,
+        reader: store,
+        journal: None,
+        position: 0,
+        lock: None,
+        figures: Figures(Box::new(Vec::new)),
+    }
+}
+
+fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
+    let lock = FolderLock::take(&settings.data)?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let config = speargun_segment::Config {
+        id_mode: settings.query.id_mode,
+        autocomplete_keys: settings.query.autocomplete_keys.clone(),
+        retention_age_ms: Some(settings.retention_age.as_millis() as u64),
+        retention_bytes: Some(settings.retention_bytes),
+        ..speargun_segment::Config::new(settings.data.join("segments"))
+    };
+    let store = SegmentStore::open(config, Arc::clone(&disk), Arc::new(SystemClock))?;
+    let mut journal = Journal::open(
+        disk,
+        speargun_journal::Config {
+            dir: settings.data.join("journal"),
+            file_bytes: JOURNAL_FILE_BYTES.min(settings.journal_bytes / 2),
+            bytes_max: settings.journal_bytes,
+        },
+    )?;
+    let summary = replay::replay(&mut journal, &*store, bounds)?;
+    tell(&summary);
+    let figures = Arc::clone(&store);
+    Ok(Store {
+        writer: Arc::clone(&store) as Arc<dyn SpanWriter>,
+        reader: store,
+        // Also without syncs: what is in the journal outlives the process.
+        journal: Some(journal),
+        position: summary.end,
+        lock: Some(lock),
+        figures: Figures(Box::new(move || segment_figures(&figures.stats()))),
+    })
+}
+
+/// Says what was read back, when there was anything.
+fn tell(summary: &replay::Summary) {
+    let (spans, unreadable) = (summary.spans, summary.unreadable);
+    let lost_bytes = summary.journal.lost_bytes;
+    if lost_bytes > 0 || unreadable > 0 {
+        tracing::error!(spans, unreadable, lost_bytes, "the journal was damaged");
+    } else if spans > 0 {
+        tracing::info!(spans, "read back from the journal");
+    }
+}
+
+#[rustfmt::skip]
+fn segment_figures(stats: &Stats) -> Vec<Figure> {
+    vec![
+        ("speargun_segments", "gauge", stats.segments, "segments on disk"),
+        ("speargun_segment_spans", "gauge", stats.segment_rows, "spans in segments"),
+        ("speargun_segment_bytes", "gauge", stats.segment_bytes, "bytes of segments on disk"),
+        ("speargun_head_spans", "gauge", stats.head_rows, "spans not yet in a segment"),
+        ("speargun_head_bytes", "gauge", stats.head_bytes, "memory of spans not yet in a segment"),
+        ("speargun_cache_bytes", "gauge", stats.cache_bytes, "memory of what queries read"),
+        ("speargun_sealed_spans_total", "counter", stats.sealed_rows, "spans put into segments"),
+        ("speargun_merged_spans_total", "counter", stats.merged_rows, "spans written again"),
+        ("speargun_merges_total", "counter", stats.merges, "merges of segments"),
+        ("speargun_expired_segments_total", "counter", stats.expired_segments,
+            "segments deleted by retention"),
+        ("speargun_expired_spans_total", "counter", stats.expired_rows,
+            "spans deleted by retention"),
+        ("speargun_corrupt_reads_total", "counter", stats.corrupt_reads,
+            "reads that met damaged bytes"),
+        ("speargun_failed_seals_total", "counter", stats.failed_seals,
+            "segments that could not be written and were tried again"),
+        ("speargun_failed_merges_total", "counter", stats.failed_merges,
+            "merges that failed and were tried again"),
+    ]
+}
+
+/// Returns what answers queries of the API.
+pub(crate) fn answer(settings: &QuerySettings, reader: &Arc<dyn SpanReader>) -> Arc<AskApi> {
+    let config = speargun_query::Config {
+        lookback_default_ms: settings.lookback_ms,
+        names_max_age_s: settings.names_max_age_s,
+        search_enabled: settings.search,
+        autocomplete_keys: settings.autocomplete_keys.clone(),
+        timeout: settings.timeout,
+        id_mode: settings.id_mode,
+    };
+    let api = QueryApi::new(Arc::clone(reader), config, Arc::new(SystemClock));
+    Arc::new(move |path, query| {
+        let answer = api.answer(path, query)?;
+        let status = StatusCode::from_u16(answer.status).ok()?;
+        let mut reply = reply::with_body(status, answer.content_type, answer.body);
+        if let Some(policy) = answer.cache_control {
+            reply::cache_for(&mut reply, &policy);
+        }
+        Some(reply)
+    })
+}
