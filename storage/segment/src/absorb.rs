@@ -135,7 +135,7 @@ impl<'p> PageColumns<'p> {
             remotes: numbers(Stream::Remote)?,
             ports: numbers(Stream::RemotePort)?,
             shapes: numbers(Stream::Shape)?,
-            annotation_counts: numbers(Stream::AnnotationCount)?,
+            annotation_counts: page.annotation_counts()?.to_vec32(),
             annotation_times: page.annotation_times()?,
         })
     }

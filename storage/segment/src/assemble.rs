@@ -208,7 +208,7 @@ impl<'p> RowReader<'p> {
             remotes: page.numbers(Stream::Remote)?,
             remote_ports: page.numbers(Stream::RemotePort)?,
             shapes: page.numbers(Stream::Shape)?,
-            annotation_counts: page.numbers(Stream::AnnotationCount)?,
+            annotation_counts: page.annotation_counts()?,
             annotation_times: page.annotation_times()?,
         })
     }

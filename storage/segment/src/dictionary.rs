@@ -6,7 +6,7 @@ use speargun_model::Endpoint;
 
 use crate::bytes::Reader;
 use crate::error::Corrupt;
-use crate::rows::{FIXED_COLUMNS, Operation};
+use crate::rows::{FIXED_COLUMNS, Operation, SHAPE_KEYS_MAX};
 
 /// Byte strings by number.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Strings {
         let mut reader = Reader::new(raw);
         let (mut ends, mut end) = (vec![], 0_u64);
         while end < reader.remaining() as u64 || ends.is_empty() {
-            end += reader.number()?;
+            end = end.saturating_add(reader.number()?);
             ends.push(u32::try_from(end).map_err(|_| Corrupt("a dictionary is too long"))?);
         }
         Self::finish_chunk(reader, ends, end)
@@ -101,8 +101,9 @@ impl Meta {
         let names = Strings::read(&mut reader)?;
         let addresses = Strings::read(&mut reader)?;
         let keys = Strings::read(&mut reader)?;
-        let mut operations = Vec::with_capacity(reader.count(4)?);
-        for _ in 0..operations.capacity() {
+        let count = reader.count(4)?;
+        let mut operations = Vec::with_capacity(count);
+        for _ in 0..count {
             operations.push(Operation {
                 service: reader.number32()?,
                 remote: reader.number32()?,
@@ -110,9 +111,13 @@ impl Meta {
                 flags: u8::try_from(reader.number()?).map_err(|_| Corrupt("unknown flags"))?,
             });
         }
-        let mut shapes = Vec::with_capacity(reader.count(1)?);
-        for _ in 0..shapes.capacity() {
+        let count = reader.count(1)?;
+        let mut shapes = Vec::with_capacity(count);
+        for _ in 0..count {
             let count = reader.count(1)?;
+            if count > SHAPE_KEYS_MAX {
+                return Err(Corrupt("a shape has too many columns"));
+            }
             let columns = (0..count)
                 .map(|_| reader.number32())
                 .collect::<Result<Vec<_>, _>>()?;

@@ -12,6 +12,9 @@ use crate::rows::{Row, Rows};
 
 /// Level of zstd: measured best in CPU a byte saved for streams of some kilobytes.
 const ZSTD_LEVEL: i32 = 1;
+/// What zstd makes of a byte at most: a block of 128 KiB takes four. Memory for what a stream says
+/// of itself is taken before it is unpacked.
+const UNPACK_RATIO_MAX: usize = 1 << 15;
 /// Streams up to this length are stored as they are.
 const PACK_MIN_BYTES: usize = 64;
 
@@ -246,6 +249,9 @@ pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<
         } else {
             Err(Corrupt("a stream has another length than it says"))
         };
+    }
+    if raw > stored.len().saturating_mul(UNPACK_RATIO_MAX) {
+        return Err(Corrupt("a stream claims more than it can hold"));
     }
     let bytes = zstd::bulk::decompress(stored, raw).map_err(|_| Corrupt("a stream unpacks not"))?;
     if bytes.len() == raw {

@@ -25,6 +25,8 @@ pub(crate) const HEADER_BYTES: usize = 16;
 pub(crate) const FOOTER_BYTES: usize = 36;
 /// Rows behind which a page ends with its trace.
 pub(crate) const PAGE_ROWS: usize = 8192;
+/// Rows of a page that are believed: a trace is not cut, however long it is.
+const PAGE_ROWS_MAX: usize = 1 << 25;
 /// Lower halves of trace ids in a chunk of the id table: 4 KiB and a checksum.
 pub(crate) const CHUNK_IDS: usize = 512;
 /// Values in a chunk of a dictionary.
@@ -79,14 +81,15 @@ impl Extent {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
         let offset = reader.number()?;
         let stored = reader.number()?;
+        let length = stored >> 1;
         let extent = Self {
             offset,
-            stored: u32::try_from(stored >> 1).map_err(|_| Corrupt("an extent is too long"))?,
+            stored: u32::try_from(length).map_err(|_| Corrupt("an extent is too long"))?,
             compressed: stored & 1 == 1,
             raw: reader.number32()?,
             checksum: u32_le(reader.take(4)?),
         };
-        if extent.raw as usize > RAW_BYTES_MAX {
+        if extent.raw as usize > RAW_BYTES_MAX || offset.checked_add(length).is_none() {
             return Err(Corrupt("an extent is too long"));
         }
         Ok(extent)
@@ -213,8 +216,9 @@ impl Directory {
     pub(crate) fn decode(raw: &[u8]) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(raw);
         let facts = Facts::read(&mut reader)?;
-        let mut pages = Vec::with_capacity(reader.count(10)?);
-        for _ in 0..pages.capacity() {
+        let count = reader.count(10)?;
+        let mut pages = Vec::with_capacity(count);
+        for _ in 0..count {
             pages.push(PageEntry {
                 extent: Extent::read(&mut reader)?,
                 rows: reader.number32()?,
@@ -228,20 +232,43 @@ impl Directory {
             .chunks_exact(8)
             .map(u64_le)
             .collect();
-        let mut sections = Vec::with_capacity(reader.count(9)?);
-        for _ in 0..sections.capacity() {
+        let count = reader.count(9)?;
+        let mut sections = Vec::with_capacity(count);
+        for _ in 0..count {
             sections.push(Section {
                 kind: SectionKind::from_number(reader.number()?)?,
                 column: reader.number32()?,
                 extent: Extent::read(&mut reader)?,
             });
         }
-        Ok(Self {
+        let directory = Self {
             facts,
             pages,
             fences,
             sections,
-        })
+        };
+        directory.check()?;
+        Ok(directory)
+    }
+
+    /// Checks that pages, id table and facts speak of the same rows and traces, which all readers
+    /// rely on.
+    fn check(&self) -> Result<(), Corrupt> {
+        let (mut rows, mut traces) = (0, 0);
+        for page in &self.pages {
+            if u64::from(page.first_trace) != traces || page.rows as usize > PAGE_ROWS_MAX {
+                return Err(Corrupt("a page has the wrong place among others"));
+            }
+            rows += u64::from(page.rows);
+            traces += u64::from(page.traces);
+        }
+        let facts = &self.facts;
+        let chunks = traces.div_ceil(CHUNK_IDS as u64);
+        let counts = (facts.rows, facts.traces, self.fences.len() as u64);
+        if counts != (rows, traces, chunks) || traces > u64::from(u32::MAX) {
+            return Err(Corrupt("the directory contradicts itself"));
+        }
+        Ok(())
     }
 }
 
@@ -334,13 +361,15 @@ mod tests {
             facts: Facts {
                 first: 3,
                 last: 9,
-                rows: 1 << 40,
+                rows: 8192,
+                traces: 600,
+                time_max_us: 1 << 40,
                 ..Facts::default()
             },
             pages: vec![PageEntry {
                 extent,
                 rows: 8192,
-                first_trace: 4,
+                first_trace: 0,
                 traces: 600,
             }],
             fences: vec![5, u64::MAX],

@@ -3,8 +3,7 @@
 //!
 //! # Layout, in the order data flows
 //!
-//! - `store`, `head`: what takes writes; `stats`: how it goes; `config` and `error`: how and
-//!   why not.
+//! - `store`, `head`: what takes writes; `stats`: how it goes; `config`, `error`: how and why not.
 //! - `rows`, `column`, `intern`: spans as rows over dictionaries.
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
@@ -26,6 +25,8 @@ mod dictionary;
 mod encode;
 mod error;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod intern;
 mod manifest;

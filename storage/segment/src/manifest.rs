@@ -95,8 +95,9 @@ impl Manifest {
         }
         let mut reader = Reader::new(body);
         let durable = reader.number()?;
-        let mut segments = Vec::with_capacity(reader.count(2)?);
-        for _ in 0..segments.capacity() {
+        let count = reader.count(2)?;
+        let mut segments = Vec::with_capacity(count);
+        for _ in 0..count {
             segments.push((reader.number()?, reader.number()?));
         }
         Ok(Found::Manifest(Self { durable, segments }))

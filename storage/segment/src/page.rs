@@ -9,6 +9,10 @@ use crate::error::Corrupt;
 use crate::format::{RAW_BYTES_MAX, u32_le, u64_le};
 use crate::page_encode::{LOOK_BACK, PARENT_RAW, STREAMS, Stream};
 use crate::planes::Planes;
+use crate::rows::ANNOTATIONS;
+
+/// Annotations of a page without text and time that are believed.
+const EMPTY_ANNOTATIONS_MAX: u64 = 1 << 22;
 
 #[derive(Debug)]
 struct Packed {
@@ -48,15 +52,15 @@ impl ColumnView<'_> {
 
     /// Calls `visit` with each value that is not in the dictionary.
     pub(crate) fn each_plain(&self, mut visit: impl FnMut(&[u8])) {
-        let mut start = 0;
+        let mut start = 0_usize;
         if self.has_plain() && self.lengths.len() == 0 {
             // All lengths are zero, which takes no bytes.
             visit(&[]);
         }
         for index in 0..self.lengths.len() {
-            let len = self.lengths.get(index) as usize;
-            visit(self.bytes.get(start..start + len).unwrap_or_default());
-            start += len;
+            let end = start.saturating_add(self.lengths.get(index) as usize);
+            visit(self.bytes.get(start..end).unwrap_or_default());
+            start = end;
         }
     }
 
@@ -70,7 +74,7 @@ impl ColumnView<'_> {
         }
         let start = (0..plain_rank)
             .map(|before| self.lengths.get(before) as usize)
-            .sum();
+            .fold(0, usize::saturating_add);
         ColumnCursor {
             column: self,
             rank,
@@ -104,7 +108,8 @@ impl<'p> ColumnCursor<'p> {
         let code = self.column.codes.get(self.rank);
         self.rank += 1;
         if code != 0 {
-            return Value::Coded(code as u32 - 1);
+            // Codes have 32 bits where they were written; more is in no dictionary.
+            return Value::Coded(u32::try_from(code - 1).unwrap_or(u32::MAX));
         }
         let len = self.column.lengths.get(self.plain_rank) as usize;
         self.plain_rank += 1;
@@ -113,7 +118,7 @@ impl<'p> ColumnCursor<'p> {
             .bytes
             .get(self.start..)
             .and_then(|rest| rest.get(..len));
-        self.start += len;
+        self.start = self.start.saturating_add(len);
         Value::Plain(value.unwrap_or_default())
     }
 }
@@ -194,6 +199,25 @@ impl Page {
             _ => self.rows,
         };
         Planes::new(self.stream(stream)?, count)
+    }
+
+    /// Returns the number of annotations of each row. As many are in the page, but for the empty
+    /// ones at the time of their span, which take no bytes: of those some are believed.
+    pub(crate) fn annotation_counts(&self) -> Result<Planes<'_>, Corrupt> {
+        let counts = self.numbers(Stream::AnnotationCount)?;
+        let total = (0..self.rows)
+            .map(|row| counts.get(row))
+            .fold(0, u64::saturating_add);
+        let known = match self.annotation_times()?.len() as u64 {
+            0 => self
+                .column(ANNOTATIONS)?
+                .map_or(0, |view| view.codes.len().max(view.lengths.len()) as u64),
+            known => known,
+        };
+        if total == known || known == 0 && total <= EMPTY_ANNOTATIONS_MAX {
+            return Ok(counts);
+        }
+        Err(Corrupt("a page has other annotations than its rows"))
     }
 
     /// Returns the times of all annotations of the page.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use speargun_runtime::Disk;
 
 use crate::cache::Cache;
-use crate::error::{OpenError, SegmentError};
+use crate::error::{Corrupt, OpenError, SegmentError};
 use crate::format;
 use crate::manifest::{self, Found, Manifest, parse_segment_path, segment_path};
 use crate::segment::Segment;
@@ -73,7 +73,7 @@ pub(crate) fn recover(
     let next_head = live
         .iter()
         .chain(&named)
-        .map(|&(_, last)| last + 1)
+        .map(|&(_, last)| last.saturating_add(1))
         .max()
         .unwrap_or(1);
     let segments = open_all(disk, dir, &live, cache)?;
@@ -109,7 +109,10 @@ fn open_all(
     for &(first, last) in live {
         let path = segment_path(dir, first, last);
         match Segment::open(disk, &path, cache.clone()) {
-            Ok(segment) => segments.push(Arc::new(segment)),
+            Ok(segment) if (segment.facts.first, segment.facts.last) == (first, last) => {
+                segments.push(Arc::new(segment));
+            }
+            Ok(_) => put_aside(disk, &path, &Corrupt("the segment has another name"))?,
             Err(SegmentError::Corrupt(error)) => put_aside(disk, &path, &error)?,
             Err(SegmentError::TooNew(found)) => {
                 return Err(OpenError::TooNew {
@@ -128,7 +131,7 @@ fn open_all(
 }
 
 /// Renames a damaged segment, so that it is neither served nor deleted.
-fn put_aside(disk: &dyn Disk, path: &Path, error: &crate::error::Corrupt) -> Result<(), OpenError> {
+fn put_aside(disk: &dyn Disk, path: &Path, error: &Corrupt) -> Result<(), OpenError> {
     let aside: PathBuf = path.with_extension("damaged");
     tracing::error!(path = %path.display(), %error, "a damaged segment is put aside");
     disk.rename(path, &aside).map_err(|source| OpenError::Io {

@@ -27,7 +27,7 @@ const KEYS_MAX: usize = 1024;
 /// Nodes of the trie over all operations.
 const NODES_MAX: usize = 1 << 16;
 /// Keys of one span beyond which it is loose.
-const SHAPE_KEYS_MAX: usize = 256;
+pub(crate) const SHAPE_KEYS_MAX: usize = 256;
 /// Children of a node that are tried one by one before the hash.
 const CHILDREN_TRIED: usize = 6;
 

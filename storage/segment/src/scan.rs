@@ -272,7 +272,7 @@ fn annotations(page: &Page, term: &Term<'_>, bits: &mut [Bits]) -> Result<(), Se
     if term.code.is_none() && !view.has_plain() {
         return Ok(());
     }
-    let counts = page.numbers(Stream::AnnotationCount)?.to_vec32();
+    let counts = page.annotation_counts()?.to_vec32();
     let mut values = view.cursor(0);
     for (bits, count) in bits.iter_mut().zip(counts) {
         for _ in 0..count {
