@@ -199,6 +199,10 @@ impl<L: Log> Committer<L> {
         if self.condition.failure().is_some() {
             return Outcome::Refused(Reason::Failed);
         }
+        if let Err(error) = self.writer.ready() {
+            tracing::debug!(%error, "the engine takes no more for now");
+            return Outcome::Refused(Reason::StorageBusy);
+        }
         self.condition.groups.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.journal(group) {
             return Outcome::Refused(match error {

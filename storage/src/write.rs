@@ -18,6 +18,13 @@ pub trait SpanWriter: Send + Sync + std::fmt::Debug {
     /// [`SpanWriter::durable_position`] reaches it, the journal may forget the group.
     fn write(&self, group: &[Arc<SpanBatch>], end: Position) -> Result<(), WriteError>;
 
+    /// Returns [`WriteError::Busy`] while a fault keeps this engine from moving what it has to its
+    /// disk and it should take no more. Asked before a group is put into the journal, so that what
+    /// is refused leaves no trace; a write that follows all the same is still taken.
+    fn ready(&self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
     /// Returns the journal position up to which this engine holds everything on its own disk.
     /// On start, the journal is replayed from here.
     fn durable_position(&self) -> Position;

@@ -42,6 +42,7 @@ impl Log for Arc<Mutex<FakeLog>> {
 #[derive(Debug, Default)]
 struct FakeEngine {
     busy: Mutex<bool>,
+    unready: Mutex<bool>,
     groups: Mutex<Vec<(usize, u64)>>,
     closed: Mutex<bool>,
 }
@@ -52,6 +53,13 @@ impl SpanWriter for FakeEngine {
             return Err(WriteError::Busy("a test".into()));
         }
         self.groups.lock().unwrap().push((group.len(), end.0));
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), WriteError> {
+        if *self.unready.lock().unwrap() {
+            return Err(WriteError::Busy("a test".into()));
+        }
         Ok(())
     }
 
@@ -240,4 +248,16 @@ fn only_a_group_smaller_than_the_one_before_waits_a_fraction_of_a_sync() {
         pace.synced(Duration::ZERO);
     }
     assert_eq!(pace.linger(3, 100), None, "a wait that saves nothing");
+}
+
+#[test]
+fn what_an_unready_engine_refuses_is_not_in_the_journal() {
+    let mut bench = Bench::new();
+    *bench.engine.unready.lock().unwrap() = true;
+    bench.push(4);
+    assert_eq!(bench.commit(), [Outcome::Refused(Reason::StorageBusy)]);
+    assert_eq!(bench.committer.position, 0);
+    *bench.engine.unready.lock().unwrap() = false;
+    bench.push(4);
+    assert_eq!(bench.commit(), [Outcome::Stored]);
 }

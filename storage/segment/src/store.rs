@@ -162,20 +162,32 @@ impl SpanWriter for SegmentStore {
     fn write(&self, group: &[Arc<SpanBatch>], end: Position) -> Result<(), WriteError> {
         let shared = &self.shared;
         let mut state = shared.state.lock();
-        while state.sealing.len() >= SEALING_MAX && !state.closing {
+        // A sealer that fails is not waited for: what is in the journal is taken beyond the bound,
+        // and `ready` lets nothing more into the journal.
+        while state.sealing.len() >= SEALING_MAX && state.trouble.is_none() && !state.closing {
             shared.changed.wait(&mut state);
         }
         if state.closing {
             return Err(WriteError::Busy("the store is closing".into()));
         }
         state.head.push(group, end, shared.clock.now_ms());
-        if state.head.rows >= shared.config.seal_rows
-            || state.head.bytes >= shared.config.seal_bytes
-        {
+        let full = state.head.rows >= shared.config.seal_rows
+            || state.head.bytes >= shared.config.seal_bytes;
+        if full && state.sealing.len() < SEALING_MAX {
             state.freeze();
             shared.changed.notify_all();
         }
         Ok(())
+    }
+
+    fn ready(&self) -> Result<(), WriteError> {
+        let state = self.shared.state.lock();
+        match &state.trouble {
+            Some(trouble) if state.sealing.len() >= SEALING_MAX => {
+                Err(WriteError::Busy(trouble.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn durable_position(&self) -> Position {
