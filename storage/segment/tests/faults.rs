@@ -125,6 +125,46 @@ fn cut(journal: &[Vec<Arc<SpanBatch>>], nth: u64, seed: u64) {
 }
 
 #[test]
+fn a_power_cut_during_retention_leaves_all_or_nothing() {
+    let journal = journal(12);
+    let rows: usize = journal
+        .iter()
+        .flatten()
+        .map(|batch| batch.spans.len())
+        .sum();
+    let later = START_MS + 8 * 24 * 3_600_000;
+    for nth in 0..20 {
+        let disk = SimulatedDisk::new();
+        let store = open(Arc::new(disk.clone())).unwrap();
+        feed(&store, &journal, || true);
+        store.close().unwrap();
+        let machine = Machine::new(&disk, Some((nth, nth)));
+        let at = |disk: Arc<dyn Disk>| {
+            SegmentStore::open(config(), disk, Arc::new(ManualClock::new(later)))
+        };
+        if let Ok(store) = at(Arc::new(machine.clone())) {
+            store.compact().ok();
+        }
+        let store = open(Arc::new(disk.clone())).unwrap();
+        assert_eq!(store.durable_position().0, GROUPS, "cut at change {nth}");
+        let left = store.stats().segment_rows;
+        assert!(
+            left == 0 || left == rows as u64,
+            "cut at change {nth}: {left}"
+        );
+        store.close().unwrap();
+        let store = at(Arc::new(disk.clone())).unwrap();
+        store.compact().unwrap();
+        assert_eq!(
+            (store.stats().segments, store.durable_position().0),
+            (0, GROUPS)
+        );
+        assert_eq!(disk.list("/segments".as_ref()).unwrap().len(), 1);
+        store.close().unwrap();
+    }
+}
+
+#[test]
 fn a_sync_or_write_that_fails_is_tried_again_and_loses_nothing() {
     let journal = journal(8);
     let counting = SimulatedDisk::new();
