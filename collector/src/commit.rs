@@ -1,12 +1,15 @@
 //! The committer: one thread that takes all that waits, appends it to the journal, syncs once,
 //! stores it and answers. What arrives during a sync forms the next group, so groups grow with the
-//! load and an idle server answers at the speed of its disk.
+//! load and an idle server answers at the speed of its disk. A group that is smaller than the one
+//! before waits a fraction of a sync for the requests that were answered a moment ago and come
+//! again: a sync costs as much CPU as several requests, so it should serve as many as it can.
 //!
 //! After a failed append or sync, or an engine that failed, nothing is written any more: what the
 //! disk holds is unknown then, and a retry would only hide it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use speargun_journal::{Journal, JournalError, Record};
 use speargun_model::SpanBatch;
@@ -102,6 +105,33 @@ const GROUP_ITEMS_MAX: usize = 4096;
 /// Nor more bytes, unless one batch has more.
 const GROUP_BYTES_MAX: usize = 32 << 20;
 
+/// The longest a group waits for more.
+const LINGER_MAX: Duration = Duration::from_millis(10);
+/// A shorter wait costs more than it saves.
+const LINGER_MIN: Duration = Duration::from_micros(50);
+/// Bytes with which a group is worth a sync of its own.
+const LINGER_BELOW_BYTES: usize = 1 << 20;
+
+/// How large groups are and how long syncs take, of late.
+#[derive(Debug, Default)]
+pub struct Pace {
+    last_group: usize,
+    sync: Duration,
+}
+
+impl Pace {
+    fn synced(&mut self, took: Duration) {
+        self.sync = (self.sync * 7 + took) / 8;
+    }
+
+    /// Returns how long a group should wait for more, if at all: a quarter of a sync.
+    fn linger(&self, items: usize, bytes: usize) -> Option<Duration> {
+        let wait = (self.sync / 4).min(LINGER_MAX);
+        let worth = items < self.last_group && bytes < LINGER_BELOW_BYTES && wait >= LINGER_MIN;
+        worth.then_some(wait)
+    }
+}
+
 /// What the committer works with.
 #[derive(Debug)]
 pub struct Committer<L> {
@@ -121,6 +151,8 @@ pub struct Committer<L> {
     pub condition: Arc<Condition>,
     /// The journal position behind all that is stored.
     pub position: u64,
+    /// What it learns while it runs.
+    pub pace: Pace,
 }
 
 impl<L: Log> Committer<L> {
@@ -137,13 +169,23 @@ impl<L: Log> Committer<L> {
                 self.handover.sleep();
                 continue;
             }
+            self.linger(&mut group);
             let outcome = self.commit(&group);
             self.answer(&mut group, outcome);
         }
     }
 
+    fn linger(&mut self, group: &mut Vec<Parcel>) {
+        let bytes = group.iter().map(|parcel| parcel.bytes).sum();
+        if let Some(wait) = self.pace.linger(group.len(), bytes) {
+            std::thread::sleep(wait);
+            self.gather(group);
+        }
+        self.pace.last_group = group.len();
+    }
+
     fn gather(&self, group: &mut Vec<Parcel>) {
-        let mut bytes = 0;
+        let mut bytes = group.iter().map(|parcel| parcel.bytes).sum::<usize>();
         while group.len() < GROUP_ITEMS_MAX && bytes < GROUP_BYTES_MAX {
             let Some(parcel) = self.handover.pop() else {
                 break;
@@ -204,7 +246,9 @@ impl<L: Log> Committer<L> {
         }
         self.position = appended?;
         if self.sync == SyncMode::Sync {
+            let before = Instant::now();
             log.sync()?;
+            self.pace.synced(before.elapsed());
             self.condition.syncs.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

@@ -1,26 +1,11 @@
-//! The checks Zipkin makes on a list before it decodes it: the first byte, and whether JSON is of
-//! the other version. Their texts are Zipkin's own. Nothing is decoded here.
+//! What is answered without decoding: empty lists, and JSON of version 1, of which so far only the
+//! checks are made. Their texts are Zipkin's own.
 
 use memchr::memmem;
-use speargun_model::codec::Format;
 
 /// Returns whether there is nothing in the body: no bytes, or exactly `[]`.
 pub fn is_empty_list(body: &[u8]) -> bool {
     body.is_empty() || body == b"[]"
-}
-
-/// Returns the text of the 400 for a body that can't be a list of `format`.
-pub fn check(format: Format, body: &[u8]) -> Result<(), &'static str> {
-    if !begins_a_list(body) {
-        return Err(match format {
-            Format::JsonV2 => "Expected a JSON_V2 encoded list\n",
-            Format::Proto3 => "Expected a PROTO3 encoded list\n",
-        });
-    }
-    if format == Format::JsonV2 && memmem::find(body, b"yAnnotations\"").is_some() {
-        return Err("Expected a JSON_V2 encoded list, but received: JSON_V1\n");
-    }
-    Ok(())
 }
 
 /// Returns the text of the 400 for a body that version 1 of the JSON format can't be.
@@ -55,26 +40,16 @@ mod tests {
 
     #[test]
     fn the_first_byte_decides() {
-        let text = Err("Expected a JSON_V2 encoded list\n");
+        let text = Err("Expected a JSON_V1 encoded list\n");
         for bad in ["hello", "{}", " []", "\t[]", "\u{feff}[]", "\n", ""] {
-            assert_eq!(check(Format::JsonV2, bad.as_bytes()), text, "{bad:?}");
+            assert_eq!(check_json_v1(bad.as_bytes()), text, "{bad:?}");
         }
-        assert_eq!(check(Format::JsonV2, b"\n[]"), Ok(()));
-        assert_eq!(check(Format::JsonV2, b"[ ]"), Ok(()));
-        assert_eq!(
-            check(Format::Proto3, b"hello"),
-            Err("Expected a PROTO3 encoded list\n")
-        );
-        assert_eq!(check(Format::Proto3, b"[]"), Ok(()));
+        assert_eq!(check_json_v1(b"\n[]"), Ok(()));
+        assert_eq!(check_json_v1(b"[ ]"), Ok(()));
     }
 
     #[test]
     fn json_of_the_other_version_is_named() {
-        assert_eq!(
-            check(Format::JsonV2, br#"[{"binaryAnnotations":[]}]"#),
-            Err("Expected a JSON_V2 encoded list, but received: JSON_V1\n")
-        );
-        assert_eq!(check(Format::Proto3, b"\n\x0eyAnnotations\""), Ok(()));
         assert_eq!(
             check_json_v1(br#"[{"localEndpoint":{}}]"#),
             Err("Expected a JSON_V1 encoded list, but received: JSON_V2\n")

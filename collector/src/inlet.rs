@@ -64,6 +64,8 @@ pub struct Inlet {
     page: Page,
     waiters: Rc<Waiters>,
     inflater: RefCell<Inflater>,
+    /// Where bodies are decoded: its vectors have grown to what bodies need.
+    scratch: RefCell<SpanBatch>,
 }
 
 /// The step at which a message fails; Zipkin counts a failed decoding twice.
@@ -74,19 +76,20 @@ enum Failure {
 
 impl Inlet {
     /// Returns the inlet of a shard; its requests wait in `waiters`.
-    pub fn new(shared: Shared, shard: u32, waiters: Rc<Waiters>) -> Self {
+    pub fn new(shared: Shared, number: u32, waiters: Rc<Waiters>) -> Self {
         Self {
-            page: shared.ledger.page(shard as usize),
+            page: shared.ledger.page(number as usize),
             inflater: RefCell::new(Inflater::new(shared.bounds.body_bytes_max)),
+            scratch: RefCell::default(),
             shared,
-            shard,
+            shard: number,
             waiters,
         }
     }
 
     /// Takes a message; returns once its spans are stored or refused.
     pub async fn take(&self, message: Message) -> Result<(), Refusal> {
-        match self.admit(message)? {
+        match self.admit(&message)? {
             None => Ok(()),
             Some(wait) => match wait.await {
                 Outcome::Stored => Ok(()),
@@ -102,17 +105,16 @@ impl Inlet {
     }
 
     /// Does all that needs no waiting. `None` when there is nothing to wait for.
-    fn admit(&self, message: Message) -> Result<Option<Wait>, Refusal> {
+    fn admit(&self, message: &Message) -> Result<Option<Wait>, Refusal> {
         let transport = message.transport;
         self.count(transport, Count::Messages, 1);
-        let batch = match self.read(&message) {
+        let batch = match self.read(message) {
             Ok(None) => return Ok(None),
             Ok(Some(batch)) => batch,
             Err(failure) => {
                 let (times, refusal) = match failure {
-                    Failure::Before(refusal) => (1, refusal),
                     Failure::Decoding(refusal) if transport == Transport::Http => (2, refusal),
-                    Failure::Decoding(refusal) => (1, refusal),
+                    Failure::Before(refusal) | Failure::Decoding(refusal) => (1, refusal),
                 };
                 self.count(transport, Count::MessagesDropped, times);
                 return Err(refusal);
@@ -121,7 +123,7 @@ impl Inlet {
         let spans = batch.spans.len() as u64;
         self.count(transport, Count::Received, spans);
         self.shared.ledger.note_spans(transport, spans);
-        self.keep(&message, batch)
+        self.keep(message, batch)
     }
 
     fn read(&self, message: &Message) -> Result<Option<SpanBatch>, Failure> {
@@ -139,14 +141,15 @@ impl Inlet {
         let ledger = &self.shared.ledger;
         self.count(message.transport, Count::Bytes, body.len() as u64);
         ledger.note_bytes(message.transport, body.len() as u64);
-        if message.transport == Transport::Http {
-            detect::check(message.format, &body)
-                .map_err(|text| Failure::Before(Refusal::Malformed(text.to_owned())))?;
-        }
-        let mut batch = SpanBatch::default();
-        decode(message.format, body, &self.shared.bounds, &mut batch)
-            .map_err(|error| Failure::Decoding(error.into()))?;
-        Ok(Some(batch))
+        let mut batch = self.scratch.borrow_mut();
+        decode(message.format, body, &self.shared.bounds, &mut batch).map_err(|error| {
+            let refusal = |error: DecodeError| error.into();
+            match error {
+                DecodeError::NotAList { .. } => Failure::Before(refusal(error)),
+                _ => Failure::Decoding(refusal(error)),
+            }
+        })?;
+        Ok(Some(batch.take_exact()))
     }
 
     /// Samples and hands over. A body of which nothing stays never reaches the journal.
@@ -202,6 +205,7 @@ impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed(text) => Self::Malformed(text),
+            DecodeError::NotAList { .. } => Self::Malformed(error.to_string()),
             DecodeError::TooLarge { .. } => Self::TooLarge(error.to_string()),
         }
     }

@@ -27,7 +27,7 @@ pub mod reply;
 pub mod sample;
 pub mod tag;
 
-pub use commit::{Committer, Condition, Log, SyncMode};
+pub use commit::{Committer, Condition, Log, Pace, SyncMode};
 pub use handover::{Handover, HandoverConfig};
 pub use inflate::Encoding;
 pub use inlet::{Inlet, Refusal};

@@ -64,7 +64,7 @@ pub fn replay(
         failed: None,
     };
     let replayed = journal.replay(from, &mut |position, record| {
-        reader.visit(position, &record)
+        reader.visit(position, &record);
     })?;
     reader.flush();
     if let Some(error) = reader.failed {

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crossbeam_queue::ArrayQueue;
@@ -28,6 +29,8 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Mailbox {
     outcomes: ArrayQueue<(u32, Outcome)>,
+    /// Whether something was put in since the last ring. Only the committer touches it.
+    unannounced: AtomicBool,
     bell: Notify,
 }
 
@@ -36,6 +39,7 @@ impl Mailbox {
     pub fn new(items_max: usize) -> Self {
         Self {
             outcomes: ArrayQueue::new(items_max.max(1)),
+            unannounced: AtomicBool::new(false),
             bell: Notify::new(),
         }
     }
@@ -44,11 +48,14 @@ impl Mailbox {
     pub(crate) fn put(&self, slot: u32, outcome: Outcome) {
         let full = self.outcomes.push((slot, outcome)).is_err();
         debug_assert!(!full, "the hand-over admits no more than fit");
+        self.unannounced.store(true, Ordering::Relaxed);
     }
 
-    /// Wakes the shard.
+    /// Wakes the shard if there is anything for it.
     pub(crate) fn ring(&self) {
-        self.bell.notify_one();
+        if self.unannounced.swap(false, Ordering::Relaxed) {
+            self.bell.notify_one();
+        }
     }
 
     #[cfg(test)]

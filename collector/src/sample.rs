@@ -13,10 +13,12 @@ pub struct Sampler {
 impl Sampler {
     /// Returns the sampler that keeps the share `rate` of all traces, 0 to 1; `None` outside.
     pub fn new(rate: f32) -> Option<Self> {
-        // Zipkin multiplies in 32-bit floats; in 64 bits the boundary would lie elsewhere.
-        (0.0..=1.0).contains(&rate).then(|| Self {
-            boundary: (i64::MAX as f32 * rate) as i64,
-        })
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "Zipkin multiplies in 32-bit floats; in 64 bits the boundary lies elsewhere"
+        )]
+        let boundary = (i64::MAX as f32 * rate) as i64;
+        (0.0..=1.0).contains(&rate).then_some(Self { boundary })
     }
 
     /// Returns the sampler with this boundary, as the journal kept it.
@@ -32,7 +34,12 @@ impl Sampler {
     /// Returns whether the span stays.
     pub fn keeps(self, span: &SpanRecord) -> bool {
         // The absolute value of the least integer does not exist; it counts as the greatest.
-        let distance = (span.trace_id.low as i64).checked_abs().unwrap_or(i64::MAX);
+        let distance = span
+            .trace_id
+            .low
+            .cast_signed()
+            .checked_abs()
+            .unwrap_or(i64::MAX);
         span.debug || distance <= self.boundary
     }
 

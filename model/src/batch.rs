@@ -172,6 +172,27 @@ impl SpanBatch {
         self.ipv6.clear();
     }
 
+    /// Returns the spans in vectors of just their size, and empties this batch, which keeps its
+    /// memory for another body unless that was an unusually large one.
+    #[must_use = "the spans are no longer in the batch"]
+    pub fn take_exact(&mut self) -> Self {
+        /// Bytes of spans beyond which memory is given back.
+        const KEEP_BYTES_MAX: usize = 4 << 20;
+        let taken = Self {
+            body: std::mem::take(&mut self.body),
+            extra: self.extra.as_slice().into(),
+            spans: self.spans.as_slice().into(),
+            tags: self.tags.as_slice().into(),
+            annotations: self.annotations.as_slice().into(),
+            ipv6: self.ipv6.as_slice().into(),
+        };
+        if self.memory_bytes() > KEEP_BYTES_MAX {
+            *self = Self::default();
+        }
+        self.clear();
+        taken
+    }
+
     /// Returns the bytes of a text of this batch; empty when it does not belong here.
     #[inline]
     pub fn bytes(&self, text: Text) -> &[u8] {

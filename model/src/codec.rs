@@ -27,6 +27,15 @@ pub enum DecodeError {
     /// The bytes are not what they claim to be, or a field is not what the format allows.
     #[error("{0}")]
     Malformed(String),
+    /// The first bytes are not those of any list, or the list is one of JSON v1. Zipkin finds out
+    /// before it decodes, and counts such a message once instead of twice.
+    #[error("Expected a {expected} encoded list{}\n", but(*.received))]
+    NotAList {
+        /// The format asked for.
+        expected: &'static str,
+        /// The format found, if it is a known one.
+        received: Option<&'static str>,
+    },
     /// The body is beyond one of the [`Bounds`].
     #[error("{what} exceeds {max}")]
     TooLarge {
@@ -35,6 +44,10 @@ pub enum DecodeError {
         /// The bound.
         max: usize,
     },
+}
+
+fn but(received: Option<&'static str>) -> String {
+    received.map_or_else(String::new, |format| format!(", but received: {format}"))
 }
 
 /// A format that spans arrive in. The numbers are stored in the journal: never reuse one.
@@ -112,10 +125,10 @@ fn check_body(format: Format, body: &[u8], bounds: &Bounds) -> Result<(), Decode
     if is_list {
         Ok(())
     } else {
-        let name = format.name();
-        Err(DecodeError::Malformed(format!(
-            "Expected a {name} encoded list\n"
-        )))
+        Err(DecodeError::NotAList {
+            expected: format.name(),
+            received: None,
+        })
     }
 }
 

@@ -2,8 +2,6 @@
 
 mod prometheus;
 
-use std::fmt::Debug;
-
 use http::StatusCode;
 use speargun_collector::Transport;
 use speargun_collector::ledger::Count;
@@ -78,15 +76,15 @@ pub(crate) fn metrics(app: &App) -> Reply {
 
 /// Zipkin's figures are floating-point numbers.
 fn number(value: u64) -> Json {
-    Json::raw(Floating(value as f64))
+    Json::raw(&Floating(value))
 }
 
-struct Floating(f64);
+/// A count in the form of a floating-point number.
+struct Floating(u64);
 
 impl std::fmt::Display for Floating {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The other form would leave out the fraction of a whole number.
-        Debug::fmt(&self.0, f)
+        write!(f, "{}.0", self.0)
     }
 }
 

@@ -30,7 +30,7 @@ impl Json {
     }
 
     /// Returns a value that prints as JSON by itself.
-    pub(crate) fn raw(value: impl ToString) -> Self {
+    pub(crate) fn raw(value: &impl ToString) -> Self {
         Self::Raw(value.to_string())
     }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn objects_are_indented() {
-        let inner = Json::object([("b", Json::text("x\"\n\u{1}")), ("c", Json::raw(1.5))]);
+        let inner = Json::object([("b", Json::text("x\"\n\u{1}")), ("c", Json::raw(&1.5))]);
         assert_eq!(
             Json::object([("a", inner)]).print(),
             "{\n  \"a\" : {\n    \"b\" : \"x\\\"\\n\\u0001\",\n    \"c\" : 1.5\n  }\n}"

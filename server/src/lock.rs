@@ -30,7 +30,7 @@ impl FolderLock {
             Err(Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
                 // The pid is a courtesy; without it the message still says what is wrong.
-                let _ = (&mut file).take(32).read_to_string(&mut holder);
+                let _read = (&mut file).take(32).read_to_string(&mut holder);
                 bail!(
                     "the data folder {} is in use by process {}",
                     folder.display(),

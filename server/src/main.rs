@@ -4,8 +4,7 @@
 //! # Layout
 //!
 //! - [`settings`]: what the operator decides.
-//! - [`wiring`]: which parts there are, how they start and end; the only place that names an
-//! engine.
+//! - [`wiring`]: which parts there are, how they start and end; only it names an engine.
 //! - [`front`]: sockets, HTTP, routes.
 //! - [`queries`], [`admin`], [`page`]: what the routes answer.
 //! - [`lock`]: one process a data folder.
@@ -84,7 +83,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell that even this could not be said.
-            let _ = writeln!(std::io::stderr(), "speargun: {error:#}");
+            let _said = writeln!(std::io::stderr(), "speargun: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -44,7 +44,7 @@ impl Page {
     }
 
     /// Returns whether a path is the page's; the API below it is not.
-    pub(crate) fn owns(&self, path: &str) -> bool {
+    pub(crate) fn owns(path: &str) -> bool {
         matches!(path, "/" | "/zipkin" | "/favicon.ico")
             || (path.starts_with("/zipkin/") && !path.starts_with("/zipkin/api/"))
     }
@@ -118,15 +118,15 @@ fn fnv(bytes: &[u8]) -> u64 {
 
 fn config(settings: &PageSettings, search_enabled: bool) -> String {
     let dependency = Json::object([
-        ("enabled", Json::raw(settings.dependency_enabled)),
-        ("lowErrorRate", Json::raw(settings.low_error_rate)),
-        ("highErrorRate", Json::raw(settings.high_error_rate)),
+        ("enabled", Json::raw(&settings.dependency_enabled)),
+        ("lowErrorRate", Json::raw(&settings.low_error_rate)),
+        ("highErrorRate", Json::raw(&settings.high_error_rate)),
     ]);
     Json::object([
         ("environment", Json::text(settings.environment.as_str())),
-        ("queryLimit", Json::raw(settings.query_limit)),
-        ("defaultLookback", Json::raw(settings.default_lookback_ms)),
-        ("searchEnabled", Json::raw(search_enabled)),
+        ("queryLimit", Json::raw(&settings.query_limit)),
+        ("defaultLookback", Json::raw(&settings.default_lookback_ms)),
+        ("searchEnabled", Json::raw(&search_enabled)),
         ("logsUrl", Json::text_or_null(&settings.logs_url)),
         ("supportUrl", Json::text_or_null(&settings.support_url)),
         (

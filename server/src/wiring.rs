@@ -14,17 +14,17 @@ use speargun_collector::handover::{Budget, HandoverConfig};
 use speargun_collector::inlet::Shared;
 use speargun_collector::receive::body::BodyBounds;
 use speargun_collector::receive::http::Limits;
-use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox};
+use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace};
 use speargun_journal::Journal;
 use speargun_model::batch::Bounds;
-use speargun_storage::WriteError;
+use speargun_storage::{SpanReader, WriteError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::app::App;
 use crate::front::accept;
 use crate::front::cors::Origins;
-use crate::front::shard::Shard;
+use crate::front::shard::{Accepted, Shard};
 use crate::page::Page;
 use crate::queries::{Queries, QueryLimits};
 use crate::settings::{Engine, Settings};
@@ -53,15 +53,18 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(backend.run(listener))
+    let ended = runtime.block_on(backend.run(listener));
+    // What did not end within the deadline does not hold up the process either.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Everything that was started.
 struct Backend {
     app: Arc<App>,
     committer: JoinHandle<Result<(), WriteError>>,
-    shards: Vec<JoinHandle<std::io::Result<()>>>,
-    doors: Vec<mpsc::Sender<crate::front::shard::Accepted>>,
+    shards: Vec<ShardThread>,
+    doors: Doors,
     ending: watch::Sender<bool>,
     /// Held to the end, so that no other process takes the folder before all is written.
     _lock: Option<crate::lock::FolderLock>,
@@ -88,6 +91,7 @@ impl Backend {
             ledger: Arc::clone(&ledger),
             condition: Arc::clone(&condition),
             position: store.position,
+            pace: Pace::default(),
         };
         let committer = std::thread::Builder::new()
             .name("committer".to_owned())
@@ -98,25 +102,11 @@ impl Backend {
             sampler: settings.sampler,
             bounds,
         };
-        let query_limits = QueryLimits {
-            threads: limits.query_threads,
-            waiting_max: limits.query_queue,
-            timeout: settings.query.timeout,
-        };
         let app = Arc::new(App {
             origins: Origins::new(&settings.query.allowed_origins),
             page: Page::new(&settings.page, settings.query.search),
-            queries: Queries::start(
-                query_limits,
-                &engine::answer(&settings.query, &store.reader),
-            )?,
-            limits: Limits {
-                bodies: BodyBounds {
-                    bytes_max: limits.body_bytes_max,
-                    together: Budget::new(limits.bodies_bytes),
-                },
-                read_timeout: BODY_WITHIN,
-            },
+            queries: queries(&settings, &store.reader)?,
+            limits: body_limits(&settings),
             ledger,
             handover,
             condition,
@@ -125,22 +115,8 @@ impl Backend {
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             settings,
         });
-        let (ending, _) = watch::channel(false);
-        let mut shards = Vec::new();
-        let mut doors = Vec::new();
-        for (number, mailbox) in (0..).zip(mailboxes) {
-            let (door, accepted) = mpsc::channel(ACCEPTED_MAX);
-            doors.push(door);
-            let shard = Shard {
-                number,
-                app: Arc::clone(&app),
-                shared: shared.clone(),
-                mailbox,
-                accepted,
-                ending: ending.subscribe(),
-            };
-            shards.push(shard.start()?);
-        }
+        let (ending, ends) = watch::channel(false);
+        let (shards, doors) = start_shards(&app, &shared, (mailboxes, ends))?;
         Ok(Self {
             app,
             committer,
@@ -182,6 +158,52 @@ impl Backend {
         }
         tracing::info!("ended");
         Ok(())
+    }
+}
+
+type Doors = Vec<mpsc::Sender<Accepted>>;
+type ShardThread = JoinHandle<std::io::Result<()>>;
+
+/// Starts a shard for each mailbox; connections go in by the doors.
+fn start_shards(
+    app: &Arc<App>,
+    ways_in: &Shared,
+    (mailboxes, ending): (Vec<Arc<Mailbox>>, watch::Receiver<bool>),
+) -> std::io::Result<(Vec<ShardThread>, Doors)> {
+    let mut threads = Vec::new();
+    let mut doors = Vec::new();
+    for (number, mailbox) in (0..).zip(mailboxes) {
+        let (door, accepted) = mpsc::channel(ACCEPTED_MAX);
+        doors.push(door);
+        let shard = Shard {
+            number,
+            app: Arc::clone(app),
+            shared: ways_in.clone(),
+            mailbox,
+            accepted,
+            ending: ending.clone(),
+        };
+        threads.push(shard.start()?);
+    }
+    Ok((threads, doors))
+}
+
+fn queries(settings: &Settings, reader: &Arc<dyn SpanReader>) -> std::io::Result<Queries> {
+    let limits = QueryLimits {
+        threads: settings.limits.query_threads,
+        waiting_max: settings.limits.query_queue,
+        timeout: settings.query.timeout,
+    };
+    Queries::start(limits, &engine::answer(&settings.query, reader))
+}
+
+fn body_limits(settings: &Settings) -> Limits {
+    Limits {
+        bodies: BodyBounds {
+            bytes_max: settings.limits.body_bytes_max,
+            together: Budget::new(settings.limits.bodies_bytes),
+        },
+        read_timeout: BODY_WITHIN,
     }
 }
 

@@ -96,6 +96,7 @@ impl Bench {
                 ledger: Arc::new(Ledger::new(1)),
                 condition: Arc::default(),
                 position: 0,
+                pace: Pace::default(),
             },
             log,
             engine,
@@ -217,4 +218,26 @@ fn closing_writes_what_waits_and_closes_the_engine() {
     bench.committer.run().unwrap();
     assert_eq!(ledger.sum(Transport::Http, Count::Stored), 2);
     assert!(*bench.engine.closed.lock().unwrap());
+}
+
+#[test]
+fn only_a_group_smaller_than_the_one_before_waits_a_fraction_of_a_sync() {
+    let mut pace = Pace::default();
+    assert_eq!(pace.linger(1, 0), None, "nothing is known yet");
+    for _ in 0..100 {
+        pace.synced(Duration::from_millis(2));
+    }
+    pace.last_group = 16;
+    let wait = pace.linger(3, 100).unwrap();
+    assert!((Duration::from_micros(450)..=Duration::from_micros(500)).contains(&wait));
+    assert_eq!(pace.linger(16, 100), None, "as many as before");
+    assert_eq!(pace.linger(3, LINGER_BELOW_BYTES), None, "worth a sync");
+    for _ in 0..100 {
+        pace.synced(Duration::from_secs(1));
+    }
+    assert_eq!(pace.linger(3, 100), Some(LINGER_MAX));
+    for _ in 0..100 {
+        pace.synced(Duration::ZERO);
+    }
+    assert_eq!(pace.linger(3, 100), None, "a wait that saves nothing");
 }

@@ -44,7 +44,7 @@ fn sums<const N: usize>(inlet: &Inlet, counts: [Count; N]) -> [u64; N] {
 #[test]
 fn a_list_is_counted_and_handed_over_with_the_body_as_it_came() {
     let inlet = inlet(1.0, 4);
-    let wait = inlet.admit(json(TWO)).unwrap();
+    let wait = inlet.admit(&json(TWO)).unwrap();
     assert!(wait.is_some());
     let parcel = inlet.shared.handover.pop().unwrap();
     assert_eq!(parcel.record.body, TWO);
@@ -62,7 +62,7 @@ fn a_list_is_counted_and_handed_over_with_the_body_as_it_came() {
 fn empty_lists_are_messages_without_bytes() {
     let inlet = inlet(1.0, 4);
     for body in ["", "[]"] {
-        assert!(inlet.admit(json(body)).unwrap().is_none());
+        assert!(inlet.admit(&json(body)).unwrap().is_none());
     }
     assert_eq!(sums(&inlet, [Count::Messages, Count::Bytes]), [2, 0]);
     assert_eq!(inlet.shared.handover.used(), (0, 0));
@@ -72,7 +72,7 @@ fn empty_lists_are_messages_without_bytes() {
 fn failures_count_as_zipkin_counts_them() {
     let dropped = |message: Message, transport| {
         let inlet = inlet(1.0, 4);
-        inlet.admit(message).unwrap_err();
+        inlet.admit(&message).unwrap_err();
         let ledger = &inlet.shared.ledger;
         assert_eq!(ledger.sum(transport, Count::Messages), 1);
         assert_eq!(ledger.sum(transport, Count::Received), 0);
@@ -89,7 +89,7 @@ fn failures_count_as_zipkin_counts_them() {
 #[test]
 fn a_body_that_unpacks_beyond_its_bound_is_too_large() {
     let bomb = zstd::bulk::compress(&[b'['; 4097], 3).unwrap();
-    let refusal = inlet(1.0, 4).admit(message(Transport::Http, Encoding::Zstd, &bomb));
+    let refusal = inlet(1.0, 4).admit(&message(Transport::Http, Encoding::Zstd, &bomb));
     assert_eq!(
         refusal.unwrap_err(),
         Refusal::TooLarge("decompressed body exceeds 4096 bytes".into())
@@ -99,7 +99,7 @@ fn a_body_that_unpacks_beyond_its_bound_is_too_large() {
 #[test]
 fn a_body_of_which_nothing_stays_is_accepted_and_not_handed_over() {
     let inlet = inlet(0.0, 4);
-    assert!(inlet.admit(json(TWO)).unwrap().is_none());
+    assert!(inlet.admit(&json(TWO)).unwrap().is_none());
     assert_eq!(sums(&inlet, [Count::Received, Count::SampledOut]), [2, 2]);
     assert_eq!(inlet.shared.handover.used(), (0, 0));
     assert_eq!(inlet.shared.ledger.held(Transport::Http), 0);
@@ -108,7 +108,7 @@ fn a_body_of_which_nothing_stays_is_accepted_and_not_handed_over() {
 #[test]
 fn only_what_stays_is_handed_over() {
     let inlet = inlet(0.5, 4);
-    let _wait = inlet.admit(json(TWO)).unwrap();
+    let _wait = inlet.admit(&json(TWO)).unwrap();
     assert_eq!(inlet.shared.handover.pop().unwrap().batch.spans.len(), 1);
     assert_eq!(sums(&inlet, [Count::Received, Count::SampledOut]), [2, 1]);
     assert_eq!(inlet.shared.ledger.held(Transport::Http), 1);
@@ -117,8 +117,8 @@ fn only_what_stays_is_handed_over() {
 #[test]
 fn a_full_queue_refuses_and_the_ledger_balances() {
     let inlet = inlet(1.0, 1);
-    let _wait = inlet.admit(json(TWO)).unwrap();
-    let refused = inlet.admit(json(TWO)).unwrap_err();
+    let _wait = inlet.admit(&json(TWO)).unwrap();
+    let refused = inlet.admit(&json(TWO)).unwrap_err();
     assert_eq!(refused, Refusal::Unstored(Reason::Busy));
     let [received, busy] = sums(&inlet, [Count::Received, Count::Refused(Reason::Busy)]);
     assert_eq!((received, busy), (4, 2));

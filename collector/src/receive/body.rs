@@ -1,7 +1,7 @@
 //! The body of a request in one piece, with a cap for itself and one for all bodies being read.
 //! Memory grows with the bytes that came, never with what a header promises.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -27,11 +27,11 @@ pub struct BodyBounds {
     pub together: Budget,
 }
 
-/// A smaller body is copied out of the connection's read buffer, which it would otherwise keep
-/// alive as long as its spans.
-const COPY_BELOW: usize = 16 << 10;
+/// The first room made for a body that comes in pieces; a header alone gets no more.
+const FIRST_ROOM: usize = 256 << 10;
 
-/// Reads the body.
+/// Reads the body. It is always copied out of the connection's read buffer, which it would
+/// otherwise keep alive as long as its spans.
 pub async fn read<B>(mut body: B, bounds: &BodyBounds) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -43,34 +43,19 @@ where
         budget: &bounds.together,
         bytes: 0,
     };
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+    let mut all = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
             continue;
         };
         taken.add(data.len(), bounds.bytes_max)?;
-        if first.is_empty() {
-            if body.is_end_stream() {
-                return Ok(if data.len() < COPY_BELOW {
-                    Bytes::copy_from_slice(&data)
-                } else {
-                    data
-                });
-            }
-            first = data;
-            continue;
-        }
         if all.is_empty() {
-            all.reserve(first.len() + data.len());
-            all.extend_from_slice(&first);
+            let promised = data.len() as u64 + body.size_hint().lower();
+            all.reserve_exact(promised.min(FIRST_ROOM as u64) as usize);
         }
         all.extend_from_slice(&data);
     }
-    if all.is_empty() {
-        return Ok(Bytes::copy_from_slice(&first));
-    }
-    Ok(all.freeze())
+    Ok(all.into())
 }
 
 /// What one body took of the budget; given back when the body is read or given up.

@@ -38,9 +38,10 @@ pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Resul
         return Ok(());
     }
     if VERSION_1.find(body).is_some() {
-        return Err(DecodeError::Malformed(
-            "Expected a JSON_V2 encoded list, but received: JSON_V1\n".into(),
-        ));
+        return Err(DecodeError::NotAList {
+            expected: "JSON_V2",
+            received: Some("JSON_V1"),
+        });
     }
     let mut cursor = Cursor::new(body, out, bounds.depth_max);
     read_list(&mut cursor, bounds.spans_max).map_err(|fault| fault::explain(fault, body))?;

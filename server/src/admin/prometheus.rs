@@ -185,7 +185,7 @@ impl Exposition {
             }
             series.push('}');
         }
-        self.line(format_args!("{series} {}", Floating(value as f64)));
+        self.line(format_args!("{series} {}", Floating(value)));
     }
 
     fn line(&mut self, line: impl Display) {

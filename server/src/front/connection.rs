@@ -42,8 +42,16 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThre
 }
 
 /// Serves a connection until either side ends it.
-pub(crate) async fn serve(stream: TcpStream, service: Rc<Service>, ending: watch::Receiver<bool>) {
-    let begins = tokio::time::timeout(HEAD_TIMEOUT, begins_http2(&stream)).await;
+pub(crate) async fn serve(
+    stream: TcpStream,
+    service: Rc<Service>,
+    mut ending: watch::Receiver<bool>,
+) {
+    let begins = tokio::select! {
+        begins = tokio::time::timeout(HEAD_TIMEOUT, begins_http2(&stream)) => begins,
+        // A client that has not said anything yet is not waited for.
+        _ = ending.wait_for(|ending| *ending) => return,
+    };
     let Ok(Ok(http2)) = begins else {
         return;
     };

@@ -16,6 +16,7 @@ use super::reply::{self, Reply};
 use super::{cors, path};
 use crate::admin;
 use crate::app::App;
+use crate::page::Page;
 
 /// What the requests of one shard share.
 #[derive(Debug)]
@@ -230,7 +231,7 @@ impl App {
                 Method::GET | Method::POST => admin::prometheus(self),
                 _ => reply::method_not_allowed(),
             },
-            _ if self.settings.page.enabled && self.page.owns(path) => self.page.serve(head, path),
+            _ if self.settings.page.enabled && Page::owns(path) => self.page.serve(head, path),
             _ if get && self.settings.query.enabled => {
                 let path = path::of_api(path, head.uri.path());
                 self.queries.answer(&path, head.uri.query(), headers).await

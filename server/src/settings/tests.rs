@@ -1,5 +1,6 @@
 //! Which source wins, and that every wrong value stops the start with its name.
 
+use super::table::TABLE;
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Sources {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use speargun_collector::replay;
+use speargun_collector::{SyncMode, replay};
 use speargun_journal::Journal;
 use speargun_memory::MemoryStore;
 use speargun_model::batch::Bounds;
@@ -101,8 +101,7 @@ fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
     Ok(Store {
         writer: Arc::clone(&store) as Arc<dyn SpanWriter>,
         reader: store,
-        // Also without syncs: what is in the journal outlives the process.
-        journal: Some(journal),
+        journal: (settings.sync != SyncMode::Off).then_some(journal),
         position: summary.end,
         lock: Some(lock),
         figures: Figures(Box::new(move || segment_figures(&figures.stats()))),

@@ -452,7 +452,8 @@ fn escapes_are_read_and_written_as_zipkin_does() {
 #[test]
 fn bytes_that_are_not_utf8_become_replacement_characters() {
     let body = b"[{\"traceId\":\"1\",\"id\":\"1\",\"name\":\"A\xff\",\
-        \"annotations\":[{\"timestamp\":1,\"value\":\"\xc3\"}],\"tags\":{\"\xf0\x9f\":\"\\n\xe2\x82\"}}]";
+        \"annotations\":[{\"timestamp\":1,\"value\":\"\xc3\"}],\
+        \"tags\":{\"\xf0\x9f\":\"\\n\xe2\x82\"}}]";
     assert_eq!(
         answer(body),
         "[{\"traceId\":\"0000000000000001\",\"id\":\"0000000000000001\",\"name\":\"a\u{fffd}\",\
