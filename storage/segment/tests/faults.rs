@@ -236,6 +236,25 @@ fn a_full_disk_is_reported_and_recovered_from() {
     store.close().unwrap();
 }
 
+/// Returns the length of the segment that all segments of the disk make when merged.
+fn merged_bytes(disk: &SimulatedDisk) -> u64 {
+    let copy = SimulatedDisk::new();
+    for path in disk.list("/segments".as_ref()).unwrap() {
+        copy.put(&path, disk.content(&path).unwrap());
+    }
+    let config = Config {
+        merge_rows: 1 << 20,
+        ..config()
+    };
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let store = SegmentStore::open(config, Arc::new(copy), clock).unwrap();
+    store.compact().unwrap();
+    let stats = store.stats();
+    assert_eq!(stats.segments, 1);
+    store.close().unwrap();
+    stats.segment_bytes
+}
+
 #[test]
 fn a_full_disk_stops_merges_and_nothing_else() {
     let journal = journal(10);
@@ -251,14 +270,17 @@ fn a_full_disk_stops_merges_and_nothing_else() {
     let store = with(1);
     feed(&store, &journal, || true);
     store.close().unwrap();
-    for room in [0, 30, 3000] {
-        disk.set_capacity(Some(used(&disk) + room));
+    let before = used(&disk);
+    // With the last the merged segment fits, and the manifest beside it does not.
+    for room in [0, 30, merged_bytes(&disk) + 10] {
+        disk.set_capacity(Some(before + room));
         let store = with(1 << 20);
         assert!(store.compact().is_err(), "room {room}");
         store.check().unwrap();
         assert_eq!(store.stats().segments, GROUPS);
         assert_holds(&store, &journal, GROUPS);
         store.close().unwrap();
+        assert_eq!(used(&disk), before, "room {room}");
     }
     disk.set_capacity(None);
     let store = with(1 << 20);
