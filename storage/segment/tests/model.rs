@@ -196,6 +196,49 @@ fn readers_miss_nothing_while_spans_move() {
 }
 
 #[test]
+fn bytes_beyond_the_limit_go_oldest_first() {
+    let mut random = Random::seeded(77);
+    let limit = 12_000;
+    let config = Config {
+        merge_rows: 1,
+        retention_age_ms: None,
+        retention_bytes: Some(limit),
+        seal_age_ms: u64::MAX,
+        ..Config::new("/segments")
+    };
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let store = SegmentStore::open(config, Arc::new(SimulatedDisk::new()), clock).unwrap();
+    let mut groups = Vec::new();
+    for end in 1..=20 {
+        let mut group = vec![
+            batch(&mut random, Times::Near),
+            batch(&mut random, Times::Near),
+        ];
+        group.push(Arc::new(batch_of(&[span(1, end)])));
+        store.write(&group, Position(end)).unwrap();
+        store.seal().unwrap();
+        store.compact().unwrap();
+        groups.push(group);
+        let stats = store.stats();
+        assert!(stats.segment_bytes <= limit, "{stats:?}");
+        assert_eq!(stats.segments + stats.expired_segments, end);
+        let model = MemoryStore::new(&speargun_memory::Config::default());
+        for group in groups.iter().skip(stats.expired_segments as usize) {
+            model.write(group, Position(0)).unwrap();
+        }
+        let how = (Times::Near, stats.segments == 1);
+        assert_agree(&model, &*store, &mut random, how);
+        assert_eq!(store.durable_position(), Position(end));
+    }
+    let stats = store.stats();
+    assert!(
+        stats.expired_segments > 5 && stats.segments > 1,
+        "{stats:?}"
+    );
+    store.close().unwrap();
+}
+
+#[test]
 fn random_actions_are_answered_like_the_model() {
     for seed in 0..SEEDS {
         println!("seed {seed}");
