@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 
 use crate::dictionary::Meta;
 use crate::error::{Corrupt, SegmentError};
-use crate::format::CHUNK_VALUES;
+use crate::format::{CHUNK_VALUES, Directory, SectionKind};
 use crate::page::{ColumnCursor, Page, Value};
 use crate::page_encode::Stream;
 use crate::planes::{Planes, unzigzag};
@@ -18,6 +18,8 @@ struct Translation {
     addresses: Vec<u32>,
     /// New column of each old one; `None` when the merged segment has no room for the key.
     columns: Vec<Option<u32>>,
+    /// Chunks of each old column's dictionary, as indexes of sections.
+    sections: Vec<Vec<usize>>,
     /// New codes of each old column's dictionary.
     values: Vec<Vec<u32>>,
     /// New shape of each new operation and old shape met; `None` when there is no room.
@@ -77,9 +79,10 @@ fn translate(rows: &mut Rows, segment: &Segment, meta: &Meta) -> Result<Translat
     columns.extend(meta.keys.iter().map(|key| rows.key_column(key)));
     let directory = segment.directory()?;
     let mut values = Vec::with_capacity(columns.len());
-    for (old, new) in columns.iter().enumerate() {
+    let sections = value_sections(&directory, columns.len());
+    for (new, sections) in columns.iter().zip(&sections) {
         let mut codes = Vec::new();
-        for section in Segment::value_sections(&directory, old as u32) {
+        for &section in sections {
             let chunk = segment.values(section)?;
             if let Some(new) = new {
                 codes.extend(
@@ -95,9 +98,23 @@ fn translate(rows: &mut Rows, segment: &Segment, meta: &Meta) -> Result<Translat
         operations,
         addresses,
         columns,
+        sections,
         values,
         shapes: HashMap::default(),
     })
+}
+
+/// Returns the chunks of all columns' dictionaries, as indexes of sections.
+fn value_sections(directory: &Directory, columns: usize) -> Vec<Vec<usize>> {
+    let mut sections = vec![vec![]; columns];
+    for (index, section) in directory.sections.iter().enumerate() {
+        if section.kind == SectionKind::Values
+            && let Some(of_column) = sections.get_mut(section.column as usize)
+        {
+            of_column.push(index);
+        }
+    }
+    sections
 }
 
 struct Absorber<'a> {
@@ -296,8 +313,9 @@ impl Absorber<'_> {
     }
 
     fn old_value(&self, column: u32, code: usize) -> Result<Vec<u8>, SegmentError> {
-        let sections = Segment::value_sections(&*self.segment.directory()?, column);
-        let section = sections.get(code / CHUNK_VALUES).copied();
+        let sections = self.translation.sections.get(column as usize);
+        let section = sections.and_then(|sections| sections.get(code / CHUNK_VALUES));
+        let section = section.copied();
         let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
         Ok(self
             .segment

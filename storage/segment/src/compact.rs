@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::encode::{Packer, encode};
 use crate::error::SegmentError;
 use crate::format::Facts;
+use crate::manifest::{Found, Manifest};
 use crate::rows::Rows;
 use crate::seal;
 use crate::segment::Segment;
@@ -139,17 +140,33 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
     };
     let merged = seal::write(shared, &encode(&rows, facts, &mut Packer::new()?))?;
     let count = merged.facts.rows;
-    shared.commit(&Change {
+    let change = Change {
         remove: segments.iter().map(|segment| segment.facts.first).collect(),
-        add: Some(merged),
+        add: Some(merged.clone()),
         sealed: false,
-    })?;
+    };
+    if let Err(error) = shared.commit(&change) {
+        discard(shared, &merged);
+        return Err(error);
+    }
     shared.counters.merges.fetch_add(1, Ordering::Relaxed);
     shared
         .counters
         .merged_rows
         .fetch_add(count, Ordering::Relaxed);
     Ok(())
+}
+
+/// Deletes a merged segment that the manifest was to name and does not: on a full disk it would be
+/// in the way until the next start. Where there is doubt it stays.
+fn discard(shared: &Shared, merged: &Segment) {
+    let named = (merged.facts.first, merged.facts.last);
+    if let Ok(Found::Manifest(manifest)) = Manifest::read(&*shared.disk, &shared.config.dir)
+        && !manifest.segments.contains(&named)
+        && let Err(error) = shared.disk.remove(&merged.path)
+    {
+        tracing::warn!(path = %merged.path.display(), %error, "a file stays until restart");
+    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Manifest {
         Ok(Self::decode(&bytes).unwrap_or_else(Found::Damaged))
     }
 
-    /// Replaces the manifest of a folder. After an error the old one stands.
+    /// Replaces the manifest of a folder. After an error either one may stand.
     pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         write_file(disk, &path(dir), &self.encode())
     }

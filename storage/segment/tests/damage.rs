@@ -272,3 +272,23 @@ fn a_damaged_segment_does_not_keep_others_from_being_merged() {
         "the damaged file stays for whoever can mend it"
     );
 }
+
+#[test]
+fn a_read_that_fails_is_reported_and_the_next_one_answers() {
+    let sound = Sound::new(25, 2);
+    let mut incomplete = 0;
+    for nth in 0..60 {
+        let disk = sound.disk();
+        let store = open_with(&disk, 1);
+        disk.fail_read(nth);
+        let complete = is_complete(&store, &sound.model);
+        let reported = store.stats().corrupt_reads > 0;
+        // Where nothing was to be found, nothing is missing.
+        assert!(complete || reported, "read {nth}");
+        incomplete += usize::from(!complete);
+        disk.forget_faults();
+        assert!(is_complete(&store, &sound.model), "read {nth}");
+        store.close().unwrap();
+    }
+    assert!(incomplete > 10, "{incomplete}");
+}

@@ -125,6 +125,46 @@ fn cut(journal: &[Vec<Arc<SpanBatch>>], nth: u64, seed: u64) {
 }
 
 #[test]
+fn a_power_cut_during_retention_leaves_all_or_nothing() {
+    let journal = journal(12);
+    let rows: usize = journal
+        .iter()
+        .flatten()
+        .map(|batch| batch.spans.len())
+        .sum();
+    let later = START_MS + 8 * 24 * 3_600_000;
+    for nth in 0..20 {
+        let disk = SimulatedDisk::new();
+        let store = open(Arc::new(disk.clone())).unwrap();
+        feed(&store, &journal, || true);
+        store.close().unwrap();
+        let machine = Machine::new(&disk, Some((nth, nth)));
+        let at = |disk: Arc<dyn Disk>| {
+            SegmentStore::open(config(), disk, Arc::new(ManualClock::new(later)))
+        };
+        if let Ok(store) = at(Arc::new(machine.clone())) {
+            store.compact().ok();
+        }
+        let store = open(Arc::new(disk.clone())).unwrap();
+        assert_eq!(store.durable_position().0, GROUPS, "cut at change {nth}");
+        let left = store.stats().segment_rows;
+        assert!(
+            left == 0 || left == rows as u64,
+            "cut at change {nth}: {left}"
+        );
+        store.close().unwrap();
+        let store = at(Arc::new(disk.clone())).unwrap();
+        store.compact().unwrap();
+        assert_eq!(
+            (store.stats().segments, store.durable_position().0),
+            (0, GROUPS)
+        );
+        assert_eq!(disk.list("/segments".as_ref()).unwrap().len(), 1);
+        store.close().unwrap();
+    }
+}
+
+#[test]
 fn a_sync_or_write_that_fails_is_tried_again_and_loses_nothing() {
     let journal = journal(8);
     let counting = SimulatedDisk::new();
@@ -196,6 +236,25 @@ fn a_full_disk_is_reported_and_recovered_from() {
     store.close().unwrap();
 }
 
+/// Returns the length of the segment that all segments of the disk make when merged.
+fn merged_bytes(disk: &SimulatedDisk) -> u64 {
+    let copy = SimulatedDisk::new();
+    for path in disk.list("/segments".as_ref()).unwrap() {
+        copy.put(&path, disk.content(&path).unwrap());
+    }
+    let config = Config {
+        merge_rows: 1 << 20,
+        ..config()
+    };
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let store = SegmentStore::open(config, Arc::new(copy), clock).unwrap();
+    store.compact().unwrap();
+    let stats = store.stats();
+    assert_eq!(stats.segments, 1);
+    store.close().unwrap();
+    stats.segment_bytes
+}
+
 #[test]
 fn a_full_disk_stops_merges_and_nothing_else() {
     let journal = journal(10);
@@ -211,14 +270,17 @@ fn a_full_disk_stops_merges_and_nothing_else() {
     let store = with(1);
     feed(&store, &journal, || true);
     store.close().unwrap();
-    for room in [0, 30, 3000] {
-        disk.set_capacity(Some(used(&disk) + room));
+    let before = used(&disk);
+    // With the last the merged segment fits, and the manifest beside it does not.
+    for room in [0, 30, merged_bytes(&disk) + 10] {
+        disk.set_capacity(Some(before + room));
         let store = with(1 << 20);
         assert!(store.compact().is_err(), "room {room}");
         store.check().unwrap();
         assert_eq!(store.stats().segments, GROUPS);
         assert_holds(&store, &journal, GROUPS);
         store.close().unwrap();
+        assert_eq!(used(&disk), before, "room {room}");
     }
     disk.set_capacity(None);
     let store = with(1 << 20);

@@ -9,20 +9,24 @@ mod agree;
 mod random;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use speargun_memory::MemoryStore;
-use speargun_model::SpanBatch;
+use speargun_model::{SpanBatch, TraceId};
 use speargun_runtime::{Clock, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore};
-use speargun_storage::contract::Random;
 use speargun_storage::contract::random::NAMES;
-use speargun_storage::{IdMode, Position, SpanWriter};
+use speargun_storage::contract::spans::everything;
+use speargun_storage::contract::{Random, batch_of, span};
+use speargun_storage::{IdMode, Position, ReadContext, SpanReader, SpanWriter};
 
-use crate::agree::assert_agree;
+use crate::agree::{assert_agree, trace};
 use crate::random::{START_MS, Times, batch};
 
 const SEEDS: u64 = 24;
 const ACTIONS: u64 = 24;
+/// Spans written while others read.
+const MOVED: u64 = 2000;
 /// Retention whose partitions last a minute. Times move by some seconds or by many minutes, so that
 /// no segment is ever just at its end.
 const AGE_MS: u64 = 128 * 60_000;
@@ -137,6 +141,101 @@ impl Pair {
         assert_agree(&model, &*self.store, &mut self.random, how);
         assert_eq!(self.store.stats().corrupt_reads, 0);
     }
+}
+
+/// Each write adds a span to one trace; readers must find at least what was written before they
+/// asked, each once, while heads become segments and segments are merged.
+#[test]
+fn readers_miss_nothing_while_spans_move() {
+    let config = Config {
+        seal_rows: 7,
+        merge_rows: 400,
+        retention_age_ms: None,
+        ..Config::new("/segments")
+    };
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let store = SegmentStore::open(config, Arc::new(SimulatedDisk::new()), clock).unwrap();
+    let written = AtomicU64::new(0);
+    let read_all = || {
+        let mut answers = 0_u64;
+        loop {
+            let before = written.load(Ordering::SeqCst);
+            let spans = trace(&*store, TraceId { high: 0, low: 1 });
+            let ids: Vec<u64> = spans.iter().map(|span| span.id.0).collect();
+            let expected: Vec<u64> = (1..=ids.len() as u64).collect();
+            assert_eq!(ids, expected, "each once, in order");
+            assert!(ids.len() as u64 >= before, "{} of {before}", ids.len());
+            let found = store
+                .search(&everything(), &ReadContext::default())
+                .unwrap();
+            assert!(found.iter().all(|spans| spans.len() as u64 >= before));
+            answers += 1;
+            if before == MOVED {
+                return answers;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let readers = [scope.spawn(read_all), scope.spawn(read_all)];
+        for id in 1..=MOVED {
+            let batch = Arc::new(batch_of(&[span(1, id)]));
+            store.write(&[batch], Position(id)).unwrap();
+            written.store(id, Ordering::SeqCst);
+            if id % 40 == 0 {
+                store.compact().unwrap();
+            }
+        }
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
+    });
+    let stats = store.stats();
+    assert!(stats.merges > 0 && stats.segments > 0, "{stats:?}");
+    assert_eq!(stats.corrupt_reads, 0);
+    store.close().unwrap();
+}
+
+#[test]
+fn bytes_beyond_the_limit_go_oldest_first() {
+    let mut random = Random::seeded(77);
+    let limit = 12_000;
+    let config = Config {
+        merge_rows: 1,
+        retention_age_ms: None,
+        retention_bytes: Some(limit),
+        seal_age_ms: u64::MAX,
+        ..Config::new("/segments")
+    };
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let store = SegmentStore::open(config, Arc::new(SimulatedDisk::new()), clock).unwrap();
+    let mut groups = Vec::new();
+    for end in 1..=20 {
+        let mut group = vec![
+            batch(&mut random, Times::Near),
+            batch(&mut random, Times::Near),
+        ];
+        group.push(Arc::new(batch_of(&[span(1, end)])));
+        store.write(&group, Position(end)).unwrap();
+        store.seal().unwrap();
+        store.compact().unwrap();
+        groups.push(group);
+        let stats = store.stats();
+        assert!(stats.segment_bytes <= limit, "{stats:?}");
+        assert_eq!(stats.segments + stats.expired_segments, end);
+        let model = MemoryStore::new(&speargun_memory::Config::default());
+        for group in groups.iter().skip(stats.expired_segments as usize) {
+            model.write(group, Position(0)).unwrap();
+        }
+        let how = (Times::Near, stats.segments == 1);
+        assert_agree(&model, &*store, &mut random, how);
+        assert_eq!(store.durable_position(), Position(end));
+    }
+    let stats = store.stats();
+    assert!(
+        stats.expired_segments > 5 && stats.segments > 1,
+        "{stats:?}"
+    );
+    store.close().unwrap();
 }
 
 #[test]
