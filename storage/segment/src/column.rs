@@ -5,8 +5,9 @@ use crate::intern::Interner;
 
 /// Set in a code that numbers a plain value instead of a dictionary entry.
 pub(crate) const PLAIN: u32 = 1 << 31;
-/// Values a column sees before it may turn plain.
-const PLAIN_AFTER: u32 = 1024;
+/// Values in the dictionary of a column before it may turn plain. Readers rely on it: a column with
+/// fewer has no plain values, merged or not.
+pub(crate) const PLAIN_AFTER: u32 = 1024;
 
 /// A column of values.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Names for choosing from: services, span names, remote services, tag values. They come from the
-//! dictionaries of segments and the spans of heads; rows of segments are not read.
+//! dictionaries of segments and the spans of heads; rows of segments are read only for tag values
+//! that are in no dictionary.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,9 +10,11 @@ use speargun_model::span::java_order;
 use speargun_storage::{ReadContext, ReadError};
 
 use crate::bytes::Reader;
+use crate::column::PLAIN_AFTER;
 use crate::dictionary::{Meta, text};
-use crate::error::SegmentError;
-use crate::page::Value;
+use crate::error::{Corrupt, SegmentError};
+use crate::format::CHUNK_VALUES;
+use crate::page::{Page, Value};
 use crate::page_encode::Stream;
 use crate::read::served;
 use crate::rows::{LOOSE, Operation};
@@ -155,6 +158,8 @@ fn add(values: &mut BTreeSet<Vec<u8>>, value: &[u8]) {
     }
 }
 
+/// Adds the values of a key in a segment: those of its dictionary, and what pages hold beside it
+/// where there can be such.
 fn values_of(
     segment: &Segment,
     key: &[u8],
@@ -163,46 +168,83 @@ fn values_of(
     let meta = segment.meta()?;
     let directory = segment.directory()?;
     let column = meta.key_column(key);
+    let (mut numbered, mut repeated) = (0, false);
     if let Some(column) = column {
+        let times = |shape: &Vec<u32>| shape.iter().filter(|&&other| other == column).count();
+        repeated = meta.shapes.iter().any(|shape| times(shape) > 1);
         for section in Segment::value_sections(&directory, column) {
-            segment
-                .values(section)?
-                .iter()
-                .for_each(|value| add(values, value));
+            let chunk = segment.values(section)?;
+            numbered += chunk.len();
+            if !repeated {
+                chunk.iter().for_each(|value| add(values, value));
+            }
         }
     }
     let loose = meta.shapes.iter().any(|shape| shape.as_slice() == [LOOSE]);
-    if column.is_none() && !loose {
+    if !loose && !repeated && numbered <= PLAIN_AFTER as usize {
         return Ok(());
     }
+    let mut codes = BTreeSet::new();
     for index in 0..directory.pages.len() {
         let page = segment.page(index)?;
-        if let Some(view) = column
-            .map(|column| page.column(column))
-            .transpose()?
-            .flatten()
-        {
-            view.each_plain(|value| add(values, value));
-        }
-        let Some(view) = page.column(LOOSE)? else {
-            continue;
-        };
-        let mut tags = view.cursor(0);
-        for shape in page.numbers(Stream::Shape)?.to_vec32() {
-            if meta.shapes.get(shape as usize).map(Vec::as_slice) != Some(&[LOOSE]) {
-                continue;
-            }
-            let Value::Plain(tags) = tags.next() else {
-                continue;
-            };
-            let mut reader = Reader::new(tags);
-            while reader.remaining() > 0 {
-                let (other, value) = (reader.string()?, reader.string()?);
-                if other == key {
-                    add(values, value);
+        if let Some(column) = column {
+            of_rows(&page, &meta, column, |value| match value {
+                Value::Plain(value) => add(values, value),
+                Value::Coded(code) => {
+                    codes.insert(code as usize);
                 }
+            })?;
+        }
+        of_rows(&page, &meta, LOOSE, |tags| {
+            let Value::Plain(tags) = tags else { return };
+            if let Some(value) = last_of(tags, key) {
+                add(values, value);
             }
+        })?;
+    }
+    let sections = column.map(|column| Segment::value_sections(&directory, column));
+    for code in codes {
+        let section = sections.iter().flatten().nth(code / CHUNK_VALUES);
+        let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
+        add(values, segment.values(*section)?.get(code % CHUNK_VALUES));
+    }
+    Ok(())
+}
+
+/// Calls `visit` with the value that each row of a page has in a column: where a key is repeated,
+/// the last one is the span's.
+fn of_rows(
+    page: &Page,
+    meta: &Meta,
+    column: u32,
+    mut visit: impl FnMut(Value<'_>),
+) -> Result<(), SegmentError> {
+    let Some(view) = page.column(column)? else {
+        return Ok(());
+    };
+    let times: Vec<usize> = meta
+        .shapes
+        .iter()
+        .map(|shape| shape.iter().filter(|&&other| other == column).count())
+        .collect();
+    let mut cursor = view.cursor(0);
+    for shape in page.numbers(Stream::Shape)?.to_vec32() {
+        let times = times.get(shape as usize).copied().unwrap_or_default();
+        if let Some(value) = (0..times).map(|_| cursor.next()).last() {
+            visit(value);
         }
     }
     Ok(())
+}
+
+/// Returns the last value of a key in a loose value.
+fn last_of<'t>(tags: &'t [u8], key: &[u8]) -> Option<&'t [u8]> {
+    let mut reader = Reader::new(tags);
+    let mut last = None;
+    while let (Ok(other), Ok(value)) = (reader.string(), reader.string()) {
+        if other == key {
+            last = Some(value);
+        }
+    }
+    last
 }

@@ -50,20 +50,6 @@ impl ColumnView<'_> {
         self.all_plain || self.lengths_present
     }
 
-    /// Calls `visit` with each value that is not in the dictionary.
-    pub(crate) fn each_plain(&self, mut visit: impl FnMut(&[u8])) {
-        let mut start = 0_usize;
-        if self.has_plain() && self.lengths.len() == 0 {
-            // All lengths are zero, which takes no bytes.
-            visit(&[]);
-        }
-        for index in 0..self.lengths.len() {
-            let end = start.saturating_add(self.lengths.get(index) as usize);
-            visit(self.bytes.get(start..end).unwrap_or_default());
-            start = end;
-        }
-    }
-
     /// Returns a cursor that stands before the value of this rank.
     pub(crate) fn cursor(&self, rank: usize) -> ColumnCursor<'_> {
         let mut plain_rank = rank;

@@ -17,9 +17,6 @@ pub(crate) enum Times {
     Wild,
 }
 
-/// Tag keys that may come twice in a span; none of them is listed for autocompletion.
-const REPEATED: [&str; 2] = ["error", "c d"];
-
 /// Returns a batch of random spans.
 pub(crate) fn batch(random: &mut Random, times: Times) -> Arc<SpanBatch> {
     let mut spans = random.spans();
@@ -47,7 +44,7 @@ fn decorate(span: &mut Span, random: &mut Random, times: Times) {
                 .extend((0..many).map(|n| (format!("key {}", n % 25), String::new())));
         }
         2 => {
-            let key = REPEATED[random.below(2) as usize].to_owned();
+            let key = NAMES[random.below(5) as usize].to_owned();
             span.tags.push((key.clone(), "first".into()));
             span.tags
                 .push((key, NAMES[random.below(5) as usize].into()));
@@ -62,7 +59,6 @@ fn decorate(span: &mut Span, random: &mut Random, times: Times) {
             .push((format!("rare {}", random.below(1 << 20)), "\u{ffff}".into())),
         5 => {
             let long = "long ".repeat(random.below(200) as usize);
-            span.tags.retain(|(key, _)| key != NAMES[0]);
             span.tags.push((NAMES[0].into(), long));
         }
         6 => span.tags.push((String::new(), String::new())),
