@@ -6,7 +6,7 @@ use std::collections::HashMap;
 pub mod linker;
 mod span;
 
-pub use linker::{Linker, link_traces};
+pub use linker::{LinkCount, Linker, link_traces};
 pub use span::{LinkEndpoint, LinkSpan, Name};
 
 /// Calls from one service to another.

@@ -72,6 +72,12 @@ impl<N: Copy + Ord + Hash> Linker<N> {
         });
     }
 
+    /// Forgets all calls, keeping the memory for others.
+    pub fn clear(&mut self) {
+        self.places.clear();
+        self.counts.clear();
+    }
+
     /// Returns the counts in the order first seen.
     pub fn counts(&self) -> &[LinkCount<N>] {
         &self.counts

@@ -1,4 +1,5 @@
-//! CPU of the whole process to seal and merge the reference workload, and bytes a span on disk:
+//! CPU of the whole process to seal and merge the reference workload and to answer its links, and
+//! bytes a span on disk:
 //! `cargo run --release -p speargun-segment --example seal -- [SPANS] [SEAL_ROWS]`. Not a test.
 #![expect(
     clippy::cast_precision_loss,
@@ -14,7 +15,7 @@ use speargun_benches::workload::{Format, Traffic, batches};
 use speargun_model::{Bounds, SpanBatch, codec};
 use speargun_runtime::{RealDisk, SystemClock};
 use speargun_segment::{Config, SegmentStore};
-use speargun_storage::{Position, SpanWriter};
+use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter, Window};
 
 fn cpu_ns() -> u64 {
     let now = clock_gettime(ClockId::ProcessCPUTime);
@@ -77,5 +78,18 @@ fn main() {
         stats.segments,
         stats.merged_rows
     );
+    let window = Window {
+        end_ms: 1_760_000_000_000 + 3_600_000,
+        lookback_ms: 7_200_000,
+    };
+    for times in ["first", "second"] {
+        let before = cpu_ns();
+        let links = store.dependencies(window, &ReadContext::default()).unwrap();
+        println!(
+            "{} links: {times} request {} us",
+            links.len(),
+            (cpu_ns() - before) / 1000
+        );
+    }
     store.close().unwrap();
 }

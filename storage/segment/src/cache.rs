@@ -9,6 +9,7 @@ use quick_cache::sync::Cache as QuickCache;
 use crate::dictionary::{Meta, Strings};
 use crate::error::SegmentError;
 use crate::format::Directory;
+use crate::links::LinkSets;
 use crate::page::Page;
 
 /// Names a cached thing: the segment's number in this process, and the thing's in the segment.
@@ -24,6 +25,7 @@ pub(crate) enum Part {
     Directory,
     Meta,
     Highs,
+    Links,
     Page(u32),
     /// Index in the directory's sections.
     Values(u32),
@@ -35,6 +37,7 @@ pub(crate) enum Item {
     Directory(Arc<Directory>),
     Meta(Arc<Meta>),
     Highs(Arc<Vec<u8>>),
+    Links(Arc<LinkSets>),
     Page(Arc<Page>),
     Values(Arc<Strings>),
 }
@@ -52,6 +55,7 @@ impl Weighter<Key, Item> for ByMemory {
             }
             Item::Meta(meta) => meta.memory_bytes(),
             Item::Highs(bytes) => bytes.len(),
+            Item::Links(links) => links.memory_bytes(),
             Item::Page(page) => page.memory_bytes(),
             Item::Values(strings) => strings.memory_bytes(),
         };

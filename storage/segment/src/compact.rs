@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use crate::absorb::absorb;
 use crate::config::Config;
-use crate::encode::{Packer, encode};
+use crate::encode::{LinkSummary, Packer, encode};
 use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::manifest::{Found, Manifest};
@@ -138,7 +138,10 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
         arrived_max_ms: arrived(|f| f.arrived_max_ms).max().unwrap_or_default(),
         ..Facts::default()
     };
-    let merged = seal::write(shared, &encode(&rows, facts, &mut Packer::new()?))?;
+    let merged = seal::write(
+        shared,
+        &encode(&rows, facts, LinkSummary::Made, &mut Packer::new()?),
+    )?;
     let count = merged.facts.rows;
     let change = Change {
         remove: segments.iter().map(|segment| segment.facts.first).collect(),

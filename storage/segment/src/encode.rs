@@ -7,6 +7,7 @@ use crate::format::{
     CHUNK_IDS, CHUNK_VALUES, Directory, Extent, Facts, Footer, HEADER_MAGIC, PAGE_ROWS, PageEntry,
     Section, SectionKind, VERSION, checksum,
 };
+use crate::links::Summary;
 use crate::page_encode::PageEncoder;
 use crate::rows::{Row, Rows};
 
@@ -63,8 +64,22 @@ pub(crate) struct Encoded {
     pub(crate) directory: Directory,
 }
 
+/// Whether a segment gets a summary of its links.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LinkSummary {
+    /// Merged segments, which stay: their rows are not read again for links.
+    Made,
+    /// Sealed heads, which are soon merged: not worth it.
+    Omitted,
+}
+
 /// Encodes the rows. `facts` says what only the caller knows: numbers, journal position, arrival.
-pub(crate) fn encode(rows: &Rows, facts: Facts, packer: &mut Packer) -> Encoded {
+pub(crate) fn encode(
+    rows: &Rows,
+    facts: Facts,
+    links: LinkSummary,
+    packer: &mut Packer,
+) -> Encoded {
     let order = order_by_trace(&rows.rows);
     let mut encoder = Encoder {
         out: Vec::with_capacity(rows.rows.len() * 24 + 4096),
@@ -74,6 +89,7 @@ pub(crate) fn encode(rows: &Rows, facts: Facts, packer: &mut Packer) -> Encoded 
         },
         lows: vec![],
         highs: vec![],
+        links: (links == LinkSummary::Made).then(|| Summary::new(rows)),
         packer,
     };
     encoder.out.extend_from_slice(HEADER_MAGIC);
@@ -83,18 +99,22 @@ pub(crate) fn encode(rows: &Rows, facts: Facts, packer: &mut Packer) -> Encoded 
     encoder.meta(rows);
     encoder.ids();
     encoder.values(rows);
+    if let Some(links) = encoder.links.take() {
+        encoder.section(SectionKind::Links, 0, &links.encode());
+    }
     encoder.finish()
 }
 
-struct Encoder<'p> {
+struct Encoder<'r, 'p> {
     out: Vec<u8>,
     directory: Directory,
     lows: Vec<u64>,
     highs: Vec<u64>,
+    links: Option<Summary<'r>>,
     packer: &'p mut Packer,
 }
 
-impl Encoder<'_> {
+impl Encoder<'_, '_> {
     fn pages(&mut self, rows: &Rows, order: &[u32]) {
         let mut page = PageEncoder::new(rows, self.directory.facts.time_min_us);
         let mut traces = order.chunk_by(|&a, &b| same_trace(&rows.rows, a, b));
@@ -107,6 +127,9 @@ impl Encoder<'_> {
                 self.lows.push(low);
                 self.highs.push(high);
                 page.push_trace(trace, high);
+                if let Some(links) = &mut self.links {
+                    links.push_trace(trace);
+                }
                 in_page += trace.len();
                 if in_page >= PAGE_ROWS {
                     break;

@@ -46,6 +46,9 @@ pub(crate) enum SectionKind {
     Highs = 3,
     /// Values of the dictionary of a column, [`CHUNK_VALUES`] a section.
     Values = 4,
+    /// Links of traces, in merged segments: see [`crate::links`]. Where it is missing, links are
+    /// found from the rows.
+    Links = 5,
 }
 
 impl SectionKind {
@@ -55,6 +58,7 @@ impl SectionKind {
             2 => Ok(Self::Lows),
             3 => Ok(Self::Highs),
             4 => Ok(Self::Values),
+            5 => Ok(Self::Links),
             _ => Err(Corrupt("a section of unknown kind")),
         }
     }

@@ -9,7 +9,7 @@
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
 //! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
-//! - `read`, `search`, `scan`, `names`, `dependencies`: what the query API asks.
+//! - `read`, `search`, `scan`, `names`, `dependencies`, `links`: what the query API asks.
 #![deny(clippy::indexing_slicing)]
 
 mod absorb;
@@ -29,6 +29,7 @@ mod format;
 pub mod fuzzing;
 mod head;
 mod intern;
+mod links;
 mod manifest;
 mod names;
 mod page;

@@ -312,6 +312,11 @@ impl Rows {
         Some(column)
     }
 
+    /// Returns the column of a tag key that some row has.
+    pub(crate) fn find_key(&self, key: &[u8]) -> Option<u32> {
+        self.keys.find(key).map(|code| code + FIXED_COLUMNS)
+    }
+
     fn edge(&self, node: u32, column: u32) -> Option<u32> {
         self.edges.get(&(node, column)).copied()
     }

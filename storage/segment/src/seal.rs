@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::encode::{Encoded, Packer, encode};
+use crate::encode::{Encoded, LinkSummary, Packer, encode};
 use crate::format::Facts;
 use crate::head::Head;
 use crate::manifest::{segment_path, write_file};
@@ -24,7 +24,7 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
         arrived_max_ms: head.arrived_max_ms,
         ..Facts::default()
     };
-    let encoded = encode(&rows, facts, &mut Packer::new()?);
+    let encoded = encode(&rows, facts, LinkSummary::Omitted, &mut Packer::new()?);
     let segment = write(shared, &encoded)?;
     shared.commit(&Change {
         add: Some(segment),

@@ -15,6 +15,7 @@ use crate::format::{
     CHUNK_IDS, CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES, Section,
     SectionKind, VERSION, checksum, u32_le, u64_le,
 };
+use crate::links::LinkSets;
 use crate::page::Page;
 
 /// A segment of the store.
@@ -176,6 +177,29 @@ impl Segment {
             Item::Values(values) => Ok(values),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
+    }
+
+    /// Returns the summary of the segment's links, if it has one.
+    pub(crate) fn links(&self) -> Result<Option<Arc<LinkSets>>, SegmentError> {
+        let directory = self.directory()?;
+        let Ok(section) = Self::section(&directory, SectionKind::Links) else {
+            return Ok(None);
+        };
+        let load = || {
+            let raw = self.raw(&section.extent)?;
+            let services = self.meta()?.services.len();
+            let links = LinkSets::decode(&raw, self.facts.traces as usize, services)?;
+            Ok(Item::Links(Arc::new(links)))
+        };
+        match self.cached(Part::Links, load)? {
+            Item::Links(links) => Ok(Some(links)),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    /// Returns what distinguishes the segment for the life of the process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     fn highs(&self) -> Result<Arc<Vec<u8>>, SegmentError> {

@@ -21,6 +21,7 @@ use speargun_storage::{Position, SpanWriter, WriteError};
 use crate::cache::Cache;
 use crate::compact;
 use crate::config::Config;
+use crate::dependencies::memo::Memos;
 use crate::error::OpenError;
 use crate::head::Head;
 use crate::manifest::Manifest;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) counters: Counters,
+    pub(crate) link_memo: Memos,
     state: Mutex<State>,
     changed: Condvar,
     /// Held by whoever merges and deletes.
@@ -105,6 +107,7 @@ impl SegmentStore {
             clock,
             cache,
             counters: Counters::default(),
+            link_memo: Memos::default(),
             state: Mutex::new(State {
                 head: Head::new(recovered.next_head),
                 sealing: VecDeque::new(),

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use speargun_model::SpanView;
 use speargun_model::link::LinkEndpoint;
+use speargun_storage::Window;
 
-use super::Row;
+use super::{Row, row};
 use crate::bytes::Reader;
 use crate::dictionary::{Meta, endpoint};
 use crate::error::{Corrupt, SegmentError};
-use crate::format::CHUNK_IDS;
+use crate::format::{CHUNK_IDS, Facts};
 use crate::head::Head;
 use crate::intern::Interner;
+use crate::links::{Link, LinkSets};
 use crate::page::{Page, Value};
 use crate::page_encode::Stream;
 use crate::planes::Planes;
@@ -20,7 +22,7 @@ use crate::rows::LOOSE;
 use crate::segment::Segment;
 use crate::store::Shared;
 
-const ERROR: &[u8] = b"error";
+pub(crate) const ERROR: &[u8] = b"error";
 
 /// A source of traces in ascending order of the lower half of their ids.
 pub(super) enum Source<'s> {
@@ -46,15 +48,46 @@ impl Source<'_> {
         }
     }
 
-    /// Appends the rows of the next trace, and goes on behind it.
-    pub(super) fn take(&mut self, shared: &Shared, rows: &mut Vec<Row>, services: &mut Interner) {
+    /// Returns the summary of the source and the numbers of its services, if it is summed.
+    pub(super) fn summary(&self) -> Option<(&LinkSets, &[u32])> {
+        match self {
+            Self::Segment(source) => Some((source.summed.as_deref()?, &source.names)),
+            Self::Head(_) => None,
+        }
+    }
+
+    /// Returns whether the links of the source's traces, as it alone sees them, are summed.
+    pub(super) fn is_summed(&self) -> bool {
+        self.summary().is_some()
+    }
+
+    /// Returns the number of the segment if it is summed.
+    pub(super) fn summed_number(&self) -> Option<u64> {
+        match self {
+            Self::Segment(source) if source.summed.is_some() => Some(source.segment.number()),
+            _ => None,
+        }
+    }
+
+    /// Returns what the summary says of the next trace.
+    pub(super) fn own_links(&self) -> Option<(&[Link], &[u32])> {
+        match self {
+            Self::Segment(source) => {
+                let (links, names) = self.summary()?;
+                Some((links.of(source.next), names))
+            }
+            Self::Head(_) => None,
+        }
+    }
+
+    /// Appends the rows of the next trace.
+    pub(super) fn append(&mut self, shared: &Shared, rows: &mut Vec<Row>, services: &mut Interner) {
         match self {
             Self::Segment(source) => {
                 let segment = source.segment;
-                served(shared, segment, || source.take(rows));
-                self.skip();
+                served(shared, segment, || source.append(rows));
             }
-            Self::Head(source) => source.take(rows, services),
+            Self::Head(source) => source.append(rows, services),
         }
     }
 
@@ -88,13 +121,9 @@ impl<'s> HeadSource<'s> {
         rest.chunk_by(|a, b| a.0 == b.0).next().unwrap_or_default()
     }
 
-    fn take(&mut self, rows: &mut Vec<Row>, services: &mut Interner) {
-        rows.extend(
-            self.next_trace()
-                .iter()
-                .map(|(_, view)| row_of(view, services)),
-        );
-        self.skip();
+    fn append(&self, rows: &mut Vec<Row>, services: &mut Interner) {
+        let views = self.next_trace().iter();
+        rows.extend(views.map(|(_, view)| row_of(view, services)));
     }
 
     fn skip(&mut self) {
@@ -125,7 +154,12 @@ fn row_of(view: &SpanView<'_>, services: &mut Interner) -> Row {
 /// The traces of a segment: ids chunk by chunk, rows page by page where they are asked for.
 pub(super) struct SegmentSource<'s> {
     segment: &'s Segment,
+    /// Whether spans of the segment may lie in the window.
     touched: bool,
+    /// Its links, if all its spans lie in the window and it has a summary.
+    summed: Option<Arc<LinkSets>>,
+    /// The number of each of its services among all.
+    names: Vec<u32>,
     /// What each operation and each local address is to the linker.
     operations: Vec<Row>,
     addresses: Vec<LinkEndpoint<u32>>,
@@ -144,10 +178,17 @@ pub(super) struct SegmentSource<'s> {
 impl<'s> SegmentSource<'s> {
     pub(super) fn new(
         segment: &'s Segment,
-        touched: bool,
+        window: &Window,
         services: &mut Interner,
     ) -> Result<Self, SegmentError> {
         let meta = segment.meta()?;
+        let (touched, whole) = lies_in(&segment.facts, window);
+        let summed = if whole { segment.links()? } else { None };
+        let names = meta
+            .services
+            .iter()
+            .map(|name| services.intern(name))
+            .collect();
         let error = meta.key_column(ERROR);
         let is_error = |shape: &Vec<u32>| error.is_some_and(|error| shape.contains(&error));
         let errors = meta
@@ -157,6 +198,8 @@ impl<'s> SegmentSource<'s> {
         Ok(Self {
             segment,
             touched,
+            summed,
+            names,
             operations: operations(&meta, services),
             addresses: meta.addresses.iter().map(address).collect(),
             errors: errors.collect(),
@@ -192,7 +235,7 @@ impl<'s> SegmentSource<'s> {
         Ok(self.lows.get(self.next % CHUNK_IDS).copied())
     }
 
-    fn take(&mut self, rows: &mut Vec<Row>) -> Result<(), SegmentError> {
+    fn append(&mut self, rows: &mut Vec<Row>) -> Result<(), SegmentError> {
         let (page, trace) = self.segment.page_of(self.next as u32)?;
         if self.page != Some(page) {
             // First, so that a damaged page is met once.
@@ -264,29 +307,31 @@ impl<'s> SegmentSource<'s> {
     }
 }
 
+/// Returns whether some of a segment's spans may lie in the window, and whether all do. A span
+/// without a timestamp counts as time 0.
+fn lies_in(facts: &Facts, window: &Window) -> (bool, bool) {
+    let (least, greatest) = (facts.time_min_us / 1000, facts.time_max_us / 1000);
+    let (start, end) = (window.start_ms(), window.end_ms);
+    let timed = facts.rows > facts.untimed;
+    let touched = timed && greatest >= start && least <= end || facts.untimed > 0 && start == 0;
+    let whole = (!timed || least >= start && greatest <= end) && (facts.untimed == 0 || start == 0);
+    (touched, touched && whole)
+}
+
 /// Returns what each operation is to the linker.
 fn operations(meta: &Meta, services: &mut Interner) -> Vec<Row> {
-    let mut name = |code: u32| {
+    let mut named = |code: u32| {
         let name = meta.services.get(code as usize);
         (!name.is_empty()).then(|| services.intern(name))
     };
-    let rows = meta.operations.iter().map(|operation| Row {
-        id: 0,
-        parent_id: 0,
-        timestamp_us: 0,
-        kind: operation.kind(),
-        shared: operation.shared(),
-        error: false,
-        local: LinkEndpoint {
-            service: name(operation.service),
-            ..LinkEndpoint::default()
-        },
-        remote_service: name(operation.remote),
-    });
+    let rows = meta
+        .operations
+        .iter()
+        .map(|operation| row(*operation, &mut named));
     rows.collect()
 }
 
-fn has_key(tags: &[u8], wanted: &[u8]) -> Result<bool, Corrupt> {
+pub(crate) fn has_key(tags: &[u8], wanted: &[u8]) -> Result<bool, Corrupt> {
     let mut reader = Reader::new(tags);
     while reader.remaining() > 0 {
         if reader.string()? == wanted {
@@ -297,7 +342,7 @@ fn has_key(tags: &[u8], wanted: &[u8]) -> Result<bool, Corrupt> {
     Ok(false)
 }
 
-fn address(key: &[u8]) -> LinkEndpoint<u32> {
+pub(crate) fn address(key: &[u8]) -> LinkEndpoint<u32> {
     let endpoint = endpoint(b"", key, None).unwrap_or_default();
     LinkEndpoint {
         service: None,

@@ -1,0 +1,247 @@
+//! The summary of a merged segment's links: for each trace, as the segment alone sees it, the number
+//! of its set of links. Most traces of a system have one of few sets, so this takes a fraction of a
+//! byte a span. Whoever sums up links over segments mends what traces that span several need.
+//!
+//! ```text
+//! number of sets, then for each its number of links, then for each link parent and child in the
+//! segment's services, calls, errors | planes: the set of each trace
+//! ```
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use speargun_model::link::{LinkEndpoint, Linker};
+use speargun_model::span::java_order;
+
+use crate::bytes::{Reader, Writer};
+use crate::dependencies::{ERROR, Row, address, by_millisecond, has_key};
+use crate::dictionary::text;
+use crate::error::Corrupt;
+use crate::planes::{self, Planes};
+use crate::rows::{LOOSE, Rows};
+
+/// Calls between two services of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Link {
+    pub(crate) parent: u32,
+    pub(crate) child: u32,
+    pub(crate) calls: u64,
+    pub(crate) errors: u64,
+}
+
+/// A summary as read back.
+#[derive(Debug, Default)]
+pub(crate) struct LinkSets {
+    sets: Vec<Vec<Link>>,
+    of_trace: Vec<u32>,
+    /// The links of all traces together.
+    pub(crate) totals: Vec<Link>,
+}
+
+impl LinkSets {
+    /// Reads the summary of a segment with so many traces and services.
+    pub(crate) fn decode(raw: &[u8], traces: usize, services: usize) -> Result<Self, Corrupt> {
+        let mut reader = Reader::new(raw);
+        let mut sets = Vec::with_capacity(reader.count(1)?);
+        for _ in 0..sets.capacity() {
+            let links = reader.count(4)?;
+            let links = (0..links).map(|_| Link::read(&mut reader, services));
+            sets.push(links.collect::<Result<Vec<_>, _>>()?);
+        }
+        let of_trace = Planes::new(reader.take(reader.remaining())?, traces)?.to_vec32();
+        let mut counts = vec![0_u64; sets.len()];
+        for &set in &of_trace {
+            let count = counts.get_mut(set as usize);
+            *count.ok_or(Corrupt("a trace has a set of links that is not there"))? += 1;
+        }
+        let mut totals: HashMap<(u32, u32), (u64, u64), RandomState> = HashMap::default();
+        for (set, count) in sets.iter().zip(counts) {
+            for link in set {
+                let total = totals.entry((link.parent, link.child)).or_default();
+                total.0 = total.0.wrapping_add(link.calls.wrapping_mul(count));
+                total.1 = total.1.wrapping_add(link.errors.wrapping_mul(count));
+            }
+        }
+        let totals = totals
+            .into_iter()
+            .map(|((parent, child), (calls, errors))| Link {
+                parent,
+                child,
+                calls,
+                errors,
+            })
+            .collect();
+        Ok(Self {
+            sets,
+            of_trace,
+            totals,
+        })
+    }
+
+    /// Returns the links of a trace.
+    pub(crate) fn of(&self, trace: usize) -> &[Link] {
+        let set = self.of_trace.get(trace).copied().unwrap_or_default();
+        self.sets
+            .get(set as usize)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let links: usize = self.sets.iter().map(Vec::len).sum();
+        (links + self.totals.len()) * size_of::<Link>()
+            + self.sets.len() * size_of::<Vec<Link>>()
+            + self.of_trace.len() * size_of::<u32>()
+    }
+}
+
+impl Link {
+    fn read(reader: &mut Reader<'_>, services: usize) -> Result<Self, Corrupt> {
+        let link = Self {
+            parent: reader.number32()?,
+            child: reader.number32()?,
+            calls: reader.number()?,
+            errors: reader.number()?,
+        };
+        if link.parent as usize >= services || link.child as usize >= services {
+            return Err(Corrupt("a link names a service that is not there"));
+        }
+        Ok(link)
+    }
+}
+
+/// Makes the summary while the traces of a segment are written one by one.
+#[derive(Debug)]
+pub(crate) struct Summary<'r> {
+    rows: &'r Rows,
+    /// The linker lets the order of names decide between reports that contradict each other, so it
+    /// gets each name's rank; these are the services by rank.
+    by_rank: Vec<u32>,
+    /// What each operation and each address is to the linker.
+    operations: Vec<Row>,
+    addresses: Vec<LinkEndpoint<u32>>,
+    error: Option<u32>,
+    linker: Linker<u32>,
+    trace: Vec<Row>,
+    sets: HashMap<Vec<Link>, u32, RandomState>,
+    of_trace: Vec<u32>,
+}
+
+impl<'r> Summary<'r> {
+    pub(crate) fn new(rows: &'r Rows) -> Self {
+        let names: Vec<String> = rows.services.iter().map(text).collect();
+        let mut by_rank: Vec<u32> = (0..names.len() as u32).collect();
+        let name = |code: u32| names.get(code as usize).map_or("", String::as_str);
+        by_rank.sort_by(|&a, &b| java_order(name(a), name(b)));
+        let mut ranks = vec![0; by_rank.len()];
+        for (rank, &code) in by_rank.iter().enumerate() {
+            if let Some(place) = ranks.get_mut(code as usize) {
+                *place = rank as u32;
+            }
+        }
+        let rank_of = |code: u32| {
+            let rank = ranks.get(code as usize).copied();
+            rank.filter(|_| !name(code).is_empty())
+        };
+        let operations = rows
+            .operations
+            .iter()
+            .map(|operation| crate::dependencies::row(*operation, rank_of))
+            .collect();
+        Self {
+            rows,
+            operations,
+            addresses: rows.addresses.iter().map(address).collect(),
+            error: rows.find_key(ERROR),
+            linker: Linker::default(),
+            trace: vec![],
+            sets: HashMap::default(),
+            of_trace: vec![],
+            by_rank,
+        }
+    }
+
+    /// Adds the next trace: indexes of its rows in order of arrival.
+    pub(crate) fn push_trace(&mut self, trace: &[u32]) {
+        self.trace.clear();
+        for row in trace
+            .iter()
+            .filter_map(|&row| self.rows.rows.get(row as usize))
+        {
+            let Some(&operation) = self.operations.get(row.operation as usize) else {
+                continue;
+            };
+            let address = self
+                .addresses
+                .get(row.local as usize)
+                .copied()
+                .unwrap_or_default();
+            self.trace.push(Row {
+                id: row.id,
+                parent_id: row.parent,
+                timestamp_us: row.timestamp,
+                error: self.is_error(row.shape, row.codes),
+                local: LinkEndpoint {
+                    service: operation.local.service,
+                    ..address
+                },
+                ..operation
+            });
+        }
+        self.linker.clear();
+        self.linker.put_trace(by_millisecond(&self.trace));
+        let service = |rank: u32| self.by_rank.get(rank as usize).copied().unwrap_or_default();
+        let mut set: Vec<Link> = self
+            .linker
+            .counts()
+            .iter()
+            .map(|count| Link {
+                parent: service(count.parent),
+                child: service(count.child),
+                calls: count.call_count,
+                errors: count.error_count,
+            })
+            .collect();
+        set.sort_unstable();
+        let next = self.sets.len() as u32;
+        self.of_trace.push(*self.sets.entry(set).or_insert(next));
+    }
+
+    fn is_error(&self, shape: u32, codes: u32) -> bool {
+        let columns = self.rows.shapes.get(shape as usize);
+        match columns.map(Vec::as_slice).unwrap_or_default() {
+            [LOOSE] => {
+                let code = self
+                    .rows
+                    .codes
+                    .get(codes as usize)
+                    .copied()
+                    .unwrap_or_default();
+                let column = self.rows.columns.get(LOOSE as usize);
+                let tags = column
+                    .map(|column| column.plain_value(code))
+                    .unwrap_or_default();
+                has_key(tags, ERROR).unwrap_or_default()
+            }
+            columns => self.error.is_some_and(|error| columns.contains(&error)),
+        }
+    }
+
+    /// Returns the bytes of the section.
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut sets: Vec<(Vec<Link>, u32)> = self.sets.into_iter().collect();
+        sets.sort_unstable_by_key(|&(_, number)| number);
+        let mut out = Writer::default();
+        out.number(sets.len() as u64);
+        for (set, _) in &sets {
+            out.number(set.len() as u64);
+            for link in set {
+                out.number(u64::from(link.parent));
+                out.number(u64::from(link.child));
+                out.number(link.calls);
+                out.number(link.errors);
+            }
+        }
+        planes::write32(&mut out.out, &self.of_trace);
+        out.out
+    }
+}

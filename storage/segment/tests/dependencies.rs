@@ -1,0 +1,164 @@
+//! Links from summaries of merged segments, mended for traces that span several, agree with the
+//! memory engine's: whatever the window, asked again and again while segments are sealed, merged and
+//! opened anew.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use speargun_memory::MemoryStore;
+use speargun_model::{DependencyLink, Endpoint, Kind, Span, SpanId, TraceId};
+use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
+use speargun_segment::{Config, SegmentStore};
+use speargun_storage::contract::{NOW_MS, NOW_US, Random, batch_of};
+use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter, Window};
+
+const SERVICES: [&str; 5] = ["web", "cart", "stock", "päy", "db"];
+const SEEDS: u64 = 60;
+
+fn open(disk: &SimulatedDisk) -> Arc<SegmentStore> {
+    let config = Config {
+        seal_rows: 12,
+        merge_rows: 60,
+        retention_age_ms: None,
+        ..Config::new("/segments")
+    };
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    SegmentStore::open(config, disk, Arc::new(ManualClock::new(NOW_MS))).unwrap()
+}
+
+/// Returns the spans of a trace: calls that go down through the services, some shared, some failed,
+/// some without one half, some without times.
+fn trace(random: &mut Random, low: u64) -> Vec<Span> {
+    // Traces are minutes apart, so that windows can lie between them.
+    let start = NOW_US - (low % 40) * 60_000_000;
+    let mut spans = Vec::new();
+    let mut parent = None;
+    for depth in 0..=random.below(4) {
+        let id = SpanId(low * 100 + depth * 2 + 1);
+        let shared = random.once_in(2);
+        let server_id = if shared { id } else { SpanId(id.0 + 1) };
+        let at = |offset: u64| start + depth * 1000 + offset;
+        let caller = SERVICES[random.below(5) as usize];
+        let callee = SERVICES[random.below(5) as usize];
+        let client = Span {
+            trace_id: TraceId { high: low % 2, low },
+            parent_id: parent,
+            id,
+            kind: [Some(Kind::Client), None][random.below(5) as usize / 4],
+            timestamp_us: if random.once_in(9) { 0 } else { at(0) },
+            local_endpoint: endpoint(caller),
+            remote_endpoint: endpoint(callee),
+            tags: error(random),
+            ..Span::default()
+        };
+        let server = Span {
+            parent_id: if shared { parent } else { Some(id) },
+            id: server_id,
+            kind: [Some(Kind::Server), Some(Kind::Consumer)][random.below(5) as usize / 4],
+            timestamp_us: at(500),
+            local_endpoint: endpoint(callee),
+            remote_endpoint: None,
+            tags: error(random),
+            shared,
+            ..client.clone()
+        };
+        spans.extend((!random.once_in(5)).then_some(client));
+        spans.extend((!random.once_in(5)).then_some(server));
+        parent = Some(server_id);
+    }
+    spans
+}
+
+fn endpoint(service: &str) -> Option<Endpoint> {
+    Some(Endpoint {
+        service_name: Some(service.to_owned()),
+        ..Endpoint::default()
+    })
+}
+
+fn error(random: &mut Random) -> Vec<(String, String)> {
+    let failed = random.once_in(4);
+    failed
+        .then(|| ("error".to_owned(), String::new()))
+        .into_iter()
+        .collect()
+}
+
+fn window(random: &mut Random) -> Window {
+    let minute = 60_000;
+    match random.below(4) {
+        0 => Window {
+            end_ms: NOW_MS + minute,
+            lookback_ms: 24 * 60 * minute,
+        },
+        1 => Window {
+            end_ms: NOW_MS + minute,
+            lookback_ms: NOW_MS + minute,
+        },
+        _ => Window {
+            end_ms: NOW_MS + 1 - random.below(40) * minute,
+            lookback_ms: 1 + random.below(30) * minute + random.below(3),
+        },
+    }
+}
+
+fn links(reader: &dyn SpanReader, window: Window) -> BTreeSet<DependencyLink> {
+    let links = reader
+        .dependencies(window, &ReadContext::default())
+        .unwrap();
+    links.into_iter().collect()
+}
+
+#[test]
+fn links_agree_with_the_memory_engine() {
+    let mut merges = 0;
+    for seed in 0..SEEDS {
+        println!("seed {seed}");
+        let mut random = Random::seeded(seed);
+        let disk = SimulatedDisk::new();
+        let mut store = open(&disk);
+        let model = MemoryStore::new(&speargun_memory::Config::default());
+        // Spans of a trace are written apart, some late, some twice.
+        let mut waiting: Vec<Span> = Vec::new();
+        for step in 0..120 {
+            let low = 1 + random.below(200);
+            waiting.extend(trace(&mut random, low));
+            let count = random.below(waiting.len() as u64 + 1).min(9) as usize;
+            let mut group: Vec<Span> = Vec::new();
+            for _ in 0..count {
+                let span = waiting.swap_remove(random.below(waiting.len() as u64) as usize);
+                if random.once_in(10) {
+                    group.push(span.clone());
+                }
+                group.push(span);
+            }
+            let batch = [Arc::new(batch_of(&group))];
+            model.write(&batch, Position(0)).unwrap();
+            store.write(&batch, Position(step + 1)).unwrap();
+            match random.below(12) {
+                0 => store.seal().unwrap(),
+                1 => {
+                    store.seal().unwrap();
+                    store.compact().unwrap();
+                }
+                2 => {
+                    merges += store.stats().merges;
+                    store.close().unwrap();
+                    store = open(&disk);
+                }
+                _ => {}
+            }
+            for _ in 0..random.below(3) {
+                let window = window(&mut random);
+                let expected = links(&model, window);
+                assert_eq!(links(&*store, window), expected, "first, {window:?}");
+                assert_eq!(links(&*store, window), expected, "again, {window:?}");
+            }
+        }
+        merges += store.stats().merges;
+        store.close().unwrap();
+    }
+    assert!(merges > SEEDS, "summaries were made: {merges}");
+}
