@@ -1,6 +1,7 @@
-//! The summary of a merged segment's links: for each trace, as the segment alone sees it, the number
-//! of its set of links. Most traces of a system have one of few sets, so this takes a fraction of a
-//! byte a span. Whoever sums up links over segments mends what traces that span several need.
+//! The summary of a merged segment's links: for each trace, as the segment alone sees it, the
+//! number of its set of links. Most traces of a system have one of few sets, so this takes a
+//! fraction of a byte a span. Whoever sums up links over segments mends what traces that span
+//! several need.
 //!
 //! ```text
 //! number of sets, then for each its number of links, then for each link parent and child in the

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, OpenError, SegmentStore};
 use speargun_storage::contract::NOW_MS;
-use speargun_storage::{Position, SpanWriter};
+use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter};
 
 const SEGMENT: &str = "/v1/000000000003-000000000003.segment";
 const FOOTER_BYTES: usize = 36;
@@ -65,6 +65,29 @@ fn format_1_is_read() {
     assert_eq!(found.lines().count(), expected.lines().count());
     assert_eq!(store.stats().corrupt_reads, 0);
     store.close().unwrap();
+}
+
+#[test]
+fn a_summary_of_links_in_format_1_is_read_and_says_what_the_rows_say() {
+    let plain = fixture();
+    let summed = fixture();
+    let name = "000000000001-000000000002.segment";
+    let file = include_bytes!("../testdata/v1-links/000000000001-000000000002.segment");
+    summed.put(&Path::new("/v1").join(name), file.to_vec());
+    let window = speargun_storage::Window {
+        end_ms: i64::MAX as u64 / 1000,
+        lookback_ms: i64::MAX as u64 / 1000,
+    };
+    let [plain, summed] = [plain, summed].map(|disk| {
+        let store = open(&disk).unwrap();
+        let links = store.dependencies(window, &ReadContext::default()).unwrap();
+        assert!(text::text(&*store) == include_str!("../testdata/v1/spans.txt"));
+        assert_eq!(store.stats().corrupt_reads, 0);
+        store.close().unwrap();
+        links
+    });
+    assert!(!plain.is_empty());
+    assert_eq!(plain, summed);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a segment's traces need of mending because of parts in segments before it. It is remembered
 //! under the segment's number, with the numbers of those before it that were read: valid as long as
-//! all of them are summed. Only merged segments inside a window that was asked for have one, of some
-//! links each.
+//! all of them are summed. Only merged segments inside a window that was asked for have one, of
+//! some links each.
 
 use std::collections::{BTreeSet, HashMap};
 
