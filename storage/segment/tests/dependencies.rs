@@ -40,16 +40,16 @@ fn trace(random: &mut Random, low: u64) -> Vec<Span> {
         let shared = random.once_in(2);
         let server_id = if shared { id } else { SpanId(id.0 + 1) };
         let at = |offset: u64| start + depth * 1000 + offset;
-        let caller = SERVICES[random.below(5) as usize];
-        let callee = SERVICES[random.below(5) as usize];
+        let from = SERVICES[random.below(5) as usize];
+        let to = SERVICES[random.below(5) as usize];
         let client = Span {
             trace_id: TraceId { high: low % 2, low },
             parent_id: parent,
             id,
             kind: [Some(Kind::Client), None][random.below(5) as usize / 4],
             timestamp_us: if random.once_in(9) { 0 } else { at(0) },
-            local_endpoint: endpoint(caller),
-            remote_endpoint: endpoint(callee),
+            local_endpoint: Some(endpoint(from)),
+            remote_endpoint: Some(endpoint(to)),
             tags: error(random),
             ..Span::default()
         };
@@ -58,7 +58,7 @@ fn trace(random: &mut Random, low: u64) -> Vec<Span> {
             id: server_id,
             kind: [Some(Kind::Server), Some(Kind::Consumer)][random.below(5) as usize / 4],
             timestamp_us: at(500),
-            local_endpoint: endpoint(callee),
+            local_endpoint: Some(endpoint(to)),
             remote_endpoint: None,
             tags: error(random),
             shared,
@@ -71,11 +71,11 @@ fn trace(random: &mut Random, low: u64) -> Vec<Span> {
     spans
 }
 
-fn endpoint(service: &str) -> Option<Endpoint> {
-    Some(Endpoint {
+fn endpoint(service: &str) -> Endpoint {
+    Endpoint {
         service_name: Some(service.to_owned()),
         ..Endpoint::default()
-    })
+    }
 }
 
 fn error(random: &mut Random) -> Vec<(String, String)> {
