@@ -24,14 +24,28 @@ use crate::store::Shared;
 /// Strings kept for one answer: a bound on memory, and on what anyone could look at.
 const NAMES_MAX: usize = 1 << 20;
 
+/// What is listed: how a segment's operation and a head's span name it.
+struct Named {
+    of_operation: for<'m> fn(&'m Meta, &Operation) -> &'m [u8],
+    of_view: for<'v> fn(&SpanView<'v>) -> &'v [u8],
+}
+
+const SERVICE: Named = Named {
+    of_operation: |meta, operation| meta.services.get(operation.service as usize),
+    of_view: |view| view.local_service_name(),
+};
+const REMOTE_SERVICE: Named = Named {
+    of_operation: |meta, operation| meta.services.get(operation.remote as usize),
+    of_view: |view| view.remote_service_name(),
+};
+const SPAN: Named = Named {
+    of_operation: |meta, operation| meta.names.get(operation.name as usize),
+    of_view: |view| view.name(),
+};
+
 /// Returns the local service names.
 pub(crate) fn services(shared: &Shared, context: &ReadContext) -> Result<Vec<String>, ReadError> {
-    collect(
-        shared,
-        context,
-        |meta, operation| Some(meta.services.get(operation.service as usize)),
-        |view| Some(view.local_service_name()),
-    )
+    collect(shared, context, None, &SERVICE)
 }
 
 /// Returns the span names of a service.
@@ -40,19 +54,7 @@ pub(crate) fn span_names(
     service: &str,
     context: &ReadContext,
 ) -> Result<Vec<String>, ReadError> {
-    let service = service.as_bytes();
-    if service.is_empty() {
-        return Ok(vec![]);
-    }
-    collect(
-        shared,
-        context,
-        |meta, operation| {
-            (meta.services.get(operation.service as usize) == service)
-                .then(|| meta.names.get(operation.name as usize))
-        },
-        |view| (view.local_service_name() == service).then(|| view.name()),
-    )
+    collect(shared, context, Some(service), &SPAN)
 }
 
 /// Returns the remote services of a service.
@@ -61,52 +63,43 @@ pub(crate) fn remote_service_names(
     service: &str,
     context: &ReadContext,
 ) -> Result<Vec<String>, ReadError> {
-    let service = service.as_bytes();
-    if service.is_empty() {
-        return Ok(vec![]);
-    }
-    collect(
-        shared,
-        context,
-        |meta, operation| {
-            (meta.services.get(operation.service as usize) == service)
-                .then(|| meta.services.get(operation.remote as usize))
-        },
-        |view| (view.local_service_name() == service).then(|| view.remote_service_name()),
-    )
+    collect(shared, context, Some(service), &REMOTE_SERVICE)
 }
 
-/// Collects one name of each operation of the segments and each span of the heads; the empty name
-/// is none.
+/// Collects one name of each operation of the segments and each span of the heads, of one service
+/// if it is given; the empty name is none, and so is the empty service.
 fn collect(
     shared: &Shared,
     context: &ReadContext,
-    of_operation: impl for<'m> Fn(&'m Meta, &Operation) -> Option<&'m [u8]>,
-    of_view: impl for<'v> Fn(&SpanView<'v>) -> Option<&'v [u8]>,
+    service: Option<&str>,
+    what: &Named,
 ) -> Result<Vec<String>, ReadError> {
+    if service == Some("") {
+        return Ok(vec![]);
+    }
+    let is_asked_for = |name: &[u8]| service.is_none_or(|service| service.as_bytes() == name);
     let snapshot = shared.snapshot();
     let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
-    let mut add = |name: Option<&[u8]>| {
-        if let Some(name) = name
-            && !name.is_empty()
-            && !names.contains(name)
-            && names.len() < NAMES_MAX
-        {
-            names.insert(name.to_vec());
+    let mut add_of = |own: &[u8], name: &[u8]| {
+        if is_asked_for(own) && !name.is_empty() {
+            add(&mut names, name);
         }
     };
     for segment in snapshot.segments.iter() {
         context.check()?;
         let meta: Option<Arc<Meta>> = served(shared, segment, || segment.meta());
         if let Some(meta) = meta {
-            meta.operations
-                .iter()
-                .for_each(|operation| add(of_operation(&meta, operation)));
+            for operation in &meta.operations {
+                let own = (SERVICE.of_operation)(&meta, operation);
+                add_of(own, (what.of_operation)(&meta, operation));
+            }
         }
     }
     for head in &snapshot.heads {
         context.check()?;
-        head.views().for_each(|view| add(of_view(&view)));
+        for view in head.views() {
+            add_of(view.local_service_name(), (what.of_view)(&view));
+        }
     }
     Ok(sorted(&names))
 }
