@@ -30,6 +30,10 @@ use crate::scan::Scan;
 /// need not be read from a recycled file before.
 const PAGE_BYTES: u64 = 4096;
 static ZEROS: [u8; 4104] = [0; 4104];
+/// A file that grows does so by this share of its greatest length at a time, in zeros that records
+/// overwrite later: a sync that also has to record a new length costs twice the CPU.
+const GROWTH_SHARE: u64 = 64;
+static GROWTH: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The journal. One thread appends and syncs. Positions grow with every record and survive
 /// restarts; 0 is before the first record.
@@ -71,6 +75,8 @@ pub(crate) struct TailFile {
     pub(crate) sequence: u32,
     pub(crate) salt: u32,
     pub(crate) offset: u64,
+    /// How long the file is, at least.
+    pub(crate) len: u64,
 }
 
 /// Where a group began, to go back there.
@@ -282,6 +288,12 @@ impl Journal {
         let fill = page_end.min(self.config.file_bytes.max(offset)) - offset;
         let zeros = ZEROS.get(..padding + fill as usize);
         parts.push(IoSlice::new(zeros.unwrap_or(&[])));
+        let end = offset + fill;
+        let growth = self.growth(tail, end);
+        for at in (0..growth).step_by(GROWTH.len()) {
+            let count = (growth - at).min(GROWTH.len() as u64) as usize;
+            parts.push(IoSlice::new(GROWTH.get(..count).unwrap_or(&[])));
+        }
         if self
             .unsynced
             .last()
@@ -290,9 +302,17 @@ impl Journal {
             self.unsynced.push((tail.sequence, Arc::clone(&tail.file)));
         }
         tail.file.write_all_at(&parts, tail.offset)?;
+        tail.len = tail.len.max(end + growth);
         tail.offset = offset;
         self.position = position(tail.sequence, offset);
         Ok(())
+    }
+
+    /// Returns how many zeros to write behind `end`, where a write to the tail ends.
+    fn growth(&self, tail: &TailFile, end: u64) -> u64 {
+        let room = self.config.file_bytes.saturating_sub(end);
+        let step = self.config.file_bytes / GROWTH_SHARE;
+        if end > tail.len { step.min(room) } else { 0 }
     }
 
     pub(crate) fn sync_files(&mut self) -> io::Result<()> {
@@ -331,11 +351,13 @@ impl Journal {
         let zeros = ZEROS.get(FILE_HEADER_BYTES..page_end).unwrap_or(&[]);
         let bytes = header.encode();
         file.write_all_at(&[IoSlice::new(&bytes), IoSlice::new(zeros)], 0)?;
+        let len = file.len()?;
         self.tail = Some(TailFile {
             file,
             sequence,
             salt: header.salt,
             offset: FILE_HEADER_BYTES as u64,
+            len,
         });
         Ok(())
     }
@@ -351,10 +373,11 @@ impl Journal {
         if !begun.is_empty() {
             self.folder.sync()?;
         }
-        if let Some(tail) = &mark.tail {
-            cut(tail.file.as_ref(), tail.offset)?;
-        }
         self.tail = mark.tail;
+        if let Some(tail) = &mut self.tail {
+            cut(tail.file.as_ref(), tail.offset)?;
+            tail.len = tail.len.min(tail.offset);
+        }
         self.position = mark.position;
         Ok(())
     }

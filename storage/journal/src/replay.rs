@@ -119,7 +119,10 @@ impl Journal {
             synced.map_err(|error| open_error(&self.folder.path(file.sequence), &error))?;
             self.live.push_back(file.sequence);
         }
-        self.tail = read.last().cloned();
+        self.tail = read.last().cloned().map(|tail| TailFile {
+            len: tail.offset,
+            ..tail
+        });
         Ok(())
     }
 }
@@ -280,6 +283,7 @@ impl<'a> Walk<'a> {
             sequence,
             salt: scan.header.salt,
             offset,
+            len: scan.len(),
             file: scan.into_file(),
         });
         Ok(next)

@@ -1,8 +1,6 @@
 //! Rows of a sealed segment into [`Rows`], for merging: dictionaries are numbered anew once, rows
 //! only have their numbers translated.
 
-use hashbrown::HashMap;
-
 use crate::dictionary::Meta;
 use crate::error::{Corrupt, SegmentError};
 use crate::format::{CHUNK_VALUES, Directory, SectionKind};
@@ -22,8 +20,17 @@ struct Translation {
     sections: Vec<Vec<usize>>,
     /// New codes of each old column's dictionary.
     values: Vec<Vec<u32>>,
-    /// New shape of each new operation and old shape met; `None` when there is no room.
-    shapes: HashMap<(u32, u64), Option<u32>>,
+    /// New shape of each old one, which has one operation.
+    shapes: Vec<NewShape>,
+}
+
+/// What is known of a shape in the merged segment.
+#[derive(Clone, Copy, Debug)]
+enum NewShape {
+    /// No row had it yet.
+    Unmet,
+    /// Its number; `None` when there is no room for it.
+    Met(Option<u32>),
 }
 
 /// Appends all rows of the segment, in order of arrival within each trace.
@@ -32,7 +39,7 @@ pub(crate) fn absorb(rows: &mut Rows, segment: &Segment) -> Result<(), SegmentEr
     let mut translation = translate(rows, segment, &meta)?;
     let directory = segment.directory()?;
     for (index, entry) in directory.pages.iter().enumerate() {
-        let page = segment.page(index)?;
+        let page = segment.read_page(index)?;
         let mut absorber = Absorber {
             rows,
             segment,
@@ -100,7 +107,7 @@ fn translate(rows: &mut Rows, segment: &Segment, meta: &Meta) -> Result<Translat
         columns,
         sections,
         values,
-        shapes: HashMap::default(),
+        shapes: vec![NewShape::Unmet; meta.shapes.len()],
     })
 }
 
@@ -187,7 +194,7 @@ impl Absorber<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Option<ColumnCursor<'_>>> = views
             .iter()
-            .map(|view| view.as_ref().map(|view| view.cursor(0)))
+            .map(|view| view.as_ref().map(|view| view.walk()))
             .collect();
         let lows = self.segment.trace_lows(first_trace, starts.len() - 1)?;
         let mut annotation = 0;
@@ -273,9 +280,8 @@ impl Absorber<'_> {
     }
 
     fn shape(&mut self, operation: u32, old_shape: u32, columns: &[u32]) -> Option<u32> {
-        let memo = (operation, u64::from(old_shape));
-        if let Some(&shape) = self.translation.shapes.get(&memo) {
-            return shape;
+        if let Some(NewShape::Met(shape)) = self.translation.shapes.get(old_shape as usize) {
+            return *shape;
         }
         let new: Option<Vec<u32>> = columns
             .iter()
@@ -288,7 +294,9 @@ impl Absorber<'_> {
             })
             .collect();
         let shape = new.and_then(|columns| self.rows.shape(operation, &columns));
-        self.translation.shapes.insert(memo, shape);
+        if let Some(known) = self.translation.shapes.get_mut(old_shape as usize) {
+            *known = NewShape::Met(shape);
+        }
         shape
     }
 

@@ -42,7 +42,7 @@ impl Config {
             seal_rows: 1 << 15,
             seal_bytes: 32 << 20,
             seal_age_ms: 5 * 60 * 1000,
-            merge_rows: 300_000,
+            merge_rows: 240_000,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Rows into the bytes of a segment file: sorted by trace, cut into pages, each column of a page a
 //! stream of its own, packed with zstd where that helps. Writes nothing to disk.
 
+use std::cell::RefCell;
+
 use crate::bytes::Writer;
 use crate::error::Corrupt;
 use crate::format::{
@@ -264,6 +266,14 @@ impl Encoder<'_, '_> {
     }
 }
 
+thread_local! {
+    /// What unpacks: making one costs as much as unpacking some kilobytes, and a page has many
+    /// small streams.
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const {
+        RefCell::new(None)
+    };
+}
+
 /// Unpacks stored bytes whose checksum is already known to be right.
 pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<u8>, Corrupt> {
     if !compressed {
@@ -276,7 +286,14 @@ pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<
     if raw > stored.len().saturating_mul(UNPACK_RATIO_MAX) {
         return Err(Corrupt("a stream claims more than it can hold"));
     }
-    let bytes = zstd::bulk::decompress(stored, raw).map_err(|_| Corrupt("a stream unpacks not"))?;
+    let bytes = UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            None => unpacker.insert(zstd::bulk::Decompressor::new()?),
+        };
+        unpacker.decompress(stored, raw)
+    });
+    let bytes = bytes.map_err(|_| Corrupt("a stream unpacks not"))?;
     if bytes.len() == raw {
         Ok(bytes)
     } else {

@@ -220,7 +220,7 @@ fn of_rows(
         .iter()
         .map(|shape| shape.iter().filter(|&&other| other == column).count())
         .collect();
-    let mut cursor = view.cursor(0);
+    let mut cursor = view.walk();
     for shape in page.numbers(Stream::Shape)?.to_vec32() {
         let times = times.get(shape as usize).copied().unwrap_or_default();
         if let Some(value) = (0..times).map(|_| cursor.next()).last() {

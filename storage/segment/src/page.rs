@@ -63,9 +63,19 @@ impl ColumnView<'_> {
             .fold(0, usize::saturating_add);
         ColumnCursor {
             column: self,
+            unpacked: None,
             rank,
             plain_rank,
             start,
+        }
+    }
+
+    /// Returns a cursor that stands before the first value and is made to see them all: its
+    /// columns are put together once, which costs less than doing it value by value.
+    pub(crate) fn walk(&self) -> ColumnCursor<'_> {
+        ColumnCursor {
+            unpacked: Some((self.codes.to_vec32(), self.lengths.to_vec32())),
+            ..self.cursor(0)
         }
     }
 }
@@ -83,6 +93,8 @@ pub(crate) enum Value<'p> {
 #[derive(Debug)]
 pub(crate) struct ColumnCursor<'p> {
     column: &'p ColumnView<'p>,
+    /// Codes and lengths as integers, if all are going to be seen.
+    unpacked: Option<(Vec<u32>, Vec<u32>)>,
     rank: usize,
     plain_rank: usize,
     start: usize,
@@ -91,13 +103,20 @@ pub(crate) struct ColumnCursor<'p> {
 impl<'p> ColumnCursor<'p> {
     /// Returns the next value.
     pub(crate) fn next(&mut self) -> Value<'p> {
-        let code = self.column.codes.get(self.rank);
+        let code = match &self.unpacked {
+            Some((codes, _)) => codes.get(self.rank).copied().map_or(0, u64::from),
+            None => self.column.codes.get(self.rank),
+        };
         self.rank += 1;
         if code != 0 {
             // Codes have 32 bits where they were written; more is in no dictionary.
             return Value::Coded(u32::try_from(code - 1).unwrap_or(u32::MAX));
         }
-        let len = self.column.lengths.get(self.plain_rank) as usize;
+        let len = match &self.unpacked {
+            Some((_, lengths)) => lengths.get(self.plain_rank).copied().map_or(0, u64::from),
+            None => self.column.lengths.get(self.plain_rank),
+        };
+        let len = len as usize;
         self.plain_rank += 1;
         let value = self
             .column

@@ -215,7 +215,7 @@ impl<'s> Scan<'s> {
         if term.code.is_none() && !view.has_plain() {
             return Ok(());
         }
-        let mut values = view.cursor(0);
+        let mut values = view.walk();
         for (bits, &shape) in bits.iter_mut().zip(shapes) {
             for _ in 0..times(shape) {
                 let met = is(values.next(), term.code, value.as_bytes());
@@ -236,7 +236,7 @@ impl<'s> Scan<'s> {
         let Some(view) = page.column(LOOSE)? else {
             return Ok(());
         };
-        let mut values = view.cursor(0);
+        let mut values = view.walk();
         for (bits, &shape) in bits.iter_mut().zip(shapes) {
             if !self.loose.get(shape as usize).copied().unwrap_or_default() {
                 continue;
@@ -273,7 +273,7 @@ fn annotations(page: &Page, term: &Term<'_>, bits: &mut [Bits]) -> Result<(), Se
         return Ok(());
     }
     let counts = page.annotation_counts()?.to_vec32();
-    let mut values = view.cursor(0);
+    let mut values = view.walk();
     for (bits, count) in bits.iter_mut().zip(counts) {
         for _ in 0..count {
             let met = is(values.next(), term.code, term.term.key.as_bytes());

@@ -137,19 +137,23 @@ impl Segment {
     /// Returns the page with this index.
     pub(crate) fn page(&self, index: usize) -> Result<Arc<Page>, SegmentError> {
         let load = || {
-            let directory = self.directory()?;
-            let entry = directory
-                .pages
-                .get(index)
-                .ok_or(Corrupt("a page is missing"))?;
-            let stored = self.stored(&entry.extent)?;
-            let page = Page::open(stored, entry.rows as usize, entry.traces as usize)?;
+            let page = self.read_page(index)?;
             Ok(Item::Page(Arc::new(page)))
         };
         match self.cached(Part::Page(index as u32), load)? {
             Item::Page(page) => Ok(page),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
+    }
+
+    /// Reads the page with this index past the cache: for who reads all pages once.
+    pub(crate) fn read_page(&self, index: usize) -> Result<Page, SegmentError> {
+        let directory = self.directory()?;
+        let entry = directory.pages.get(index);
+        let entry = entry.ok_or(Corrupt("a page is missing"))?;
+        let stored = self.stored(&entry.extent)?;
+        let page = Page::open(stored, entry.rows as usize, entry.traces as usize)?;
+        Ok(page)
     }
 
     /// Returns the chunks of a column's dictionary as indexes of sections.

@@ -294,7 +294,7 @@ impl<'s> SegmentSource<'s> {
         let of_shape = |shape: u32| self.errors.get(shape as usize).copied().unwrap_or_default();
         let mut errors: Vec<bool> = shapes.iter().map(|&shape| of_shape(shape).0).collect();
         if let Some(view) = page.column(LOOSE)? {
-            let mut values = view.cursor(0);
+            let mut values = view.walk();
             for (error, &shape) in errors.iter_mut().zip(shapes) {
                 if of_shape(shape).1
                     && let Value::Plain(tags) = values.next()
