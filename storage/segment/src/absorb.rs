@@ -90,7 +90,7 @@ fn translate(rows: &mut Rows, segment: &Segment, meta: &Meta) -> Result<Translat
     for (new, sections) in columns.iter().zip(&sections) {
         let mut codes = Vec::new();
         for &section in sections {
-            let chunk = segment.values(section)?;
+            let chunk = segment.read_values(section)?;
             if let Some(new) = new {
                 codes.extend(
                     chunk

@@ -38,7 +38,7 @@ impl Config {
             autocomplete_keys: vec![],
             retention_age_ms: Some(7 * 24 * 3600 * 1000),
             retention_bytes: Some(20 << 30),
-            cache_bytes: 64 << 20,
+            cache_bytes: 48 << 20,
             seal_rows: 1 << 15,
             seal_bytes: 32 << 20,
             seal_age_ms: 5 * 60 * 1000,

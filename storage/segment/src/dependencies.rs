@@ -301,7 +301,7 @@ fn sources<'s>(
         let source = served(shared, segment, || {
             SegmentSource::new(segment, window, services)
         });
-        sources.extend(source.map(Source::Segment));
+        sources.extend(source.map(|source| Source::Segment(Box::new(source))));
     }
     let heads = snapshot.heads.iter().map(HeadSource::new);
     sources.extend(heads.map(Source::Head));

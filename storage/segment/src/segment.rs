@@ -167,20 +167,23 @@ impl Segment {
 
     /// Returns a chunk of a column's dictionary.
     pub(crate) fn values(&self, section: usize) -> Result<Arc<Strings>, SegmentError> {
-        let load = || {
-            let directory = self.directory()?;
-            let section = directory.sections.get(section);
-            let section = section.ok_or(Corrupt("a section is missing"))?;
-            let strings = Strings::read_chunk(&self.raw(&section.extent)?)?;
-            if strings.len() > CHUNK_VALUES {
-                return Err(Corrupt("a dictionary has too many strings").into());
-            }
-            Ok(Item::Values(Arc::new(strings)))
-        };
+        let load = || Ok(Item::Values(Arc::new(self.read_values(section)?)));
         match self.cached(Part::Values(section as u32), load)? {
             Item::Values(values) => Ok(values),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
+    }
+
+    /// Reads a chunk of a column's dictionary past the cache.
+    pub(crate) fn read_values(&self, section: usize) -> Result<Strings, SegmentError> {
+        let directory = self.directory()?;
+        let section = directory.sections.get(section);
+        let section = section.ok_or(Corrupt("a section is missing"))?;
+        let strings = Strings::read_chunk(&self.raw(&section.extent)?)?;
+        if strings.len() > CHUNK_VALUES {
+            return Err(Corrupt("a dictionary has too many strings").into());
+        }
+        Ok(strings)
     }
 
     /// Returns the summary of the segment's links, if it has one.

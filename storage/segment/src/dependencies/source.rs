@@ -26,7 +26,7 @@ pub(crate) const ERROR: &[u8] = b"error";
 
 /// A source of traces in ascending order of the lower half of their ids.
 pub(super) enum Source<'s> {
-    Segment(SegmentSource<'s>),
+    Segment(Box<SegmentSource<'s>>),
     Head(HeadSource<'s>),
 }
 
@@ -171,8 +171,19 @@ pub(super) struct SegmentSource<'s> {
     lows: Vec<u64>,
     /// The page read last, its rows, and where each of its traces starts.
     page: Option<usize>,
-    rows: Vec<Row>,
+    rows: PageRows,
+}
+
+/// The columns of a page that linking needs: a third of the memory of its rows, and all sources
+/// hold a page at a time.
+#[derive(Default)]
+struct PageRows {
     starts: Vec<usize>,
+    ids: Vec<(u64, u64)>,
+    times: Vec<u64>,
+    operations: Vec<u32>,
+    locals: Vec<u32>,
+    errors: Vec<bool>,
 }
 
 impl<'s> SegmentSource<'s> {
@@ -207,8 +218,7 @@ impl<'s> SegmentSource<'s> {
             chunk: None,
             lows: vec![],
             page: None,
-            rows: vec![],
-            starts: vec![],
+            rows: PageRows::default(),
         })
     }
 
@@ -240,54 +250,49 @@ impl<'s> SegmentSource<'s> {
         if self.page != Some(page) {
             // First, so that a damaged page is met once.
             self.page = Some(page);
-            self.rows.clear();
-            self.starts.clear();
-            self.read(page)?;
+            self.rows = PageRows::default();
+            self.rows = self.read(page)?;
         }
-        if let Some(&[start, end]) = self.starts.get(trace..trace + 2) {
-            rows.extend_from_slice(self.rows.get(start..end).unwrap_or_default());
+        let Some(&[start, end]) = self.rows.starts.get(trace..trace + 2) else {
+            return Ok(());
+        };
+        for at in start..end {
+            rows.push(self.row(at).ok_or(Corrupt("a row is missing"))?);
         }
         Ok(())
     }
 
-    fn read(&mut self, index: usize) -> Result<(), SegmentError> {
+    /// Returns a row of the page read last.
+    fn row(&self, at: usize) -> Option<Row> {
+        let page = &self.rows;
+        let &(id, parent_id) = page.ids.get(at)?;
+        let row = self.operations.get(*page.operations.get(at)? as usize)?;
+        let address = self.addresses.get(*page.locals.get(at)? as usize);
+        Some(Row {
+            id,
+            parent_id,
+            timestamp_us: *page.times.get(at)?,
+            error: *page.errors.get(at)?,
+            local: LinkEndpoint {
+                service: row.local.service,
+                ..address.copied().unwrap_or_default()
+            },
+            ..*row
+        })
+    }
+
+    fn read(&self, index: usize) -> Result<PageRows, SegmentError> {
         let page = self.segment.page(index)?;
         let starts = page.trace_starts()?;
-        let ids = page.ids(&starts)?;
-        let times = page.times(self.segment.facts.time_min_us, &starts)?;
         let numbers = |stream| page.numbers(stream).map(Planes::to_vec32);
-        let operations = numbers(Stream::Operation)?;
-        let locals = numbers(Stream::Local)?;
-        let errors = self.errors(&page, &numbers(Stream::Shape)?)?;
-        let scalars = operations
-            .iter()
-            .zip(&locals)
-            .zip(ids)
-            .zip(times)
-            .zip(errors);
-        for ((((&operation, &local), (id, parent_id)), timestamp_us), error) in scalars {
-            let row = self.operations.get(operation as usize).copied();
-            let row = row.ok_or(Corrupt("an operation is missing"))?;
-            let address = self
-                .addresses
-                .get(local as usize)
-                .copied()
-                .unwrap_or_default();
-            let local = LinkEndpoint {
-                service: row.local.service,
-                ..address
-            };
-            self.rows.push(Row {
-                id,
-                parent_id,
-                timestamp_us,
-                error,
-                local,
-                ..row
-            });
-        }
-        self.starts = starts;
-        Ok(())
+        Ok(PageRows {
+            ids: page.ids(&starts)?,
+            times: page.times(self.segment.facts.time_min_us, &starts)?,
+            operations: numbers(Stream::Operation)?,
+            locals: numbers(Stream::Local)?,
+            errors: self.errors(&page, &numbers(Stream::Shape)?)?,
+            starts,
+        })
     }
 
     fn errors(&self, page: &Page, shapes: &[u32]) -> Result<Vec<bool>, SegmentError> {
