@@ -22,7 +22,7 @@ impl Report {
     pub fn new(name: &'static str, about: &str) -> Self {
         Self {
             name,
-            lines: vec![about.to_owned()],
+            lines: vec![wrapped(about)],
             columns: 0,
         }
     }
@@ -47,7 +47,7 @@ impl Report {
     /// Adds a sentence below the table.
     pub fn note(&mut self, text: &str) {
         self.lines.push(String::new());
-        self.lines.push(text.to_owned());
+        self.lines.push(wrapped(text));
     }
 
     /// Prints the report; a run that is not tiny also writes it to `benches/results`.
@@ -70,6 +70,23 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Breaks a sentence into lines of at most 100 columns.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.len() + 1 + word.len() <= 100 {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
 }
 
 /// A second run on one day gets a number.

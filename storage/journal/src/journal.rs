@@ -25,16 +25,12 @@ use crate::format::{
 };
 use crate::record::Record;
 use crate::scan::Scan;
+use crate::tail::{TailFile, cut, zeros_of};
 
 /// Writes end on a page's border where they can: a page that is written whole for the first time
 /// need not be read from a recycled file before.
 const PAGE_BYTES: u64 = 4096;
 static ZEROS: [u8; 4104] = [0; 4104];
-/// A file that grows does so by this share of its greatest length at a time, in zeros that records
-/// overwrite later: a sync that also has to record a new length costs twice the CPU.
-const GROWTH_SHARE: u64 = 64;
-static GROWTH: [u8; 64 << 10] = [0; 64 << 10];
-
 /// The journal. One thread appends and syncs. Positions grow with every record and survive
 /// restarts; 0 is before the first record.
 #[derive(Debug)]
@@ -66,17 +62,6 @@ pub(crate) enum Stage {
     Opened,
     Ready,
     Failed(String),
-}
-
-/// The file that is appended to.
-#[derive(Clone, Debug)]
-pub(crate) struct TailFile {
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) sequence: u32,
-    pub(crate) salt: u32,
-    pub(crate) offset: u64,
-    /// How long the file is, at least.
-    pub(crate) len: u64,
 }
 
 /// Where a group began, to go back there.
@@ -289,10 +274,9 @@ impl Journal {
         let zeros = ZEROS.get(..padding + fill as usize);
         parts.push(IoSlice::new(zeros.unwrap_or(&[])));
         let end = offset + fill;
-        let growth = self.growth(tail, end);
-        for at in (0..growth).step_by(GROWTH.len()) {
-            let count = (growth - at).min(GROWTH.len() as u64) as usize;
-            parts.push(IoSlice::new(GROWTH.get(..count).unwrap_or(&[])));
+        let growth = tail.growth(end, self.config.file_bytes);
+        for zeros in zeros_of(growth) {
+            parts.push(IoSlice::new(zeros));
         }
         if self
             .unsynced
@@ -306,13 +290,6 @@ impl Journal {
         tail.offset = offset;
         self.position = position(tail.sequence, offset);
         Ok(())
-    }
-
-    /// Returns how many zeros to write behind `end`, where a write to the tail ends.
-    fn growth(&self, tail: &TailFile, end: u64) -> u64 {
-        let room = self.config.file_bytes.saturating_sub(end);
-        let step = self.config.file_bytes / GROWTH_SHARE;
-        if end > tail.len { step.min(room) } else { 0 }
     }
 
     pub(crate) fn sync_files(&mut self) -> io::Result<()> {
@@ -387,14 +364,6 @@ impl Journal {
         self.stage = Stage::Failed(why.clone());
         JournalError::Failed(why)
     }
-}
-
-/// Makes the file end at `offset`, durably.
-pub(crate) fn cut(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
-    if file.len()? > offset {
-        file.set_len(offset)?;
-    }
-    file.sync_data()
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -19,6 +19,7 @@ mod journal;
 mod record;
 mod replay;
 mod scan;
+mod tail;
 
 pub use config::Config;
 pub use error::JournalError;

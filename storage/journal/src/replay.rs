@@ -12,9 +12,10 @@ use std::io;
 use crate::error::JournalError;
 use crate::folder::{Folder, open_error};
 use crate::format::{ALIGNMENT, FILE_HEADER_BYTES, NoHeader, place, position};
-use crate::journal::{Journal, Stage, TailFile, cut};
+use crate::journal::{Journal, Stage};
 use crate::record::Record;
 use crate::scan::{Found, Scan, unreadable_bytes};
+use crate::tail::{TailFile, cut};
 
 const RECORDS_START: u64 = FILE_HEADER_BYTES as u64;
 

@@ -1,0 +1,48 @@
+//! The file that is appended to, and how it grows and is cut. What is written lies elsewhere.
+
+use std::io;
+use std::sync::Arc;
+
+use speargun_runtime::DiskFile;
+
+/// A file that grows does so by this share of its greatest length at a time, in zeros that records
+/// overwrite later: a sync that also has to record a new length costs twice the CPU.
+const GROWTH_SHARE: u64 = 64;
+static GROWTH: [u8; 64 << 10] = [0; 64 << 10];
+
+/// The file that is appended to.
+#[derive(Clone, Debug)]
+pub(crate) struct TailFile {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) sequence: u32,
+    pub(crate) salt: u32,
+    pub(crate) offset: u64,
+    /// How long the file is, at least.
+    pub(crate) len: u64,
+}
+
+impl TailFile {
+    /// Returns how many zeros to write behind `end`, where a write ends, in a file of at most
+    /// `file_bytes`.
+    pub(crate) fn growth(&self, end: u64, file_bytes: u64) -> u64 {
+        let room = file_bytes.saturating_sub(end);
+        let step = file_bytes / GROWTH_SHARE;
+        if end > self.len { step.min(room) } else { 0 }
+    }
+}
+
+/// Returns so many zeros, to be written.
+pub(crate) fn zeros_of(count: u64) -> impl Iterator<Item = &'static [u8]> {
+    (0..count).step_by(GROWTH.len()).map(move |at| {
+        let len = (count - at).min(GROWTH.len() as u64) as usize;
+        GROWTH.get(..len).unwrap_or(&[])
+    })
+}
+
+/// Makes the file end at `offset`, durably.
+pub(crate) fn cut(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
+    if file.len()? > offset {
+        file.set_len(offset)?;
+    }
+    file.sync_data()
+}
