@@ -282,7 +282,8 @@ impl<'s> SegmentSource<'s> {
     }
 
     fn read(&self, index: usize) -> Result<PageRows, SegmentError> {
-        let page = self.segment.page(index)?;
+        // Past the cache: each page is read once, and what other queries need stays there.
+        let page = self.segment.read_page(index)?;
         let starts = page.trace_starts()?;
         let numbers = |stream| page.numbers(stream).map(Planes::to_vec32);
         Ok(PageRows {
