@@ -15,7 +15,7 @@ use crate::format::{ALIGNMENT, FILE_HEADER_BYTES, NoHeader, place, position};
 use crate::journal::{Journal, Stage};
 use crate::record::Record;
 use crate::scan::{Found, Scan, unreadable_bytes};
-use crate::tail::{TailFile, cut};
+use crate::tail::{TailFile, cut, rewrite};
 
 const RECORDS_START: u64 = FILE_HEADER_BYTES as u64;
 
@@ -111,12 +111,16 @@ impl Journal {
         let synced = self.folder.sync();
         synced.map_err(|error| open_error(&self.folder.path(last), &error))?;
         for file in read {
-            // Read from the system's cache, perhaps: not on the disk before it is synced.
-            let synced = if file.sequence == last {
-                cut(file.file.as_ref(), file.offset)
-            } else {
-                file.file.sync_data()
-            };
+            // Read from the system's cache, perhaps, which after a failed sync takes bytes for
+            // written that are not: only writing them again brings them to the disk.
+            let written = rewrite(file.file.as_ref(), file.offset);
+            let synced = written.and_then(|()| {
+                if file.sequence == last {
+                    cut(file.file.as_ref(), file.offset)
+                } else {
+                    file.file.sync_data()
+                }
+            });
             synced.map_err(|error| open_error(&self.folder.path(file.sequence), &error))?;
             self.live.push_back(file.sequence);
         }

@@ -1,6 +1,6 @@
 //! The file that is appended to, and how it grows and is cut. What is written lies elsewhere.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use speargun_runtime::DiskFile;
@@ -45,4 +45,18 @@ pub(crate) fn cut(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
         file.set_len(offset)?;
     }
     file.sync_data()
+}
+
+/// Writes the file's bytes up to `end` again, as they are.
+pub(crate) fn rewrite(file: &dyn DiskFile, end: u64) -> io::Result<()> {
+    const STEP: u64 = 1 << 20;
+    let end = end.min(file.len()?);
+    let mut buffer = vec![0; STEP.min(end) as usize];
+    for at in (0..end).step_by(STEP as usize) {
+        let len = STEP.min(end - at) as usize;
+        let chunk = buffer.get_mut(..len).unwrap_or_default();
+        file.read_exact_at(chunk, at)?;
+        file.write_all_at(&[IoSlice::new(chunk)], at)?;
+    }
+    Ok(())
 }

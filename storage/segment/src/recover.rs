@@ -32,6 +32,9 @@ pub(crate) fn recover(
         move |source| OpenError::Io { path, source }
     };
     disk.create_dir_all(dir).map_err(at(dir))?;
+    // Names that a process which was killed did not sync: what they promise must not go with the
+    // next power cut.
+    disk.sync_dir(dir).map_err(at(dir))?;
     let files = disk.list(dir).map_err(at(dir))?;
     for path in files
         .iter()
