@@ -13,6 +13,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
 
 use speargun_model::DependencyLink;
 use speargun_model::link::{LinkEndpoint, LinkSpan, Linker};
@@ -43,6 +44,8 @@ pub(crate) fn links(
     window: Window,
     context: &ReadContext,
 ) -> Result<Vec<DependencyLink>, ReadError> {
+    let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
+    let refused_before = refused();
     let snapshot = shared.snapshot();
     let mut services = services(shared, &snapshot);
     let sources = sources(shared, &snapshot, &window, &mut services);
@@ -60,10 +63,13 @@ pub(crate) fn links(
     };
     query.add_summaries();
     query.walk(context)?;
-    let live = snapshot.segments.iter().map(|segment| segment.number());
-    query
-        .pending
-        .remember(&shared.link_memo, &query.services, live);
+    // What a read that failed left out may be there the next time: that must not be remembered.
+    if refused() == refused_before {
+        let live = snapshot.segments.iter().map(|segment| segment.number());
+        query
+            .pending
+            .remember(&shared.link_memo, &query.services, live);
+    }
     Ok(query.answer())
 }
 

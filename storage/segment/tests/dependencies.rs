@@ -162,3 +162,45 @@ fn links_agree_with_the_memory_engine() {
     }
     assert!(merges > SEEDS, "summaries were made: {merges}");
 }
+
+#[test]
+fn links_are_whole_again_once_reads_succeed_again() {
+    let mut random = Random::seeded(7);
+    let disk = SimulatedDisk::new();
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    let store = open(&disk);
+    // All parts of all traces, so mixed that most traces lie in several merged segments.
+    let mut spans: Vec<Span> = (1..=60).flat_map(|low| trace(&mut random, low)).collect();
+    for position in 1.. {
+        let count = spans.len().min(9);
+        if count == 0 {
+            break;
+        }
+        let group: Vec<Span> = (0..count)
+            .map(|_| spans.swap_remove(random.below(spans.len() as u64) as usize))
+            .collect();
+        let batch = [Arc::new(batch_of(&group))];
+        model.write(&batch, Position(0)).unwrap();
+        store.write(&batch, Position(position)).unwrap();
+    }
+    store.seal().unwrap();
+    store.compact().unwrap();
+    assert!(store.stats().merges > 1, "several segments have a summary");
+    store.close().unwrap();
+    let window = Window {
+        end_ms: NOW_MS + 60_000,
+        lookback_ms: NOW_MS + 60_000,
+    };
+    let expected = links(&model, window);
+    let mut failed = 0;
+    for nth in 0..60 {
+        let store = open(&disk);
+        disk.fail_read(nth);
+        links(&*store, window);
+        disk.forget_faults();
+        failed += store.stats().corrupt_reads;
+        assert_eq!(links(&*store, window), expected, "read {nth} had failed");
+        store.close().unwrap();
+    }
+    assert!(failed > 10, "reads of the first request failed: {failed}");
+}
