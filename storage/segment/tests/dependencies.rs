@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use speargun_memory::MemoryStore;
 use speargun_model::{DependencyLink, Endpoint, Kind, Span, SpanId, TraceId};
 use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore};
 use speargun_storage::contract::{NOW_MS, NOW_US, Random, batch_of};
-use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter, Window};
+use speargun_storage::{Position, ReadContext, ReadError, SpanReader, SpanWriter, Window};
 
 const SERVICES: [&str; 5] = ["web", "cart", "stock", "päy", "db"];
 const SEEDS: u64 = 60;
@@ -203,4 +204,32 @@ fn links_are_whole_again_once_reads_succeed_again() {
         store.close().unwrap();
     }
     assert!(failed > 10, "reads of the first request failed: {failed}");
+}
+
+#[test]
+fn a_deadline_is_kept_inside_one_trace() {
+    let mut random = Random::seeded(3);
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    for position in 1..=40 {
+        let batch = [Arc::new(batch_of(&trace(&mut random, 1)))];
+        store.write(&batch, Position(position)).unwrap();
+    }
+    store.seal().unwrap();
+    store.compact().unwrap();
+    let stats = store.stats();
+    assert!(stats.segments > 1 && stats.merges > 1, "{stats:?}");
+    let window = Window {
+        end_ms: NOW_MS + 60_000,
+        lookback_ms: NOW_MS + 60_000,
+    };
+    let over = ReadContext {
+        deadline: Some(Instant::now()),
+    };
+    let answer = store.dependencies(window, &over);
+    assert!(
+        matches!(answer, Err(ReadError::DeadlineExceeded)),
+        "{answer:?}"
+    );
+    store.close().unwrap();
 }
