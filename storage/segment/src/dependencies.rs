@@ -13,6 +13,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
 
 use speargun_model::DependencyLink;
 use speargun_model::link::{LinkEndpoint, LinkSpan, Linker};
@@ -43,6 +44,8 @@ pub(crate) fn links(
     window: Window,
     context: &ReadContext,
 ) -> Result<Vec<DependencyLink>, ReadError> {
+    let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
+    let refused_before = refused();
     let snapshot = shared.snapshot();
     let mut services = services(shared, &snapshot);
     let sources = sources(shared, &snapshot, &window, &mut services);
@@ -60,10 +63,13 @@ pub(crate) fn links(
     };
     query.add_summaries();
     query.walk(context)?;
-    let live = snapshot.segments.iter().map(|segment| segment.number());
-    query
-        .pending
-        .remember(&shared.link_memo, &query.services, live);
+    // What a read that failed left out may be there the next time: that must not be remembered.
+    if refused() == refused_before {
+        let live = snapshot.segments.iter().map(|segment| segment.number());
+        query
+            .pending
+            .remember(&shared.link_memo, &query.services, live);
+    }
     Ok(query.answer())
 }
 
@@ -107,7 +113,7 @@ impl Query<'_> {
             if queue.peek().is_some_and(|Reverse((next, _))| *next == low) {
                 continue;
             }
-            self.trace(&group);
+            self.trace(&group, context)?;
             for index in group.drain(..) {
                 if let Some(source) = self.sources.get_mut(index) {
                     source.skip();
@@ -123,14 +129,14 @@ impl Query<'_> {
     }
 
     /// Adds what is missing of a trace that lies in these sources, which stand at it.
-    fn trace(&mut self, group: &[usize]) {
+    fn trace(&mut self, group: &[usize], context: &ReadContext) -> Result<(), ReadError> {
         let summed = |&index: &usize| self.sources.get(index).is_some_and(Source::is_summed);
         let touched = |&index: &usize| self.sources.get(index).is_some_and(Source::is_touched);
         // Its first sources, as far as all are summed.
         let prefix = group.iter().take_while(|&index| summed(index)).count();
         let any_summed = group.iter().any(summed);
         if !any_summed && !group.iter().any(touched) {
-            return;
+            return Ok(());
         }
         for index in group.iter().skip(prefix.max(1)) {
             self.pending.forbid(*index);
@@ -138,18 +144,20 @@ impl Query<'_> {
         let steps = group.iter().take(prefix).skip(1);
         let open = steps.filter(|index| self.pending.is_open(**index)).count();
         if open == 0 && prefix == group.len() {
-            return;
+            return Ok(());
         }
         self.read(group);
         if any_summed {
-            self.mend(group, prefix);
-        } else if self
+            return self.mend(group, prefix, context);
+        }
+        if self
             .rows
             .iter()
             .any(|row| inside(&self.window, row.timestamp_us))
         {
             self.linker.put_trace(by_millisecond(&self.rows));
         }
+        Ok(())
     }
 
     fn read(&mut self, group: &[usize]) {
@@ -164,12 +172,19 @@ impl Query<'_> {
     }
 
     /// Adds the steps of a trace of which some source is summed; so it has a span in the window.
-    fn mend(&mut self, group: &[usize], prefix: usize) {
+    fn mend(
+        &mut self,
+        group: &[usize],
+        prefix: usize,
+        context: &ReadContext,
+    ) -> Result<(), ReadError> {
         for place in 1..prefix {
             let (Some(&index), Some(before)) = (group.get(place), group.get(..place)) else {
                 continue;
             };
             if self.pending.is_open(index) {
+                // A trace of very many spans in very many segments takes long.
+                context.check()?;
                 let mut step = Sums::default();
                 self.add_links_of(place + 1, &mut step, 1);
                 self.add_links_of(place, &mut step, -1);
@@ -187,6 +202,7 @@ impl Query<'_> {
             }
             self.sums.add(&step, 1);
         }
+        Ok(())
     }
 
     /// Adds the links of the trace's rows in its first `sources` sources.

@@ -14,6 +14,8 @@ pub(crate) struct Counters {
     pub(crate) expired_segments: AtomicU64,
     pub(crate) expired_rows: AtomicU64,
     pub(crate) corrupt_reads: AtomicU64,
+    /// Those of them that the disk refused, and may grant the next time.
+    pub(crate) refused_reads: AtomicU64,
     pub(crate) failed_seals: AtomicU64,
     pub(crate) failed_merges: AtomicU64,
 }

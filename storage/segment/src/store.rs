@@ -318,6 +318,9 @@ impl Shared {
     /// Counts and reports a read that met damaged bytes.
     pub(crate) fn report_damage(&self, path: &Path, error: &crate::error::SegmentError) {
         let seen = self.counters.corrupt_reads.fetch_add(1, Ordering::Relaxed);
+        if matches!(error, crate::error::SegmentError::Io(_)) {
+            self.counters.refused_reads.fetch_add(1, Ordering::Relaxed);
+        }
         // The first ones name the file; a damaged page is met by every query that follows.
         if seen < 32 || seen.is_power_of_two() {
             tracing::error!(path = %path.display(), %error, "a part of a segment can't be read");

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use speargun_memory::MemoryStore;
 use speargun_model::{DependencyLink, Endpoint, Kind, Span, SpanId, TraceId};
 use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore};
 use speargun_storage::contract::{NOW_MS, NOW_US, Random, batch_of};
-use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter, Window};
+use speargun_storage::{Position, ReadContext, ReadError, SpanReader, SpanWriter, Window};
 
 const SERVICES: [&str; 5] = ["web", "cart", "stock", "päy", "db"];
 const SEEDS: u64 = 60;
@@ -161,4 +162,74 @@ fn links_agree_with_the_memory_engine() {
         store.close().unwrap();
     }
     assert!(merges > SEEDS, "summaries were made: {merges}");
+}
+
+#[test]
+fn links_are_whole_again_once_reads_succeed_again() {
+    let mut random = Random::seeded(7);
+    let disk = SimulatedDisk::new();
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    let store = open(&disk);
+    // All parts of all traces, so mixed that most traces lie in several merged segments.
+    let mut spans: Vec<Span> = (1..=60).flat_map(|low| trace(&mut random, low)).collect();
+    for position in 1.. {
+        let count = spans.len().min(9);
+        if count == 0 {
+            break;
+        }
+        let group: Vec<Span> = (0..count)
+            .map(|_| spans.swap_remove(random.below(spans.len() as u64) as usize))
+            .collect();
+        let batch = [Arc::new(batch_of(&group))];
+        model.write(&batch, Position(0)).unwrap();
+        store.write(&batch, Position(position)).unwrap();
+    }
+    store.seal().unwrap();
+    store.compact().unwrap();
+    assert!(store.stats().merges > 1, "several segments have a summary");
+    store.close().unwrap();
+    let window = Window {
+        end_ms: NOW_MS + 60_000,
+        lookback_ms: NOW_MS + 60_000,
+    };
+    let expected = links(&model, window);
+    let mut failed = 0;
+    for nth in 0..60 {
+        let store = open(&disk);
+        disk.fail_read(nth);
+        links(&*store, window);
+        disk.forget_faults();
+        failed += store.stats().corrupt_reads;
+        assert_eq!(links(&*store, window), expected, "read {nth} had failed");
+        store.close().unwrap();
+    }
+    assert!(failed > 10, "reads of the first request failed: {failed}");
+}
+
+#[test]
+fn a_deadline_is_kept_inside_one_trace() {
+    let mut random = Random::seeded(3);
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    for position in 1..=40 {
+        let batch = [Arc::new(batch_of(&trace(&mut random, 1)))];
+        store.write(&batch, Position(position)).unwrap();
+    }
+    store.seal().unwrap();
+    store.compact().unwrap();
+    let stats = store.stats();
+    assert!(stats.segments > 1 && stats.merges > 1, "{stats:?}");
+    let window = Window {
+        end_ms: NOW_MS + 60_000,
+        lookback_ms: NOW_MS + 60_000,
+    };
+    let over = ReadContext {
+        deadline: Some(Instant::now()),
+    };
+    let answer = store.dependencies(window, &over);
+    assert!(
+        matches!(answer, Err(ReadError::DeadlineExceeded)),
+        "{answer:?}"
+    );
+    store.close().unwrap();
 }
