@@ -2,6 +2,7 @@
 //! ordinary paths; all offsets are explicit, there is no cursor to share. It locks nothing and
 //! knows no format.
 
+pub mod machine;
 mod random;
 pub mod simulated;
 

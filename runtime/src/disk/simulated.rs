@@ -52,6 +52,12 @@ impl SimulatedDisk {
         self.state.lock().faults.sync = Some((nth, seed));
     }
 
+    /// As [`SimulatedDisk::fail_sync`], but only syncs of files are counted and fail: file systems
+    /// that can't sync a folder let nothing be written any more.
+    pub fn fail_data_sync(&self, nth: u64, seed: u64) {
+        self.state.lock().faults.data_sync = Some((nth, seed));
+    }
+
     /// Lets the `nth` read from now on (0 is the next one) fail with an I/O error.
     pub fn fail_read(&self, nth: u64) {
         self.state.lock().faults.read = Some(nth);

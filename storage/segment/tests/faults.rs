@@ -5,8 +5,6 @@
 
 #[path = "support/agree.rs"]
 mod agree;
-#[path = "support/machine.rs"]
-mod machine;
 #[path = "support/random.rs"]
 mod random;
 
@@ -14,13 +12,12 @@ use std::sync::Arc;
 
 use speargun_memory::MemoryStore;
 use speargun_model::SpanBatch;
-use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
+use speargun_runtime::{Disk, Machine, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore};
 use speargun_storage::contract::Random;
 use speargun_storage::{Position, SpanReader, SpanWriter, WriteError};
 
 use crate::agree::assert_agree;
-use crate::machine::Machine;
 use crate::random::{START_MS, Times, batch};
 
 const GROUPS: u64 = 10;
@@ -161,6 +158,30 @@ fn a_power_cut_during_retention_leaves_all_or_nothing() {
         );
         assert_eq!(disk.list("/segments".as_ref()).unwrap().len(), 1);
         store.close().unwrap();
+    }
+}
+
+#[test]
+fn what_is_called_durable_after_a_kill_outlives_a_power_cut() {
+    let journal = journal(13);
+    let counting = Machine::new(&SimulatedDisk::new(), None);
+    let store = open(Arc::new(counting.clone())).unwrap();
+    feed(&store, &journal, || true);
+    store.close().unwrap();
+    for nth in (0..counting.changes()).step_by(3) {
+        println!("killed at change {nth}");
+        let disk = SimulatedDisk::new();
+        let machine = Machine::killed_at(&disk, nth);
+        if let Ok(store) = open(Arc::new(machine.clone())) {
+            feed(&store, &journal, || machine.is_on());
+        }
+        let machine = Machine::new(&disk, None);
+        let store = open(Arc::new(machine.clone())).unwrap();
+        let promised = (store.durable_position().0, store.stats().segment_rows);
+        machine.cut(nth * 31);
+        let store = open(Arc::new(disk)).unwrap();
+        let kept = (store.durable_position().0, store.stats().segment_rows);
+        assert_eq!(kept, promised);
     }
 }
 

@@ -22,6 +22,7 @@ enum Naming {
 pub(super) struct Faults {
     pub(super) capacity: Option<u64>,
     pub(super) sync: Option<(u64, u64)>,
+    pub(super) data_sync: Option<(u64, u64)>,
     pub(super) read: Option<u64>,
     pub(super) write: Option<(u64, u64)>,
 }
@@ -182,6 +183,7 @@ impl State {
     pub(super) fn sync_file(&mut self, id: u64, epoch: u64) -> io::Result<()> {
         self.inode(id, epoch)?;
         let failure = self.sync_fault();
+        let failure = failure.or(due_with(&mut self.faults.data_sync));
         let inode = self.inode(id, epoch)?;
         match failure {
             None => inode.sync(),

@@ -1,78 +1,107 @@
-//! A machine whose power fails at the nth change of its disk: from then on its programs reach
-//! nothing, and what survives is on the disk for the next one. Reads never cut the power.
+//! A machine with a simulated disk, for tests: its power fails at the nth change of the disk, or
+//! its programs are killed. From then on they reach nothing, and what survives is on the disk for
+//! the next machine. Reads never cut the power; other faults are the disk's own.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use speargun_runtime::disk::DiskFile;
-use speargun_runtime::{Disk, SimulatedDisk};
+use parking_lot::Mutex;
+
+use super::simulated::SimulatedDisk;
+use super::{Disk, DiskFile};
 
 #[derive(Debug)]
 struct Power {
     is_on: bool,
     /// Changes of the disk so far.
     changes: u64,
-    /// The change that the power does not see through, and what then survives.
-    cut: Option<(u64, u64)>,
+    /// The change that is not seen through, and the seed of what then survives; without a seed the
+    /// programs are killed and the disk goes on.
+    end: Option<(u64, Option<u64>)>,
 }
 
 /// The machine; clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Machine {
+pub struct Machine {
     disk: SimulatedDisk,
     power: Arc<Mutex<Power>>,
 }
 
+// === impl Machine ===
+
 impl Machine {
     /// Returns a machine on this disk; `cut` says at which change the power fails, and the seed of
     /// what survives.
-    pub(crate) fn new(disk: &SimulatedDisk, cut: Option<(u64, u64)>) -> Self {
+    pub fn new(disk: &SimulatedDisk, cut: Option<(u64, u64)>) -> Self {
+        Self::ending(disk, cut.map(|(nth, seed)| (nth, Some(seed))))
+    }
+
+    /// Returns a machine whose programs are killed right before the `nth` change of the disk.
+    pub fn killed_at(disk: &SimulatedDisk, nth: u64) -> Self {
+        Self::ending(disk, Some((nth, None)))
+    }
+
+    fn ending(disk: &SimulatedDisk, end: Option<(u64, Option<u64>)>) -> Self {
         Self {
             disk: disk.clone(),
             power: Arc::new(Mutex::new(Power {
                 is_on: true,
                 changes: 0,
-                cut,
+                end,
             })),
         }
     }
 
-    pub(crate) fn is_on(&self) -> bool {
-        self.with(|power| power.is_on)
+    /// Returns whether its programs still reach the disk.
+    pub fn is_on(&self) -> bool {
+        self.power.lock().is_on
     }
 
-    pub(crate) fn changes(&self) -> u64 {
-        self.with(|power| power.changes)
+    /// Returns the changes of the disk so far.
+    pub fn changes(&self) -> u64 {
+        self.power.lock().changes
     }
 
-    fn with<T>(&self, run: impl FnOnce(&mut Power) -> T) -> T {
-        run(&mut self.power.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Ends its programs, as `kill -9` does: the disk loses nothing that they saw, and syncs
+    /// nothing for them.
+    pub fn kill(&self) {
+        self.power.lock().is_on = false;
+    }
+
+    /// Cuts the power now, if it is on; `seed` decides what survives.
+    pub fn cut(&self, seed: u64) {
+        let mut power = self.power.lock();
+        if std::mem::take(&mut power.is_on) {
+            self.disk.crash(seed);
+        }
     }
 
     /// Does one thing, unless the power is off or fails first; nothing else happens meanwhile.
     fn run<T>(&self, changes: bool, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.with(|power| {
-            if changes && power.is_on {
-                if let Some((nth, seed)) = power.cut
-                    && nth == power.changes
-                {
-                    power.is_on = false;
+        let mut power = self.power.lock();
+        if !power.is_on {
+            return Err(io::Error::other("the power is off"));
+        }
+        if !changes {
+            return act();
+        }
+        match power.end {
+            Some((nth, seed)) if nth == power.changes => {
+                power.is_on = false;
+                if let Some(seed) = seed {
                     // Half of the time the change was under way.
                     if seed % 2 == 0 {
                         act().ok();
                     }
                     self.disk.crash(seed);
-                    return Err(io::Error::other("the power failed"));
                 }
-                power.changes += 1;
+                return Err(io::Error::other("the power failed"));
             }
-            if power.is_on {
-                act()
-            } else {
-                Err(io::Error::other("the power is off"))
-            }
-        })
+            _ => {}
+        }
+        power.changes += 1;
+        act()
     }
 
     fn wrap(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
