@@ -15,7 +15,7 @@ use crate::format::{ALIGNMENT, FILE_HEADER_BYTES, NoHeader, place, position};
 use crate::journal::{Journal, Stage};
 use crate::record::Record;
 use crate::scan::{Found, Scan, unreadable_bytes};
-use crate::tail::{TailFile, cut, rewrite};
+use crate::tail::{TailFile, cut_again, rewrite};
 
 const RECORDS_START: u64 = FILE_HEADER_BYTES as u64;
 
@@ -116,7 +116,7 @@ impl Journal {
             let written = rewrite(file.file.as_ref(), file.offset);
             let synced = written.and_then(|()| {
                 if file.sequence == last {
-                    cut(file.file.as_ref(), file.offset)
+                    cut_again(file.file.as_ref(), file.offset)
                 } else {
                     file.file.sync_data()
                 }

@@ -47,6 +47,16 @@ pub(crate) fn cut(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Makes the file end at `offset`, durably, whatever a failed sync left of an earlier cut there.
+pub(crate) fn cut_again(file: &dyn DiskFile, offset: u64) -> io::Result<()> {
+    if file.len()? == offset {
+        // A length that does not change need not be written. If there is no space for a longer one,
+        // what may come back by a crash was refused to its sender.
+        file.set_len(offset + 1).ok();
+    }
+    cut(file, offset)
+}
+
 /// Writes the file's bytes up to `end` again, as they are.
 pub(crate) fn rewrite(file: &dyn DiskFile, end: u64) -> io::Result<()> {
     const STEP: u64 = 1 << 20;
