@@ -1,0 +1,171 @@
+//! Bodies that were sent, and what a store must answer about them. It knows nothing of the parts
+//! that take them.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use speargun_collector::inlet::Message;
+use speargun_collector::ledger::Transport;
+use speargun_collector::{Encoding, Sampler};
+use speargun_model::codec::{Format, json_v2, proto3};
+use speargun_model::{Span, SpanId, TraceId};
+use speargun_segment::SegmentStore;
+use speargun_storage::contract::{NOW_US, Random};
+use speargun_storage::{ReadContext, SpanReader};
+
+pub(crate) fn sampler() -> Sampler {
+    Sampler::new(0.75).unwrap()
+}
+
+/// A request's body.
+#[derive(Clone)]
+pub(crate) struct Body {
+    spans: Vec<Span>,
+    format: Format,
+    zipped: bool,
+}
+
+impl Body {
+    pub(crate) fn message(&self) -> Message {
+        let mut body = Vec::new();
+        match self.format {
+            Format::JsonV2 => json_v2::encode_spans(&self.spans, &mut body),
+            Format::Proto3 => proto3::encode_spans(&self.spans, &mut body),
+        }
+        let encoding = if self.zipped {
+            let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+            zip.write_all(&body).unwrap();
+            body = zip.finish().unwrap();
+            Encoding::Gzip
+        } else {
+            Encoding::Identity
+        };
+        Message {
+            transport: Transport::Http,
+            format: self.format,
+            encoding,
+            body: Bytes::from(body),
+        }
+    }
+
+    /// Returns the spans that sampling keeps.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Span> {
+        let boundary = sampler().boundary();
+        let keeps = move |span: &&Span| {
+            let low = span.trace_id.low.cast_signed();
+            span.debug || low.checked_abs().unwrap_or(i64::MAX) <= boundary
+        };
+        self.spans.iter().filter(keeps)
+    }
+}
+
+/// All that was sent in any life.
+#[derive(Default)]
+pub(crate) struct Sent {
+    last_id: u64,
+    /// By trace: each span that sampling keeps, and whether it was acknowledged.
+    traces: BTreeMap<(u64, u64), Vec<(Span, bool)>>,
+    acknowledged: u64,
+    refused: u64,
+}
+
+impl Sent {
+    /// Returns a new body; spans of one trace come in bodies that follow one another.
+    pub(crate) fn body(&mut self, random: &mut Random) -> Body {
+        let count = 1 + random.below(8);
+        let spans = (0..count).map(|_| {
+            self.last_id += 1;
+            let low = (self.last_id / 5 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            Span {
+                trace_id: TraceId { high: 7, low },
+                id: SpanId(self.last_id),
+                name: Some(format!("call {}", random.below(4))),
+                timestamp_us: NOW_US + self.last_id,
+                duration_us: 1 + random.below(1000),
+                tags: vec![("n".to_owned(), "x".repeat(random.below(300) as usize))],
+                debug: random.once_in(20),
+                ..Span::default()
+            }
+        });
+        Body {
+            spans: spans.collect(),
+            format: [Format::JsonV2, Format::Proto3][random.below(2) as usize],
+            zipped: random.once_in(3),
+        }
+    }
+
+    /// Returns a list for bodies to come, which share no trace with those so far.
+    pub(crate) fn to_come(&self) -> Self {
+        Self {
+            last_id: self.last_id + 5,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn note(&mut self, body: &Body, acknowledged: bool) {
+        for span in &body.spans {
+            let id = span.trace_id;
+            self.traces.entry((id.high, id.low)).or_default();
+        }
+        for span in body.kept() {
+            let id = span.trace_id;
+            let known = self.traces.entry((id.high, id.low)).or_default();
+            known.push((span.clone(), acknowledged));
+            let count = if acknowledged {
+                &mut self.acknowledged
+            } else {
+                &mut self.refused
+            };
+            *count += 1;
+        }
+    }
+
+    /// Returns how many spans were acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Returns what is wrong with the store: an acknowledged span that is missing, one that is
+    /// there twice, one that was sampled out or that nobody sent.
+    pub(crate) fn check(&self, store: &SegmentStore) -> Result<(), String> {
+        let missing = self.count_missing(store)?;
+        if missing > 0 {
+            return Err(format!("{missing} acknowledged spans are missing"));
+        }
+        let stats = store.stats();
+        let rows = stats.segment_rows + stats.head_rows;
+        if rows < self.acknowledged || rows > self.acknowledged + self.refused {
+            let (all, refused) = (self.acknowledged, self.refused);
+            return Err(format!("{rows} rows of {all} and {refused} refused"));
+        }
+        if stats.corrupt_reads > 0 {
+            return Err(format!("{} corrupt reads", stats.corrupt_reads));
+        }
+        Ok(())
+    }
+
+    /// Returns how many acknowledged spans are missing, and says what else is wrong.
+    pub(crate) fn count_missing(&self, store: &SegmentStore) -> Result<u64, String> {
+        let mut missing = 0;
+        for (&(high, low), known) in &self.traces {
+            let id = TraceId { high, low };
+            let found = store.trace(id, &ReadContext::default());
+            let found = found.map_err(|error| error.to_string())?;
+            let is_known = |span: &&Span| known.iter().any(|(sent, _)| sent == *span);
+            if let Some(foreign) = found.iter().find(|span| !is_known(span)) {
+                return Err(format!("{id} holds {foreign:?}"));
+            }
+            for (span, acknowledged) in known {
+                match found.iter().filter(|other| *other == span).count() {
+                    0 => missing += u64::from(*acknowledged),
+                    1 => {}
+                    times => return Err(format!("{id} {} is there {times} times", span.id)),
+                }
+            }
+        }
+        Ok(missing)
+    }
+}
