@@ -70,8 +70,7 @@ fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
                 span.id = span_id(bytes, "id")?;
                 has_id = true;
             }
-            // Zero leaves a kind as it is, and so does a kind of the future.
-            0x20 => span.kind = Kind::from_number(reader.varint()?).or(span.kind),
+            0x20 => span.kind = read_kind(&mut reader)?.or(span.kind),
             0x2a => span.name = read_name(&mut reader, out)?,
             0x31 => span.timestamp_us = positive(reader.fixed64()?),
             0x38 => span.duration_us = positive(reader.varint()?),
@@ -79,8 +78,8 @@ fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
             0x4a => span.remote = read_endpoint(reader.message()?, out)?,
             0x52 => read_annotation(reader.message()?, out)?,
             0x5a => read_tag(reader.message()?, out)?,
-            0x60 => span.debug |= reader.varint()? != 0,
-            0x68 => span.shared |= reader.varint()? != 0,
+            0x60 => span.debug |= reader.flag()?,
+            0x68 => span.shared |= reader.flag()?,
             key => reader.skip(key)?,
         }
     }
@@ -94,6 +93,18 @@ fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Reads a kind. Zero is none, and so is a kind of the future.
+#[inline]
+fn read_kind(reader: &mut Reader<'_>) -> Result<Option<Kind>, Fault> {
+    let number = reader.varint32()?;
+    if number.cast_signed() < 0 {
+        // Zipkin looks it up in a table.
+        let place = i64::from(number.cast_signed()) - 1;
+        return Err(rule(format!("Index {place} out of bounds for length 4")));
+    }
+    Ok(Kind::from_number(number.into()))
+}
+
 fn read_endpoint(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<EndpointRecord, Fault> {
     let mut endpoint = EndpointRecord::default();
     while !reader.is_at_end() {
@@ -105,8 +116,7 @@ fn read_endpoint(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<Endpoint
                 }
             }
             0x20 => {
-                // A negative int32 travels as ten bytes; its low half is the number.
-                let port = (reader.varint()? as u32).cast_signed();
+                let port = reader.varint32()?.cast_signed();
                 endpoint.port = check_port(port.into()).map_err(rule)?;
             }
             key => reader.skip(key)?,
@@ -141,7 +151,11 @@ fn read_tag(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
     while !reader.is_at_end() {
         match reader.key()? {
             0x0a => key_text = read_text(&mut reader, out)?,
-            0x12 => value = read_text(&mut reader, out)?,
+            0x12 => {
+                let text = read_text(&mut reader, out)?;
+                // An empty one takes nothing back.
+                value = if text.is_empty() { value } else { text };
+            }
             key => reader.skip(key)?,
         }
     }

@@ -12,7 +12,7 @@ const EXTRA_BYTES_MAX: usize = (1 << 31) - 1;
 pub(super) fn finish_extra(extra: &mut Vec<u8>, start: usize) -> Result<Text, DecodeError> {
     let added = extra.get(start..).unwrap_or_default();
     if simdutf8::basic::from_utf8(added).is_err() {
-        let mended = String::from_utf8_lossy(added).into_owned();
+        let mended = lossy(added);
         extra.truncate(start);
         extra.extend_from_slice(mended.as_bytes());
     }
@@ -23,6 +23,31 @@ pub(super) fn finish_extra(extra: &mut Vec<u8>, start: usize) -> Result<Text, De
         });
     }
     Ok(Text::in_extra(start, extra.len() - start))
+}
+
+/// Returns the text with a replacement character in the place of what is not UTF-8, as many as
+/// Java puts there: the one difference is a half of a surrogate pair in three bytes, or the first
+/// two of them, for which Java puts one.
+pub(super) fn lossy(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() + bytes.len() / 2);
+    // How many bytes of such a half came right before.
+    let mut half = 0;
+    for chunk in bytes.utf8_chunks() {
+        if !chunk.valid().is_empty() {
+            half = 0;
+            text.push_str(chunk.valid());
+        }
+        half = match (half, chunk.invalid()) {
+            (_, []) => break,
+            (1, [0xa0..=0xbf]) => 2,
+            (2, [0x80..=0xbf]) => 0,
+            (_, invalid) => {
+                text.push(char::REPLACEMENT_CHARACTER);
+                u8::from(*invalid == [0xed])
+            }
+        };
+    }
+    text
 }
 
 /// Returns `text` itself when it is lower case already, else its lower case in `extra`.
@@ -44,7 +69,7 @@ pub(super) fn lower_into_extra(batch: &mut SpanBatch, text: Text) -> Result<Text
     if copy.is_ascii() {
         copy.make_ascii_lowercase();
     } else {
-        let lower = String::from_utf8_lossy(copy).to_lowercase();
+        let lower = lossy(copy).to_lowercase();
         extra.truncate(start);
         extra.extend_from_slice(lower.as_bytes());
     }

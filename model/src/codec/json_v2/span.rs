@@ -5,7 +5,7 @@ use crate::batch::{EndpointRecord, Slice, SpanRecord, Text};
 use crate::codec::json_v2::cursor::Cursor;
 use crate::codec::json_v2::fault::{Cause, Fault, rule};
 use crate::codec::json_v2::value::{INT, LONG};
-use crate::codec::{check_port, missing_ids, put_ip, settle};
+use crate::codec::{check_port, missing_ids, put_ip, settle, text};
 use crate::endpoint::ip::parse_ip;
 use crate::span::Kind;
 
@@ -238,6 +238,6 @@ fn common_field(window: &[u8; 17]) -> Option<(Field, usize)> {
 
 #[cold]
 fn unknown_kind(name: &[u8]) -> Fault {
-    let name = String::from_utf8_lossy(name);
+    let name = text::lossy(name);
     rule(format!("No enum constant zipkin2.Span.Kind.{name}"))
 }

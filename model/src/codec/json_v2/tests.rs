@@ -284,6 +284,14 @@ fn other_numbers_are_refused() {
         ),
         (r#""""#, "empty String"),
         (r#""abc""#, "For input string: \"abc\""),
+        (
+            r#""-Infinity""#,
+            "Expected a long but was -Infinity at line 1 column 48 path $[0].timestamp",
+        ),
+        (
+            r#""NaN""#,
+            "Expected a long but was NaN at line 1 column 42 path $[0].timestamp",
+        ),
         ("\" \u{1}a b\t\"", "For input string: \"a b\""),
         ("\" \u{1}\"", "empty String"),
         (

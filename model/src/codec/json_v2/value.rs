@@ -90,7 +90,7 @@ impl Cursor<'_> {
     #[inline(never)]
     fn odd_trace_id(&mut self) -> Result<TraceId, Fault> {
         let text = self.text()?;
-        let text = String::from_utf8_lossy(self.out.bytes(text));
+        let text = text::lossy(self.out.bytes(text));
         TraceId::parse(&text).map_err(|error| rule(error.to_string()))
     }
 
@@ -113,7 +113,7 @@ impl Cursor<'_> {
     #[inline(never)]
     fn odd_span_id(&mut self, field: &'static str) -> Result<u64, Fault> {
         let text = self.text()?;
-        let text = String::from_utf8_lossy(self.out.bytes(text));
+        let text = text::lossy(self.out.bytes(text));
         let digits = text.chars().count();
         if digits == 0 {
             return Err(rule(IdError::Empty(field).to_string()));
@@ -122,7 +122,7 @@ impl Cursor<'_> {
             return Err(rule(IdError::TooLong(field, 16).to_string()));
         }
         let Some(id) = lower_hex(text.as_bytes()) else {
-            return Err(rule(IdError::NotLowerHex(text.into_owned()).to_string()));
+            return Err(rule(IdError::NotLowerHex(text).to_string()));
         };
         // Zipkin asks only about sixteen zeros, and only of the id: a parent of zeros is absent.
         if id == 0 && digits == 16 && field == "id" {
@@ -174,7 +174,7 @@ impl Cursor<'_> {
             b'-' | b'0'..=b'9' => self.number_as_text()?,
             _ => return Err(self.wrong_type(integer.name)),
         };
-        let text = String::from_utf8_lossy(self.out.bytes(text));
+        let text = text::lossy(self.out.bytes(text));
         if let Ok(value) = text.parse::<i64>()
             && (integer.min..=integer.max).contains(&value)
         {
@@ -254,6 +254,11 @@ const POWERS_OF_TEN: [i64; 9] = [
 /// of Java behind it are fine.
 fn java_double(text: &str) -> Option<f64> {
     let text = java_trim(text);
+    match text.strip_prefix(['+', '-']).unwrap_or(text) {
+        "Infinity" => return Some(f64::INFINITY),
+        "NaN" => return Some(f64::NAN),
+        _ => {}
+    }
     let text = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
     // The standard library also reads names such as "inf", Java none in that spelling.
     if text

@@ -59,6 +59,13 @@ fn truncated(needed: u64, there: usize) -> Fault {
     Fault::new(Cause::Truncated(needed, there))
 }
 
+#[cold]
+fn too_wide(bits: u32, position: usize) -> Fault {
+    rule(format!(
+        "Greater than {bits}-bit varint at position {position}"
+    ))
+}
+
 /// Returns what the sender reads about the fault.
 #[cold]
 pub(super) fn explain(fault: Fault) -> DecodeError {
@@ -98,19 +105,49 @@ impl<'a> Reader<'a> {
     /// Reads a field's number and wire type, joined as on the wire.
     #[inline(always)]
     pub(super) fn key(&mut self) -> Result<u32, Fault> {
+        self.varint32()
+    }
+
+    /// Reads a number of at most 32 bits, seven a byte. Zipkin refuses one that needs more, so a
+    /// negative number, which travels as ten bytes, is none.
+    #[inline(always)]
+    pub(super) fn varint32(&mut self) -> Result<u32, Fault> {
         match self.bytes.get(self.at) {
             Some(&byte) if byte < 0x80 => {
                 self.at += 1;
                 Ok(byte.into())
             }
-            _ => self.long_key(),
+            _ => self.long_varint32(),
         }
     }
 
-    #[cold]
     #[inline(never)]
-    fn long_key(&mut self) -> Result<u32, Fault> {
-        u32::try_from(self.varint()?).map_err(|_| malformed())
+    fn long_varint32(&mut self) -> Result<u32, Fault> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut value = 0;
+        for (&byte, shift) in rest.iter().zip([0, 7, 14, 21, 28]) {
+            if shift == 28 && byte & 0xf0 != 0 {
+                return Err(too_wide(32, self.base + self.at));
+            }
+            value |= u32::from(byte & 0x7f) << shift;
+            self.at += 1;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(truncated(1, 0))
+    }
+
+    /// Reads a flag, which Zipkin takes in one byte only.
+    #[inline(always)]
+    pub(super) fn flag(&mut self) -> Result<bool, Fault> {
+        let byte = self.bytes.get(self.at).copied();
+        self.at += 1;
+        match byte {
+            Some(byte @ 0..=1) => Ok(byte == 1),
+            Some(_) => Err(malformed()),
+            None => Err(truncated(1, 0)),
+        }
     }
 
     /// Reads a number of seven bits a byte.
@@ -131,9 +168,9 @@ impl<'a> Reader<'a> {
         let mut shift = 0;
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         for &byte in rest {
-            // The tenth byte holds the last bit.
-            if shift == 63 && byte > 1 {
-                return Err(malformed());
+            // The tenth byte holds the last bit; Zipkin loses three more without a word.
+            if shift == 63 && byte & 0xf0 != 0 {
+                return Err(too_wide(64, self.base + self.at));
             }
             value |= u64::from(byte & 0x7f) << shift;
             self.at += 1;
@@ -160,14 +197,14 @@ impl<'a> Reader<'a> {
     /// Reads bytes behind their length.
     #[inline(always)]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
-        let length = self.varint()?;
+        let length = self.varint32()?;
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        match usize::try_from(length).ok().and_then(|end| rest.get(..end)) {
+        match rest.get(..length as usize) {
             Some(bytes) => {
                 self.at += bytes.len();
                 Ok(bytes)
             }
-            None => Err(truncated(length, rest.len())),
+            None => Err(truncated(length.into(), rest.len())),
         }
     }
 
@@ -187,6 +224,14 @@ impl<'a> Reader<'a> {
         Ok(Self { bytes, at: 0, base })
     }
 
+    /// Moves behind a number of any length.
+    fn skip_varint(&mut self) -> Result<(), Fault> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let last = rest.iter().position(|&byte| byte < 0x80);
+        self.at += last.ok_or_else(|| truncated(1, 0))? + 1;
+        Ok(())
+    }
+
     /// Moves behind the value of a field that nobody knows.
     #[cold]
     #[inline(never)]
@@ -196,8 +241,8 @@ impl<'a> Reader<'a> {
         loop {
             let field = key >> 3;
             match key & 7 {
-                _ if field == 0 => return Err(malformed()),
-                0 => drop(self.varint()?),
+                // Field 0 is none, but Zipkin skips it as it does others.
+                0 => self.skip_varint()?,
                 1 => drop(self.fixed64()?),
                 2 => drop(self.bytes()?),
                 3 if open_groups.len() < GROUP_DEPTH_MAX => open_groups.push(field),

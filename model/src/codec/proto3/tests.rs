@@ -85,6 +85,10 @@ fn a_parent_of_zeros_or_equal_to_the_id_is_dropped() {
 fn kinds_out_of_range_are_ignored() {
     assert_eq!(fields(&[0x20, 4]), r#""kind":"CONSUMER""#);
     assert_eq!(fields(&[0x20, 1, 0x20, 5, 0x20, 0]), r#""kind":"CLIENT""#);
+    assert_eq!(
+        fields(&[0x20, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        "Index -2 out of bounds for length 4"
+    );
 }
 
 #[test]
@@ -117,8 +121,24 @@ fn endpoints_take_addresses_in_either_field() {
         fields(&bytes(9, &[0x20, 0x80, 0x80, 4])),
         "invalid port 65536"
     );
-    let negative = [&[0x20][..], &[0xff; 9], &[1]].concat();
+    let negative = [0x20, 0xff, 0xff, 0xff, 0xff, 0x0f];
     assert_eq!(fields(&bytes(9, &negative)), "");
+    // As others write a negative number.
+    let wide = [&[0x20][..], &[0xff; 9], &[1]].concat();
+    assert_eq!(
+        fields(&bytes(9, &wide)),
+        "Greater than 32-bit varint at position 15"
+    );
+}
+
+#[test]
+fn flags_are_one_byte() {
+    assert_eq!(fields(&[0x60, 1, 0x68, 1]), r#""debug":true,"shared":true"#);
+    assert_eq!(fields(&[0x60, 1, 0x60, 0, 0x68, 0]), r#""debug":true"#);
+    for flag in [&[2_u8][..], &[0x7f], &[0x81, 0]] {
+        assert_eq!(fields(&[&[0x60], flag].concat()), "Malformed", "{flag:?}");
+    }
+    assert_eq!(fields(&[0x68]), "Truncated: length 1 > bytes available 0");
 }
 
 #[test]
@@ -147,7 +167,10 @@ fn tags_need_a_key_but_no_value() {
         tag(b"b", b"1"),
         bytes(11, &bytes(1, b"a")),
         tag(b"b", b""),
-        bytes(11, &[bytes(2, b"later"), bytes(1, b"c")].concat()),
+        bytes(
+            11,
+            &[bytes(2, b"later"), bytes(1, b"c"), bytes(2, b"")].concat(),
+        ),
     ];
     assert_eq!(
         fields(&all.concat()),
@@ -163,6 +186,11 @@ fn texts_that_are_not_utf8_become_replacement_characters() {
         &[bytes(1, b"k\xe2\x82"), bytes(2, "größe".as_bytes())].concat(),
     );
     assert_eq!(fields(&tag), "\"tags\":{\"k\u{fffd}\":\"größe\"}");
+    let name = |bad: &[u8]| fields(&bytes(5, bad)).replace('\u{fffd}', "?");
+    assert_eq!(name(b"a\xed\xa0\x80b"), r#""name":"a?b""#);
+    assert_eq!(name(b"\xed\xa0\xed\xbf\xbf\xbf"), r#""name":"???""#);
+    assert_eq!(name(b"\xed\xa0z\xed\x9f\xed"), r#""name":"?z??""#);
+    assert_eq!(name(b"\xc0\x80\xf4\x90\x80"), r#""name":"?????""#);
 }
 
 #[test]
@@ -170,11 +198,15 @@ fn unknown_fields_of_every_wire_type_are_skipped() {
     let unknown = [
         &[0x72, 3, 1, 2, 3][..],
         &[0x70, 0x80, 1],
+        &[
+            0x70, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        ],
         &[0x75, 1, 2, 3, 4],
         &[0x71, 1, 2, 3, 4, 5, 6, 7, 8],
         // A group that holds another, and a field number of two bytes.
         &[0x73, 0x7b, 0x08, 1, 0x7c, 0x74],
         &[0x82, 0x7d, 1, 9],
+        &[0x00, 1],
         // A number where the name should be: known number, other wire type.
         &[0x28, 5],
     ]
@@ -203,12 +235,15 @@ fn broken_messages_are_refused() {
     assert_eq!(fields(&[0x74]), "Malformed");
     assert_eq!(fields(&[0x73, 0x7c]), "Malformed");
     assert_eq!(fields(&[0x76]), "Malformed");
-    assert_eq!(fields(&[0x00]), "Malformed");
-    assert_eq!(fields(&[&[0x38][..], &[0xff; 10]].concat()), "Malformed");
+    assert_eq!(fields(&[0x00]), "Truncated: length 1 > bytes available 0");
+    assert_eq!(
+        fields(&[&[0x38][..], &[0xff; 10]].concat()),
+        "Greater than 64-bit varint at position 18"
+    );
     assert_eq!(fields(&[0x73; 100]), "Malformed");
     assert_eq!(
         fields(&[&[0x2a][..], &[0xff; 9], &[1]].concat()),
-        "Truncated: length 18446744073709551615 > bytes available 0"
+        "Greater than 32-bit varint at position 13"
     );
     assert_eq!(answer(b"hello"), "Expected a PROTO3 encoded list\n");
 }
