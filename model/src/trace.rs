@@ -106,42 +106,51 @@ fn place_in_call<F: Fragment>(fragment: &F) -> u8 {
 
 fn merge_sorted<F: Fragment>(fragments: Vec<F>) -> Vec<F> {
     let mut merged: Vec<F> = Vec::with_capacity(fragments.len());
-    let mut client_of = None;
+    let mut first = First::default();
     for fragment in fragments {
         if let Some(last) = merged.last_mut() {
             if is_same_span(last, &fragment) {
                 last.absorb(fragment);
                 continue;
             }
-            complete(&mut merged, &mut client_of);
+            complete(&mut merged, first);
         }
+        first = First {
+            kind: fragment.kind(),
+            parent_id: fragment.parent_id(),
+        };
         merged.push(fragment);
     }
-    complete(&mut merged, &mut client_of);
+    complete(&mut merged, first);
     merged
+}
+
+/// What the first fragment of a span said. Zipkin judges by it alone where a span stands in its
+/// call, whatever the fragments behind it add.
+#[derive(Clone, Copy, Default)]
+struct First {
+    kind: Option<Kind>,
+    parent_id: u64,
 }
 
 fn is_same_span<F: Fragment>(kept: &F, next: &F) -> bool {
     kept.id() == next.id() && kept.shared() == next.shared() && kept.local_agrees(next)
 }
 
-/// Mends the last span once all its fragments are in. `client_of` is the id of the last client.
-fn complete<F: Fragment>(merged: &mut [F], client_of: &mut Option<u64>) {
+/// Mends the last span once all its fragments are in.
+fn complete<F: Fragment>(merged: &mut [F], first: First) {
     let Some((last, before)) = merged.split_last_mut() else {
         return;
     };
     last.finish();
-    if last.kind() == Some(Kind::Client) {
-        *client_of = Some(last.id());
-    }
     let Some(previous) = before.last().filter(|p| p.id() == last.id()) else {
         return;
     };
     // Zipkin used one id for both halves of a call, and not every server said so.
-    if last.kind() == Some(Kind::Server) && *client_of == Some(last.id()) {
+    if previous.kind() == Some(Kind::Client) && first.kind == Some(Kind::Server) {
         last.set_shared();
     }
-    if last.shared() && last.parent_id() == 0 {
+    if last.shared() && first.parent_id == 0 && previous.parent_id() != 0 {
         last.set_parent_id(previous.parent_id());
     }
 }

@@ -93,14 +93,48 @@ fn a_server_that_does_not_say_it_shares_is_recognised() {
 
 #[test]
 fn two_server_halves_of_one_client_are_two_calls() {
-    for mark in [shared, |span: Span| span] {
-        let trace = [
-            client(0, 1, ("a", "b")),
-            mark(server(0, 1, ("b", ""))),
-            mark(server(0, 1, ("c", ""))),
-        ];
-        assert_eq!(links(&trace), ["a b 1 0", "a c 1 0"]);
-    }
+    let trace = [
+        client(0, 1, ("a", "b")),
+        shared(server(0, 1, ("b", ""))),
+        shared(server(0, 1, ("c", ""))),
+    ];
+    assert_eq!(links(&trace), ["a b 1 0", "a c 1 0"]);
+}
+
+#[test]
+fn only_the_server_right_behind_its_client_is_recognised() {
+    let trace = [
+        client(0, 1, ("a", "b")),
+        server(0, 1, ("b", "")),
+        server(0, 1, ("c", "")),
+    ];
+    assert_eq!(links(&trace), ["a b 1 0"]);
+}
+
+#[test]
+fn a_server_whose_first_fragment_has_no_role_is_not_recognised() {
+    let fragments = |first: Span, later: Span| [client(0, 1, ("a", "x")), first, later];
+    let says_so = fragments(server(0, 1, ("b", "")), span(0, 1, ("b", "")));
+    assert_eq!(links(&says_so), ["a b 1 0"]);
+    let says_so_later = fragments(span(0, 1, ("b", "")), server(0, 1, ("b", "")));
+    assert_eq!(links(&says_so_later), ["a x 1 0"]);
+}
+
+#[test]
+fn local_work_with_the_id_of_the_root_has_a_place_and_else_none() {
+    let trace = |own: Span| {
+        links(&[
+            span(0, 1, ("a", "")),
+            own,
+            shared(server(0, 2, ("c", "d"))),
+            client(2, 3, ("c", "db")),
+        ])
+    };
+    assert_eq!(
+        trace(span(2, 1, ("c", "e"))),
+        ["d c 1 0", "c e 1 0", "c db 1 0"]
+    );
+    assert_eq!(trace(span(7, 1, ("c", "e"))), ["d c 1 0", "c db 1 0"]);
 }
 
 #[test]

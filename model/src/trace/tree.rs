@@ -179,38 +179,59 @@ impl<'s, F: Fragment> Index<'s, F> {
     /// Returns (parent, child) of every span that has a place; `None` is the root.
     fn edges(&self, root: usize) -> Vec<(Option<usize>, usize)> {
         let mut edges = Vec::with_capacity(self.spans.len());
+        let mut beside_root = None;
         for call in &self.calls {
             let (unshared, shared) = self.spans_of(call).split_at(self.shared_from(call));
             let child = self.unshared(call.id, root);
-            let is_root = unshared.iter().any(|at| *at as usize == root);
-            if let Some(child) = child.filter(|_| !is_root) {
-                edges.push((self.parent_of_unshared(unshared, root), child));
-            }
-            let siblings = edges.len();
-            for (at, index) in shared.iter().enumerate() {
-                let span = &self.spans[*index as usize];
-                let hidden = shared.get(at + 1).is_some_and(|next| {
-                    self.spans[*next as usize].identify_local(span) == Ordering::Equal
-                });
-                if !hidden {
-                    edges.push((child, *index as usize));
+            let root_at = unshared.iter().position(|at| *at as usize == root);
+            match (child, root_at) {
+                (Some(child), None) => edges.push((self.parent_of_unshared(unshared, root), child)),
+                // What has the root's id is nowhere, unless one behind it is local work.
+                (Some(child), Some(at)) => {
+                    let local = self.local_parent(&unshared[at + 1..]);
+                    beside_root = local.map(|parent| (Some(parent), child));
                 }
+                (None, _) => {}
             }
-            edges[siblings..].sort_unstable_by_key(|(_, child)| *child);
+            self.push_shared(shared, child, &mut edges);
         }
+        edges.extend(beside_root);
         edges
+    }
+
+    /// Adds the shared spans of a call: of those with one endpoint the last, in the place of the
+    /// first.
+    fn push_shared(
+        &self,
+        shared: &[u32],
+        parent: Option<usize>,
+        edges: &mut Vec<(Option<usize>, usize)>,
+    ) {
+        let same = |a: &u32, b: &u32| {
+            let (a, b) = (&self.spans[*a as usize], &self.spans[*b as usize]);
+            a.identify_local(b) == Ordering::Equal
+        };
+        let runs = shared.chunk_by(same);
+        let mut places: Vec<(u32, u32)> = runs.map(|run| (run[0], run[run.len() - 1])).collect();
+        places.sort_unstable();
+        edges.extend(places.iter().map(|(_, last)| (parent, *last as usize)));
     }
 
     /// Returns the parent of the unshared spans of one id: the shared span of their own endpoint
     /// if there is one, since local work is under the server's half, else the plain one.
     fn parent_of_unshared(&self, unshared: &[u32], root: usize) -> Option<usize> {
-        let local = unshared.iter().rev().find_map(|at| {
+        let last = self.spans[*unshared.last()? as usize].parent_id();
+        let plain = || (last != 0).then(|| self.unshared(last, root))?;
+        self.local_parent(unshared).or_else(plain)
+    }
+
+    /// Returns the shared parent that the last one of these has at its own endpoint.
+    fn local_parent(&self, unshared: &[u32]) -> Option<usize> {
+        unshared.iter().rev().find_map(|at| {
             let span = &self.spans[*at as usize];
             // An id of zero is a span, a parent of zero is none.
             (span.parent_id() != 0).then(|| self.shared(span.parent_id(), span))?
-        });
-        let last = self.spans[*unshared.last()? as usize].parent_id();
-        local.or_else(|| (last != 0).then(|| self.unshared(last, root))?)
+        })
     }
 }
 

@@ -37,12 +37,13 @@ fn parents(spans: &[Span], root: Option<usize>) -> Vec<(usize, Option<usize>)> {
             nodes.insert(key(span), at);
         }
     }
-    if let Some(root) = root {
-        order.retain(|one| *one != Key::Plain(spans[root].id.0));
-    }
+    let root_key = root.map(|root| Key::Plain(spans[root].id.0));
     let parent_key = |child: &Key| {
         let mut parent = None;
-        for span in spans.iter().filter(|span| key(span) == *child) {
+        // What comes before the root has lost its place to it.
+        let from = root.filter(|_| Some(child) == root_key.as_ref());
+        let spans_behind = &spans[from.map_or(0, |root| root + 1)..];
+        for span in spans_behind.iter().filter(|span| key(span) == *child) {
             parent = match (span.shared, span.parent_id) {
                 (true, _) => Some(Key::Plain(span.id.0)),
                 (false, Some(id)) => {
@@ -58,6 +59,11 @@ fn parents(spans: &[Span], root: Option<usize>) -> Vec<(usize, Option<usize>)> {
         }
         parent
     };
+    order.retain(|one| Some(one) != root_key.as_ref());
+    let beside_root = root_key.as_ref().and_then(&parent_key);
+    if matches!(beside_root, Some(Key::Shared(..))) {
+        order.extend(root_key.clone());
+    }
     let place = |child: Key| {
         let parent = parent_key(&child).and_then(|p| nodes.get(&p).copied());
         (nodes[&child], parent.or(root))
