@@ -208,6 +208,7 @@ macro_rules! contract_tests {
             window: both_ends_are_inside, the_time_of_the_root_decides,
                 the_least_time_decides_without_a_root, spans_without_timestamp_are_not_found,
                 newest_traces_come_first, the_limit_keeps_the_newest,
+                the_limit_counts_spans_of_other_services,
                 a_trace_that_does_not_match_takes_no_place, lookback_may_be_longer_than_time;
             names: services_are_local_names, names_are_sorted_once_each,
                 span_names_belong_to_a_service, remote_names_belong_to_a_service,

@@ -107,21 +107,34 @@ fn by_time<'s>(segments: &'s [std::sync::Arc<Segment>], window: &Window) -> Vec<
 
 impl Search<'_> {
     fn head(&mut self, head: &Head) {
-        let window = self.criteria.request.window;
         for view in head.views() {
             let bits = self.criteria.of_view(&view);
             if self.criteria.matter(bits) {
-                let time = view.record().timestamp_us;
-                let newest_us = if time != 0 && inside(&window, time) {
-                    time
-                } else {
-                    0
-                };
                 self.see(Match {
                     id: view.record().trace_id,
                     bits,
-                    newest_us,
+                    newest_us: 0,
                 });
+            }
+        }
+        self.date(head);
+    }
+
+    /// Dates the candidates by all their rows of a head, those too that meet nothing.
+    fn date(&mut self, head: &Head) {
+        if self.candidates.is_empty() {
+            return;
+        }
+        let window = self.criteria.request.window;
+        for view in head.views() {
+            let record = view.record();
+            let time = record.timestamp_us;
+            if time == 0 || !inside(&window, time) {
+                continue;
+            }
+            let id = key(self.shared.config.id_mode, record.trace_id);
+            if let Some(candidate) = self.candidates.get_mut(&id) {
+                candidate.newest_us = candidate.newest_us.max(time);
             }
         }
     }

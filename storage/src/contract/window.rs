@@ -110,6 +110,24 @@ pub fn the_limit_keeps_the_newest<H: Harness>() {
     store.expect(&vec![4, 2, 5, 3, 1], |ask| ask.found(&limited(usize::MAX)));
 }
 
+/// What is newest is decided by all spans of a trace, those too that meet no criterion.
+pub fn the_limit_counts_spans_of_other_services<H: Harness>() {
+    let mut store = Store::<H>::strict();
+    store.write(&[
+        span(1, 1).at(3000).by("other"),
+        span(1, 2).at(0).by("a"),
+        span(2, 1).at(1000).by("a"),
+        span(3, 1).at(2000).by("other"),
+        span(3, 2).timeless().by("a"),
+    ]);
+    let limited = |limit| TraceRequest {
+        limit,
+        ..of_service("a")
+    };
+    store.expect(&vec![1], |ask| ask.found(&limited(1)));
+    store.expect(&vec![1, 3], |ask| ask.found(&limited(2)));
+}
+
 /// Newer traces that do not match leave their place to older ones that do.
 pub fn a_trace_that_does_not_match_takes_no_place<H: Harness>() {
     let mut store = Store::<H>::strict();
