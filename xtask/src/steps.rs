@@ -80,6 +80,8 @@ pub(crate) fn unit() -> Result<()> {
         "--workspace",
         "--exclude",
         "speargun-e2e",
+        "--exclude",
+        "speargun-oracle",
         "--all-features",
     ]))?;
     run(&mut cargo(&["test", "--package", "speargun-e2e", "--lib"]))
@@ -88,7 +90,9 @@ pub(crate) fn unit() -> Result<()> {
 /// Black-box tests over the release binary.
 pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
     build_server()?;
-    let mut tests = cargo(&["test", "--package", "speargun-e2e", "--tests"]);
+    let packages = ["--package", "speargun-e2e", "--package", "speargun-oracle"];
+    let mut tests = cargo(&["test", "--tests"]);
+    tests.args(packages);
     tests.args(["--", "--test-threads", "2"]).args(filter);
     run(&mut tests)
 }
