@@ -30,8 +30,8 @@ pub enum DecodeError {
     /// The bytes are not what they claim to be, or a field is not what the format allows.
     #[error("{0}")]
     Malformed(String),
-    /// The first bytes are not those of any list, or the list is JSON of the other version. Zipkin finds out
-    /// before it decodes, and counts such a message once instead of twice.
+    /// The first bytes are not those of any list, or the list is JSON of the other version. Zipkin
+    /// finds out before it decodes, and counts such a message once instead of twice.
     #[error("Expected a {expected} encoded list{}\n", but(*.received))]
     NotAList {
         /// The format asked for.

@@ -1,6 +1,6 @@
 //! Zipkin's JSON v2, both ways. Decoding is one pass over the body that leaves texts where they
 //! are; what it takes and refuses is what Zipkin's own reader does, so it is no general JSON
-//! reader. Encoding writes Zipkin's bytes. What knows JSON and no version is also that of `json_v1`.
+//! reader. Encoding writes Zipkin's bytes. What knows JSON and no version serves `json_v1` too.
 //!
 //! ```text
 //! cursor ─▶ punctuation, plain strings, values to skip     escape ─▶ strings with escapes
