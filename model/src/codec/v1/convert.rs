@@ -1,12 +1,19 @@
 //! From annotations to kinds, times and endpoints: what Zipkin makes of a span of its first model.
 //! Where the rules look arbitrary they are Zipkin's, from a time when both sides of a call shared
 //! one span and each tracer had its habits. Nothing here reads bytes of a format.
+//!
+//! ```text
+//! annotations ─▶ kinds and local endpoints ─▶ times of calls and messages
+//! binary annotations ─▶ tags and remote endpoints: `addresses`
+//! ```
 
 use crate::batch::{EndpointRecord, SpanBatch, SpanRecord, Text};
 use crate::codec::DecodeError;
 use crate::codec::v1::forks::{FIRST, Fork, Forks};
-use crate::codec::v1::{V1Annotation, V1Span, known};
+use crate::codec::v1::{V1Annotation, V1Span};
 use crate::span::Kind;
+
+mod addresses;
 
 /// Converts the span, whose ids are not missing, and pushes what it becomes to the batch that its
 /// texts lie in, which has at most `spans_max` spans then.
@@ -268,99 +275,8 @@ impl Conversion<'_> {
         Ok(())
     }
 
-    fn binary_annotations(&mut self) -> Result<(), DecodeError> {
-        let (mut ca, mut sa, mut ma) = (None, None, None);
-        for annotation in &self.source.binary_annotations {
-            let address = match self.texts.bytes(annotation.key) {
-                b"ca" => &mut ca,
-                b"sa" => &mut sa,
-                b"ma" => &mut ma,
-                key => {
-                    let fork = self.forks.of(annotation.endpoint, self.texts)?;
-                    // This one only says who is local.
-                    if key != b"lc" || !annotation.value.is_empty() {
-                        self.forks.tag(fork, annotation.key, annotation.value);
-                    }
-                    continue;
-                }
-            };
-            // Some tracers wrote them as text, so the value is not asked.
-            *address = annotation.endpoint;
-        }
-        let Core { cs, cr, sr, ss, .. } = self.core;
-        if cs.or(cr).or(sr).or(ss).is_none() && ca.or(sa).is_some() {
-            return self.addresses_alone(ca, sa);
-        }
-        if let (Some(ca), Some(server)) = (ca, sr.or(ss)) {
-            self.caller(ca, server.endpoint)?;
-        }
-        if let (Some(sa), Some(client)) = (sa, cs.or(cr)) {
-            self.set_remote(client.endpoint, sa)?;
-        }
-        if let Some(ma) = ma {
-            let Core { ms, mr, .. } = self.core;
-            for end in [ms, mr].into_iter().flatten() {
-                self.set_remote(end.endpoint, ma)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn addresses_alone(
-        &mut self,
-        ca: Option<EndpointRecord>,
-        sa: Option<EndpointRecord>,
-    ) -> Result<(), DecodeError> {
-        let fork = match (ca, sa) {
-            (Some(ca), Some(_)) => self.forks.of(Some(ca), self.texts)?,
-            _ => FIRST,
-        };
-        let span = self.forks.get(fork);
-        if sa.is_none() {
-            span.kind = Some(Kind::Server);
-        }
-        span.remote = sa.or(ca).unwrap_or_default();
-        Ok(())
-    }
-
-    /// Finagle says a caller with the server's own name and the port of the socket; with the name
-    /// it would be a link from the service to itself.
-    fn caller(
-        &mut self,
-        mut ca: EndpointRecord,
-        server: EndpointRecord,
-    ) -> Result<(), DecodeError> {
-        if self.same_endpoint(&ca, &server) {
-            return Ok(());
-        }
-        if self.same_service(&ca, &server) {
-            ca.service_name = Text::default();
-        }
-        self.set_remote(server, ca)
-    }
-
-    fn set_remote(
-        &mut self,
-        of: EndpointRecord,
-        remote: EndpointRecord,
-    ) -> Result<(), DecodeError> {
-        let fork = self.forks.of(Some(of), self.texts)?;
-        self.forks.get(fork).remote = known(remote).unwrap_or_default();
-        Ok(())
-    }
-
     fn same_service(&self, a: &EndpointRecord, b: &EndpointRecord) -> bool {
         self.texts.bytes(a.service_name) == self.texts.bytes(b.service_name)
-    }
-
-    fn same_endpoint(&self, a: &EndpointRecord, b: &EndpointRecord) -> bool {
-        let ipv6 = |endpoint: &EndpointRecord| {
-            let index = (endpoint.ipv6 as usize).checked_sub(1)?;
-            self.texts.ipv6.get(index)
-        };
-        self.same_service(a, b)
-            && (a.has_ipv4, a.ipv4, a.port) == (b.has_ipv4, b.ipv4, b.port)
-            && ipv6(a) == ipv6(b)
     }
 }
 

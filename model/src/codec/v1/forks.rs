@@ -44,7 +44,10 @@ impl Forks {
     ) -> Result<(), DecodeError> {
         self.annotations.clear();
         self.tags.clear();
-        self.by_name.clear();
+        if !self.by_name.is_empty() {
+            // Emptying a map costs what it once held, and the next span may hold little.
+            self.by_name = HashMap::new();
+        }
         (self.before, self.max) = (before, max);
         self.common = SpanRecord {
             trace_id: TraceId {
