@@ -52,7 +52,7 @@ fn json_v2_comes_back_from_the_server_as_it_does_here() {
 fn json_v1_is_read_as_zipkin_reads_it() {
     let golden = include_str!("../testdata/json_v1/zipkin-3.6.0-decoder.txt");
     let count = compare(Format::JsonV1, golden, |line| line.as_bytes().to_vec());
-    assert_eq!(count, 98);
+    assert_eq!(count, 100);
 }
 
 #[test]

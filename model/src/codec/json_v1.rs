@@ -87,12 +87,12 @@ impl Reader<'_> {
             let key = self.cursor.key()?;
             match self.cursor.out.bytes(key) {
                 b"traceId" => {
-                    let (high, low) = self.id()?;
+                    let (high, low) = self.trace_id()?;
                     // Zipkin leaves the upper half alone when a second id is shorter.
                     self.span.trace_id_high = high.unwrap_or(self.span.trace_id_high);
                     self.span.trace_id = low;
                 }
-                b"id" => self.span.id = self.id()?.1,
+                b"id" => self.span.id = self.span_id()?,
                 name => {
                     // Anything but the ids may be null, which is nothing said.
                     let field = Field::from_name(name);
@@ -109,10 +109,7 @@ impl Reader<'_> {
     fn field(&mut self, field: Field) -> Result<(), Fault> {
         let Self { cursor, span, .. } = self;
         match field {
-            Field::ParentId => {
-                let (_, id) = self.id()?;
-                self.span.parent_id = id;
-            }
+            Field::ParentId => self.span.parent_id = self.span_id()?,
             Field::Name => span.name = cursor.name()?,
             Field::Timestamp => span.timestamp_us = cursor.integer(LONG)?,
             Field::Duration => span.duration_us = cursor.integer(LONG)?,
@@ -201,37 +198,48 @@ impl Reader<'_> {
         Ok(text::mend(self.cursor.out, text)?)
     }
 
-    /// Reads an id: 64 bits, and the upper half where there are exactly 32 digits. Of ids that
-    /// are longer than 16 digits and shorter than 32 Zipkin never looks at the beginning.
-    fn id(&mut self) -> Result<(Option<u64>, u64), Fault> {
+    /// Reads a trace id: 64 bits, and the upper half where there are exactly 32 digits.
+    fn trace_id(&mut self) -> Result<(Option<u64>, u64), Fault> {
         let text = self.cursor.text()?;
         let digits = self.cursor.out.bytes(text);
-        parse_id(digits).ok_or_else(|| {
-            let text = String::from_utf8_lossy(digits);
-            rule(format!(
-                "{text} should be a 1 to 32 character lower-hex string with no prefix"
-            ))
-        })
+        let read = if digits.len() == 32 && digits.is_ascii() {
+            lower_hex(digits).map(|both| (Some((both >> 64) as u64), both as u64))
+        } else {
+            parse_id(digits, 31).map(|low| (None, low))
+        };
+        read.ok_or_else(|| no_id(digits))
+    }
+
+    /// Reads the id of a span or of a parent.
+    fn span_id(&mut self) -> Result<u64, Fault> {
+        let text = self.cursor.text()?;
+        let digits = self.cursor.out.bytes(text);
+        parse_id(digits, 32).ok_or_else(|| no_id(digits))
     }
 }
 
-fn parse_id(digits: &[u8]) -> Option<(Option<u64>, u64)> {
+#[cold]
+fn no_id(digits: &[u8]) -> Fault {
+    let text = text::lossy(digits);
+    rule(format!(
+        "{text} should be a 1 to 32 character lower-hex string with no prefix"
+    ))
+}
+
+/// Returns the last 64 bits of an id of so many characters at most. Of one with more than 16
+/// Zipkin never looks at the beginning.
+fn parse_id(digits: &[u8], length_max: usize) -> Option<u64> {
     if digits.len() <= 16 && !digits.is_empty() {
-        return Some((None, lower_hex(digits)? as u64));
-    }
-    if digits.len() == 32
-        && let Some(both) = lower_hex(digits)
-    {
-        return Some((Some((both >> 64) as u64), both as u64));
+        return Some(lower_hex(digits)? as u64);
     }
     // The rest is rare: Java's characters count, not bytes.
-    let text = String::from_utf8_lossy(digits);
+    let text = text::lossy(digits);
     let length = text.encode_utf16().take(33).count();
-    if !(17..32).contains(&length) {
+    if !(17..=length_max).contains(&length) {
         return None;
     }
     let low = text.as_bytes().last_chunk::<16>()?;
-    Some((None, lower_hex(low)? as u64))
+    Some(lower_hex(low)? as u64)
 }
 
 /// A field of a span that may be null.

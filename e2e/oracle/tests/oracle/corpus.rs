@@ -28,7 +28,14 @@ pub(crate) fn rules(format: Format) -> Vec<Rule> {
             let span = [b"\x0a\x01\x01\x1a\x01\x02", fields].concat();
             [&[0x0a, span.len() as u8], &span[..]].concat()
         }),
-        Format::JsonV1 | Format::Thrift => Vec::new(),
+        Format::JsonV1 => read(include_str!("rules/json_v1.txt"), |fields| {
+            [br#"[{"traceId":"1","id":"2","#, fields, b"}]"].concat()
+        }),
+        Format::Thrift => read(include_str!("rules/thrift.txt"), |fields| {
+            let list = b"\x0c\0\0\0\x01";
+            let ids = b"\x0a\0\x01\0\0\0\0\0\0\0\x01\x0a\0\x04\0\0\0\0\0\0\0\x02";
+            [&list[..], ids, fields, b"\0"].concat()
+        }),
     }
 }
 

@@ -129,7 +129,12 @@ pub(crate) fn body(pick: &mut Pick) -> Vec<u8> {
     for _ in 0..=pick.below(8) / 6 {
         list.push(span(pick));
     }
-    let mut body = join(pick, b"[", &list, b"]");
+    let body = join(pick, b"[", &list, b"]");
+    damaged(pick, body)
+}
+
+/// Adds what may stand around a body, and damages it.
+pub(crate) fn damaged(pick: &mut Pick, mut body: Vec<u8>) -> Vec<u8> {
     if pick.once_in(12) {
         let behind = pick.one::<[u8]>(&[b" ", b"\n", b"x", b"]", b"{}", b"\0"]);
         body.extend_from_slice(behind);
@@ -147,7 +152,7 @@ pub(crate) fn body(pick: &mut Pick) -> Vec<u8> {
 }
 
 /// Writes the value of a field.
-type Value = fn(&mut Pick) -> Vec<u8>;
+pub(crate) type Value = fn(&mut Pick) -> Vec<u8>;
 
 fn span(pick: &mut Pick) -> Vec<u8> {
     let mut fields = Vec::new();
@@ -180,7 +185,7 @@ fn span(pick: &mut Pick) -> Vec<u8> {
     object(pick, &fields)
 }
 
-fn field(pick: &mut Pick, name: &str, value: Value) -> Vec<u8> {
+pub(crate) fn field(pick: &mut Pick, name: &str, value: Value) -> Vec<u8> {
     let mut key = quoted(name.as_bytes());
     if pick.once_in(60) {
         key = quoted(name.replacen('a', "\\u0061", 1).as_bytes());
@@ -197,11 +202,11 @@ fn field(pick: &mut Pick, name: &str, value: Value) -> Vec<u8> {
     [&key, before.as_bytes(), b":", behind.as_bytes(), &value].concat()
 }
 
-fn object(pick: &mut Pick, fields: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn object(pick: &mut Pick, fields: &[Vec<u8>]) -> Vec<u8> {
     join(pick, b"{", fields, b"}")
 }
 
-fn join(pick: &mut Pick, open: &[u8], items: &[Vec<u8>], close: &[u8]) -> Vec<u8> {
+pub(crate) fn join(pick: &mut Pick, open: &[u8], items: &[Vec<u8>], close: &[u8]) -> Vec<u8> {
     let mut out = open.to_vec();
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -216,11 +221,11 @@ fn join(pick: &mut Pick, open: &[u8], items: &[Vec<u8>], close: &[u8]) -> Vec<u8
     out
 }
 
-fn quoted(text: &[u8]) -> Vec<u8> {
+pub(crate) fn quoted(text: &[u8]) -> Vec<u8> {
     [b"\"", text, b"\""].concat()
 }
 
-fn id(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn id(pick: &mut Pick) -> Vec<u8> {
     if pick.slips_in(5) {
         return quoted(pick.one(&IDS).as_bytes());
     }
@@ -242,7 +247,7 @@ fn kind(pick: &mut Pick) -> Vec<u8> {
     quoted(pick.one(of).as_bytes())
 }
 
-fn text(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn text(pick: &mut Pick) -> Vec<u8> {
     if pick.slips_in(20) {
         return pick.one(&["'a'", "a", "\"a", "\"\"\""]).as_bytes().to_vec();
     }
@@ -254,7 +259,7 @@ fn text(pick: &mut Pick) -> Vec<u8> {
     }
 }
 
-fn pieces(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn pieces(pick: &mut Pick) -> Vec<u8> {
     let count = pick.below(4) * (1 + pick.below(8));
     let of: &[&[u8]] = if pick.slips_in(3) {
         &PIECES
@@ -264,7 +269,7 @@ fn pieces(pick: &mut Pick) -> Vec<u8> {
     (0..count).flat_map(|_| pick.one(of).to_vec()).collect()
 }
 
-fn number(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn number(pick: &mut Pick) -> Vec<u8> {
     let of = if pick.slips_in(3) {
         &NUMBERS[..]
     } else {
@@ -280,7 +285,7 @@ fn number(pick: &mut Pick) -> Vec<u8> {
     }
 }
 
-fn flag(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn flag(pick: &mut Pick) -> Vec<u8> {
     let of = [
         "true", "true", "false", "false", "null", "\"true\"", "1", "TRUE",
     ];
@@ -288,7 +293,7 @@ fn flag(pick: &mut Pick) -> Vec<u8> {
     pick.one(of).as_bytes().to_vec()
 }
 
-fn endpoint(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn endpoint(pick: &mut Pick) -> Vec<u8> {
     let all: [(&str, Value); 5] = [
         ("serviceName", text),
         ("ipv4", address),
@@ -370,7 +375,7 @@ fn tags(pick: &mut Pick) -> Vec<u8> {
 }
 
 /// Any value, nested a few times.
-fn anything(pick: &mut Pick) -> Vec<u8> {
+pub(crate) fn anything(pick: &mut Pick) -> Vec<u8> {
     match pick.below(9) {
         0 => text(pick),
         1 => number(pick),
