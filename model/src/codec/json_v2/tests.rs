@@ -300,6 +300,8 @@ fn other_numbers_are_refused() {
         ),
         ("01", "Malformed"),
         ("00", "Malformed"),
+        // Five times 2^64, and a digit.
+        ("922337203685477580800", "Malformed"),
         ("-", "Malformed"),
         ("1.", "Malformed"),
         (".5", "Malformed"),
@@ -310,6 +312,13 @@ fn other_numbers_are_refused() {
     ] {
         assert_eq!(fields(&format!(r#""timestamp":{given}"#)), text, "{given}");
     }
+}
+
+#[test]
+fn a_number_has_a_longest_form() {
+    let zeros = |count| format!(r#""timestamp":5.{}"#, "0".repeat(count));
+    assert_eq!(fields(&zeros(1021)), r#""timestamp":5"#);
+    assert_eq!(fields(&zeros(1022)), "Malformed");
 }
 
 #[test]

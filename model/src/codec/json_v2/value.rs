@@ -8,6 +8,9 @@ use crate::codec::json_v2::fault::{Cause, Fault, rule};
 use crate::codec::{scan, text};
 use crate::id::{IdError, TraceId, lower_hex};
 
+/// A longer number does not fit the window of Zipkin's reader, which refuses it then.
+const NUMBER_BYTES_MAX: usize = 1023;
+
 /// Digits that surely fit an `i64`.
 const SAFE_DIGITS: usize = 18;
 
@@ -215,9 +218,8 @@ impl Cursor<'_> {
             rest.iter().take_while(|b| b.is_ascii_digit()).count()
         };
         let whole = digits(at);
-        let leading_zero = whole > 1 && self.body.get(at) == Some(&b'0');
+        let mut complete = whole > 0 && !self.is_zero_led(at, whole);
         at += whole;
-        let mut complete = whole > 0 && !leading_zero;
         if self.body.get(at) == Some(&b'.') {
             let fraction = digits(at + 1);
             complete &= fraction > 0;
@@ -229,11 +231,25 @@ impl Cursor<'_> {
             complete &= exponent > 0;
             at += exponent;
         }
-        if complete {
+        if complete && at - self.at <= NUMBER_BYTES_MAX {
             Ok(at)
         } else {
             Err(Fault::new(Cause::Malformed))
         }
+    }
+}
+
+impl Cursor<'_> {
+    /// Returns whether a digit follows a zero. To Zipkin's reader the digits before it are a zero
+    /// also when they are a multiple of 2^64.
+    fn is_zero_led(&self, at: usize, count: usize) -> bool {
+        let digits = self.body.get(at..at + count).unwrap_or_default();
+        let before = digits.split_last().map_or(&[][..], |(_, before)| before);
+        let mut value = 0_u64;
+        before.iter().any(|digit| {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            value == 0
+        })
     }
 }
 
