@@ -128,6 +128,8 @@ fn segment_figures(stats: &Stats) -> Vec<Figure> {
         ("speargun_head_spans", "gauge", stats.head_rows, "spans not yet in a segment"),
         ("speargun_head_bytes", "gauge", stats.head_bytes, "memory of spans not yet in a segment"),
         ("speargun_cache_bytes", "gauge", stats.cache_bytes, "memory of what queries read"),
+        ("speargun_link_memo_bytes", "gauge", stats.link_memo_bytes,
+            "memory of what is remembered of links"),
         ("speargun_sealed_spans_total", "counter", stats.sealed_rows, "spans put into segments"),
         ("speargun_merged_spans_total", "counter", stats.merged_rows, "spans written again"),
         ("speargun_merges_total", "counter", stats.merges, "merges of segments"),

@@ -195,7 +195,7 @@ impl Segment {
         let load = || {
             let raw = self.raw(&section.extent)?;
             let services = self.meta()?.services.len();
-            let links = LinkSets::decode(&raw, self.facts.traces as usize, services)?;
+            let links = LinkSets::decode(raw, self.facts.traces as usize, services)?;
             Ok(Item::Links(Arc::new(links)))
         };
         match self.cached(Part::Links, load)? {

@@ -35,6 +35,8 @@ pub struct Stats {
     pub head_bytes: u64,
     /// Bytes of memory that the cache takes.
     pub cache_bytes: u64,
+    /// Bytes of memory of what is remembered of links.
+    pub link_memo_bytes: u64,
     /// Spans sealed since the start.
     pub sealed_rows: u64,
     /// Spans written again by merges since the start.
@@ -66,6 +68,7 @@ pub(crate) fn of(shared: &Shared) -> Stats {
         head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
         head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
         cache_bytes: shared.cache.bytes(),
+        link_memo_bytes: shared.link_memo.bytes(),
         sealed_rows: count(&counters.sealed_rows),
         merged_rows: count(&counters.merged_rows),
         merges: count(&counters.merges),
