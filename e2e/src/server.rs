@@ -71,6 +71,11 @@ impl Server {
         self.wait_until_healthy()
     }
 
+    /// Sets a variable of the environment for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.options.environment.push((name.into(), value.into()));
+    }
+
     /// Ends the process at once, as `kill -9` does.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

@@ -44,6 +44,20 @@ fn sigterm_drains_and_ends_with_success() {
 }
 
 #[test]
+fn smaller_bounds_cost_nothing_that_was_acknowledged() {
+    let mut server = Server::start(Options::default()).unwrap();
+    let span = r#"{"traceId":"7","id":"7","tags":{"note":""#.to_owned();
+    let body = format!("[{span}{}\"}}}}]", "x".repeat(3_000_000));
+    assert_eq!(server.ask(&Request::spans(body)).unwrap().status, 202);
+    server.kill().unwrap();
+    server.set("SPEARGUN_INFLATED_BYTES_MAX", "1MB");
+    server.restart().unwrap();
+    let answer = server.get("/api/v2/trace/7").unwrap();
+    assert_eq!(answer.status, 200, "{}", server.log());
+    assert!(answer.body.len() > 3_000_000);
+}
+
+#[test]
 fn an_idle_connection_does_not_hold_up_the_end() {
     let mut server = Server::start(Options::default()).unwrap();
     let _idle = Connection::open(server.port()).unwrap();

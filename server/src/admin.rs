@@ -19,7 +19,7 @@ const ACTUATOR_JSON: &str = "application/vnd.spring-boot.actuator.v2+json; chars
 pub(crate) fn health(app: &App, path: &str) -> Reply {
     let failure = app
         .condition
-        .failure()
+        .trouble()
         .map(|why| format!("WriteError: {why}"))
         .or_else(|| {
             app.reader

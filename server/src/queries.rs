@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
+use speargun_collector::handover::Budget;
 use tokio::sync::oneshot;
 
 use crate::front::reply::{self, Reply};
@@ -32,10 +33,14 @@ struct Query {
     reply: oneshot::Sender<Reply>,
 }
 
+/// Bytes of answers that clients have not read yet; one answer may always be larger.
+const UNREAD_BYTES_MAX: usize = 128 << 20;
+
 /// The threads that answer queries. They end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Queries {
     waiting: SyncSender<Query>,
+    unread: Arc<Budget>,
     timeout: Option<Duration>,
 }
 
@@ -44,16 +49,24 @@ impl Queries {
     pub(crate) fn start(limits: QueryLimits, answer: &Arc<AskApi>) -> std::io::Result<Self> {
         let (waiting, queries) = sync_channel(limits.waiting_max);
         let queries = Arc::new(Mutex::new(queries));
+        let unread = Arc::new(Budget::new(UNREAD_BYTES_MAX));
         for number in 0..limits.threads {
             let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
+            let unread = Arc::clone(&unread);
             std::thread::Builder::new()
                 .name(format!("query-{number}"))
-                .spawn(move || run(&queries, &*answer))?;
+                .spawn(move || run(&queries, &*answer, &unread))?;
         }
         Ok(Self {
             waiting,
+            unread,
             timeout: limits.timeout,
         })
+    }
+
+    /// Returns the bytes of answers that clients have not read yet.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        self.unread.used()
     }
 
     /// Answers a query of the API.
@@ -94,7 +107,7 @@ fn failed(text: &'static str) -> Reply {
     reply::with_body(StatusCode::INTERNAL_SERVER_ERROR, reply::ANY_TEXT, text)
 }
 
-fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
+fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi, unread: &Arc<Budget>) {
     loop {
         // One thread waits for the next query; the others wait for the lock.
         let next = queries.lock().recv();
@@ -108,6 +121,9 @@ fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
         let mut reply =
             answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
         reply::compress(&mut reply, &query.headers);
+        if !reply::hold(&mut reply, unread) {
+            reply = reply::busy("too many answers wait to be read");
+        }
         // It fails when the client went away meanwhile.
         let _unheard = query.reply.send(reply);
     }

@@ -44,7 +44,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
         body_bytes_max: settings.limits.inflated_bytes_max,
         ..Bounds::default()
     };
-    let store = engine::open(&settings, bounds)?;
+    let store = engine::open(&settings)?;
     let address = SocketAddr::new(settings.address, settings.port);
     let listener = accept::listen(address)?;
     let port = listener.local_addr()?.port();
@@ -221,12 +221,11 @@ fn raise_open_files() {
 }
 
 fn announce(settings: &Settings, port: u16) -> anyhow::Result<()> {
-    let host = if settings.address.is_unspecified() {
-        "localhost".to_owned()
+    let base = if settings.address.is_unspecified() {
+        format!("http://localhost:{port}")
     } else {
-        SocketAddr::new(settings.address, port).ip().to_string()
+        format!("http://{}", SocketAddr::new(settings.address, port))
     };
-    let base = format!("http://{host}:{port}");
     let page = if settings.page.enabled {
         format!("{base}/zipkin/")
     } else {

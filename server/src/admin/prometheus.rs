@@ -97,15 +97,12 @@ fn ledger(app: &App, text: &mut Exposition) {
 
 fn process(app: &App, text: &mut Exposition) {
     let (items, bytes) = app.handover.used();
-    let (groups, syncs) = app.condition.groups_and_syncs();
     let bodies = app.limits.bodies.together.used();
     let connections = app
         .settings
         .limits
         .connections_max
         .saturating_sub(app.connections.available_permits());
-    let failed = u64::from(app.condition.failure().is_some());
-    let full = u64::from(app.condition.is_full());
     for (family, kind, value, help) in [
         (
             "speargun_queue_items",
@@ -126,11 +123,29 @@ fn process(app: &App, text: &mut Exposition) {
             "bytes of requests being read",
         ),
         (
+            "speargun_answers_bytes",
+            "gauge",
+            app.queries.unread_bytes() as u64,
+            "bytes of answers that clients have not read yet",
+        ),
+        (
             "speargun_connections",
             "gauge",
             connections as u64,
             "open connections",
         ),
+    ] {
+        text.family(family, kind, help);
+        text.sample(family, &[], value);
+    }
+    writes(app, text);
+}
+
+fn writes(app: &App, text: &mut Exposition) {
+    let (groups, syncs) = app.condition.groups_and_syncs();
+    let failed = u64::from(app.condition.failure().is_some());
+    let full = u64::from(app.condition.is_full());
+    for (family, kind, value, help) in [
         (
             "speargun_groups_total",
             "counter",

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use speargun_collector::handover::Budget;
 
 /// The body of an answer.
 #[derive(Debug, Default)]
@@ -154,6 +156,35 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
         .append(VARY, HeaderValue::from_static("accept-encoding"));
 }
 
+/// The bytes of an answer, counted until the connection has sent them.
+struct Held {
+    data: Bytes,
+    budget: Arc<Budget>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.data.len());
+    }
+}
+
+/// Counts the body until it is sent; returns false when there is no room for it.
+pub(crate) fn hold(reply: &mut Reply, budget: &Arc<Budget>) -> bool {
+    let data = std::mem::take(&mut reply.body_mut().data);
+    let fits = budget.take(data.len());
+    if fits && !data.is_empty() {
+        let budget = Arc::clone(budget);
+        reply.body_mut().data = Bytes::from_owner(Held { data, budget });
+    }
+    fits
+}
+
 fn gzip(data: &[u8]) -> Vec<u8> {
     use std::io::Read;
     let mut packed = Vec::with_capacity(data.len() / 4);
@@ -174,6 +205,24 @@ pub(crate) fn set(reply: &mut Reply, name: http::HeaderName, value: &'static str
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[test]
+    fn answers_that_nobody_reads_leave_no_room() {
+        let budget = Arc::new(Budget::new(10));
+        let held = |len: usize| {
+            let mut reply = with_body(StatusCode::OK, ANY_TEXT, vec![b'x'; len]);
+            hold(&mut reply, &budget).then_some(reply)
+        };
+        let first = held(11).unwrap();
+        assert_eq!(first.body().data.len(), 11);
+        assert!(held(1).is_none());
+        assert!(held(0).is_some());
+        drop(first);
+        let (second, third) = (held(5), held(5));
+        assert!(second.is_some() && third.is_some() && held(1).is_none());
+        drop((second, third));
+        assert_eq!(budget.used(), 0);
+    }
 
     #[test]
     fn only_large_answers_are_packed_and_only_for_those_who_take_it() {

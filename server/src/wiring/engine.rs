@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use speargun_collector::{SyncMode, replay};
-use speargun_journal::Journal;
+use speargun_journal::{Journal, Replay, Tail};
 use speargun_memory::MemoryStore;
-use speargun_model::batch::Bounds;
 use speargun_query::QueryApi;
 use speargun_runtime::{Disk, RealDisk, SystemClock};
 use speargun_segment::{SegmentStore, Stats};
@@ -53,10 +52,10 @@ impl std::fmt::Debug for Figures {
 const JOURNAL_FILE_BYTES: u64 = 64 << 20;
 
 /// Opens the engine.
-pub(crate) fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Store> {
     match settings.engine {
         Engine::Memory => Ok(memory(settings)),
-        Engine::Segment => segment(settings, bounds),
+        Engine::Segment => segment(settings),
     }
 }
 
@@ -76,7 +75,7 @@ fn memory(settings: &Settings) -> Store {
     }
 }
 
-fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
+fn segment(settings: &Settings) -> anyhow::Result<Store> {
     let lock = FolderLock::take(&settings.data)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let config = speargun_segment::Config {
@@ -95,7 +94,7 @@ fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
             bytes_max: settings.journal_bytes,
         },
     )?;
-    let summary = replay::replay(&mut journal, &*store, bounds)?;
+    let summary = replay::replay(&mut journal, &*store)?;
     tell(&summary);
     let figures = Arc::clone(&store);
     Ok(Store {
@@ -108,12 +107,29 @@ fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
     })
 }
 
-/// Says what was read back, when there was anything.
+/// Says what was read back, when there was anything, and what was not.
 fn tell(summary: &replay::Summary) {
     let (spans, unreadable) = (summary.spans, summary.unreadable);
-    let lost_bytes = summary.journal.lost_bytes;
-    if lost_bytes > 0 || unreadable > 0 {
-        tracing::error!(spans, unreadable, lost_bytes, "the journal was damaged");
+    let Replay {
+        cut_bytes,
+        lost_bytes,
+        tail,
+        ..
+    } = summary.journal;
+    if tail == Tail::Corrupt || unreadable > 0 {
+        tracing::error!(
+            spans,
+            unreadable,
+            lost_bytes,
+            cut_bytes,
+            "the journal was damaged: some spans are lost"
+        );
+    } else if tail == Tail::Torn {
+        tracing::warn!(
+            spans,
+            cut_bytes,
+            "the journal's end was torn and is cut off"
+        );
     } else if spans > 0 {
         tracing::info!(spans, "read back from the journal");
     }

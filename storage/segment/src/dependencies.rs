@@ -27,6 +27,7 @@ use speargun_storage::{ReadContext, ReadError, Window};
 
 use crate::dictionary::text;
 use crate::intern::Interner;
+use crate::names::{NAME_BYTES_MAX, NAMES_BYTES_MAX};
 use crate::read::served;
 use crate::rows::Operation;
 use crate::scan::inside;
@@ -325,17 +326,23 @@ impl Query<'_> {
 /// other, the linker lets the order of names decide.
 fn services(shared: &Shared, snapshot: &Snapshot) -> Interner {
     let mut seen = Interner::new();
+    let mut bytes = 0;
+    let mut see = |name: &[u8]| {
+        // As for lists of names; a service beyond is none to the linker.
+        let fits = name.len() <= NAME_BYTES_MAX && bytes + name.len() <= NAMES_BYTES_MAX;
+        if fits && seen.find(name).is_none() {
+            bytes += name.len();
+            seen.intern(name);
+        }
+    };
     for segment in snapshot.segments.iter() {
         if let Some(meta) = served(shared, segment, || segment.meta()) {
-            meta.services.iter().for_each(|name| {
-                seen.intern(name);
-            });
+            meta.services.iter().for_each(&mut see);
         }
     }
-    let (mut local, mut remote) = (0, 0);
     for view in snapshot.heads.iter().flat_map(|head| head.views()) {
-        seen.intern_near(&mut local, view.local_service_name());
-        seen.intern_near(&mut remote, view.remote_service_name());
+        see(view.local_service_name());
+        see(view.remote_service_name());
     }
     let mut names: Vec<String> = seen.iter().map(text).collect();
     names.sort_unstable_by(|a, b| java_order(a, b));
