@@ -41,12 +41,13 @@ fn folder() -> PathBuf {
     root().join(".tools")
 }
 
-/// Compression libraries are C, compiled by their crates.
+/// Compression libraries are C, compiled by their crates; the fuzzer's library is C++.
 fn c_compiler() -> Result<()> {
-    if succeeds(&mut command("cc", &["--version"])) {
+    if succeeds(&mut command("cc", &["--version"])) && succeeds(&mut command("c++", &["--version"]))
+    {
         return Ok(());
     }
-    system_packages("a C compiler", &["gcc", "libc6-dev"])
+    system_packages("a C and C++ compiler", &["gcc", "g++", "libc6-dev"])
 }
 
 fn python() -> Result<()> {

@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::reply::Reply;
+use super::reply::{self, Reply};
 use super::service::Service;
 
 /// How long a client may take to send a request's head, and how long it may be idle.
@@ -56,13 +56,40 @@ pub(crate) async fn serve(
         return;
     };
     let io = TokioIo::new(stream);
-    let service =
-        service_fn(move |request: http::Request<Incoming>| Rc::clone(&service).answer(request));
+    let stalled = Rc::new(Notify::new());
+    let answer = |request: http::Request<Incoming>| {
+        let (service, stalled) = (Rc::clone(&service), Rc::clone(&stalled));
+        async move {
+            let mut reply = service.answer(request).await?;
+            watch(&mut reply, stalled);
+            Ok(reply)
+        }
+    };
     // A connection that ends in an error has nobody left to tell, and is no news.
-    if http2 {
-        serve_http2(io, service, ending).await;
-    } else {
-        serve_http1(io, service, ending).await;
+    let served = async {
+        if http2 {
+            serve_http2(io, service_fn(answer), ending).await;
+        } else {
+            serve_http1(io, service_fn(answer), ending).await;
+        }
+    };
+    tokio::select! {
+        () = served => {}
+        () = stalled.notified() => tracing::debug!("a client does not read its answers"),
+    }
+}
+
+/// Rings when the client takes too long to read an answer that takes memory.
+fn watch(reply: &mut Reply, stalled: Rc<Notify>) {
+    if let Some(unread) = reply::take_unread(reply) {
+        tokio::task::spawn_local(async move {
+            if tokio::time::timeout(unread.within, unread.gone)
+                .await
+                .is_err()
+            {
+                stalled.notify_one();
+            }
+        });
     }
 }
 

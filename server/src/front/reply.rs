@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -14,13 +15,29 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use speargun_collector::handover::Budget;
+use tokio::sync::oneshot;
 
 /// The body of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyBody {
     data: Bytes,
     trailers: Option<HeaderMap>,
+    unread: Option<Unread>,
 }
+
+/// An answer that the client has not read yet. An answer whose client reads nothing costs its
+/// memory, so there is an end to it.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    /// Ends when the answer is sent or given up.
+    pub(crate) gone: oneshot::Receiver<()>,
+    /// How long the client may take.
+    pub(crate) within: Duration,
+}
+
+/// How long a client may take to read an answer, and how many bytes it gets another second for.
+const READ_WITHIN: Duration = Duration::from_mins(1);
+const BYTES_A_SECOND: usize = 64 << 10;
 
 impl Body for ReplyBody {
     type Data = Bytes;
@@ -160,6 +177,8 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
 struct Held {
     data: Bytes,
     budget: Arc<Budget>,
+    /// Dropped with it.
+    _gone: oneshot::Sender<()>,
 }
 
 impl AsRef<[u8]> for Held {
@@ -179,10 +198,24 @@ pub(crate) fn hold(reply: &mut Reply, budget: &Arc<Budget>) -> bool {
     let data = std::mem::take(&mut reply.body_mut().data);
     let fits = budget.take(data.len());
     if fits && !data.is_empty() {
-        let budget = Arc::clone(budget);
-        reply.body_mut().data = Bytes::from_owner(Held { data, budget });
+        let (sender, gone) = oneshot::channel();
+        let more = Duration::from_secs((data.len() / BYTES_A_SECOND) as u64);
+        reply.body_mut().unread = Some(Unread {
+            gone,
+            within: READ_WITHIN + more,
+        });
+        reply.body_mut().data = Bytes::from_owner(Held {
+            data,
+            budget: Arc::clone(budget),
+            _gone: sender,
+        });
     }
     fits
+}
+
+/// Takes what tells whether the answer was read.
+pub(crate) fn take_unread(reply: &mut Reply) -> Option<Unread> {
+    reply.body_mut().unread.take()
 }
 
 fn gzip(data: &[u8]) -> Vec<u8> {

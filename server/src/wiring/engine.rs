@@ -103,7 +103,11 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
         journal: (settings.sync != SyncMode::Off).then_some(journal),
         position: summary.end,
         lock: Some(lock),
-        figures: Figures(Box::new(move || segment_figures(&figures.stats()))),
+        figures: Figures(Box::new(move || {
+            let mut all = segment_figures(&figures.stats());
+            all.extend(journal_figures(&summary));
+            all
+        })),
     })
 }
 
@@ -136,6 +140,19 @@ fn tell(summary: &replay::Summary) {
 }
 
 #[rustfmt::skip]
+fn journal_figures(summary: &replay::Summary) -> [Figure; 3] {
+    let Replay { lost_bytes, cut_bytes, .. } = summary.journal;
+    [
+        ("speargun_journal_lost_bytes", "gauge", lost_bytes,
+            "bytes of the journal that the start could not read back"),
+        ("speargun_journal_cut_bytes", "gauge", cut_bytes,
+            "bytes of unfinished writes that the start cut off the journal"),
+        ("speargun_journal_unreadable", "gauge", summary.unreadable,
+            "requests in the journal that the start could not decode"),
+    ]
+}
+
+#[rustfmt::skip]
 fn segment_figures(stats: &Stats) -> Vec<Figure> {
     vec![
         ("speargun_segments", "gauge", stats.segments, "segments on disk"),
@@ -153,6 +170,8 @@ fn segment_figures(stats: &Stats) -> Vec<Figure> {
             "segments deleted by retention"),
         ("speargun_expired_spans_total", "counter", stats.expired_rows,
             "spans deleted by retention"),
+        ("speargun_lost_segments", "gauge", stats.lost_segments,
+            "segments that were damaged or missing at the start"),
         ("speargun_corrupt_reads_total", "counter", stats.corrupt_reads,
             "reads that met damaged bytes"),
         ("speargun_failed_seals_total", "counter", stats.failed_seals,

@@ -8,6 +8,8 @@ use crate::store::Shared;
 /// What happened since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// Segments that were damaged or missing at the start.
+    pub(crate) lost_segments: u64,
     pub(crate) sealed_rows: AtomicU64,
     pub(crate) merged_rows: AtomicU64,
     pub(crate) merges: AtomicU64,
@@ -47,6 +49,8 @@ pub struct Stats {
     pub expired_segments: u64,
     /// Spans deleted by retention since the start.
     pub expired_rows: u64,
+    /// Segments that were damaged or missing at the start.
+    pub lost_segments: u64,
     /// Reads that met damaged bytes since the start.
     pub corrupt_reads: u64,
     /// Seals that failed and are tried again.
@@ -74,6 +78,7 @@ pub(crate) fn of(shared: &Shared) -> Stats {
         merges: count(&counters.merges),
         expired_segments: count(&counters.expired_segments),
         expired_rows: count(&counters.expired_rows),
+        lost_segments: counters.lost_segments,
         corrupt_reads: count(&counters.corrupt_reads),
         failed_seals: count(&counters.failed_seals),
         failed_merges: count(&counters.failed_merges),
