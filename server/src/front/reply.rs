@@ -37,7 +37,7 @@ pub(crate) struct Unread {
 
 /// How long a client may take to read an answer, and how many bytes it gets another second for.
 const READ_WITHIN: Duration = Duration::from_mins(1);
-const BYTES_A_SECOND: usize = 64 << 10;
+const BYTES_A_SECOND: usize = 256 << 10;
 
 impl Body for ReplyBody {
     type Data = Bytes;
