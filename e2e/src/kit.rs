@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
-use crate::server;
+use crate::http::Request;
+use crate::server::{self, Server};
 
 /// The end of what Maven printed that is shown when it fails, in bytes.
 const PRINTED_BYTES_MAX: usize = 16 << 10;
@@ -60,6 +61,16 @@ impl Reports {
     pub fn printed(&self) -> &str {
         &self.printed
     }
+}
+
+/// Returns whether the server takes spans in the forms of version 1: an empty list in thrift.
+pub fn takes_v1(server: &Server) -> Result<bool> {
+    let request = Request {
+        target: "/api/v1/spans".into(),
+        headers: vec![("Content-Type".into(), "application/x-thrift".into())],
+        ..Request::spans([12, 0, 0, 0, 0])
+    };
+    Ok(server.ask(&request)?.status == 202)
 }
 
 /// Maven takes everything from its local repository: a test does not depend on a network.

@@ -8,8 +8,8 @@
 
 use std::sync::LazyLock;
 
-use speargun_e2e::kit::{Counts, Reports};
-use speargun_e2e::{Options, Request, Server};
+use speargun_e2e::kit::{self, Counts, Reports};
+use speargun_e2e::{Options, Server};
 
 /// One run of Maven serves all tests.
 static REPORTS: LazyLock<Result<Reports, String>> =
@@ -34,23 +34,13 @@ fn what_brave_reports_is_read_back() {
 
 #[test]
 fn what_brave_reports_in_the_forms_of_version_1_is_read_back() {
-    if !takes_thrift() {
+    let server = Server::start(Options::default()).unwrap();
+    if !kit::takes_v1(&server).unwrap() {
         return;
     }
     for engine in ["default", "mem"] {
         assert_passed(engine, "speargun.BraveV1Test", 4);
     }
-}
-
-/// Whether the server knows an empty list of the old forms at all.
-fn takes_thrift() -> bool {
-    let server = Server::start(Options::default()).unwrap();
-    let request = Request {
-        target: "/api/v1/spans".into(),
-        headers: vec![("Content-Type".into(), "application/x-thrift".into())],
-        ..Request::spans([12, 0, 0, 0, 0])
-    };
-    server.ask(&request).unwrap().status == 202
 }
 
 /// Fails unless exactly so many tests of a class ran and passed.
