@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::http::Request;
 use crate::server::{self, Server};
 
-/// The end of what Maven printed that is shown when it fails, in bytes.
-const PRINTED_BYTES_MAX: usize = 16 << 10;
+/// What is shown of a long text when a test fails, in bytes.
+const SHOWN_BYTES_MAX: usize = 16 << 10;
 
 /// What became of the tests of one class.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,7 +28,6 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Reports {
     folder: PathBuf,
-    printed: String,
 }
 
 impl Reports {
@@ -38,28 +37,32 @@ impl Reports {
         if folder.is_dir() {
             fs::remove_dir_all(&folder).context("remove the reports of an earlier run")?;
         }
-        let out = maven(&server::binary()?)?;
-        let printed = printed(&out);
+        let out = maven(&server::binary()?.canonicalize()?)?;
         if !out.status.success() {
+            let printed = [out.stdout.as_slice(), &out.stderr].concat();
+            let end = printed.len().saturating_sub(SHOWN_BYTES_MAX);
+            let end = String::from_utf8_lossy(&printed[end..]);
             bail!(
-                "maven ended with {}: run cargo xtask tools\n{printed}",
+                "maven ended with {}: run cargo xtask tools\n{end}",
                 out.status
             );
         }
-        Ok(Self { folder, printed })
+        Ok(Self { folder })
     }
 
     /// Returns what became of a class's tests, those of its nested classes included.
     pub fn counts(&self, engine: &str, class: &str) -> Result<Counts> {
         let path = self.folder.join(format!("{engine}/TEST-{class}.xml"));
-        let report = fs::read_to_string(&path)
-            .with_context(|| format!("no report {}\n{}", path.display(), self.printed))?;
+        let report =
+            fs::read_to_string(&path).with_context(|| format!("no report {}", path.display()))?;
         counts(&report).with_context(|| path.display().to_string())
     }
 
-    /// Returns what Maven printed, its end: names and reasons of the tests that failed.
-    pub fn printed(&self) -> &str {
-        &self.printed
+    /// Returns names and reasons of a class's tests that failed, as many as can be read.
+    pub fn failures(&self, engine: &str, class: &str) -> Result<String> {
+        let mut text = fs::read(self.folder.join(format!("{engine}/{class}.txt")))?;
+        text.truncate(SHOWN_BYTES_MAX);
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 
@@ -84,12 +87,6 @@ fn maven(binary: &Path) -> Result<Output> {
         .current_dir(server::root())
         .output()
         .context("maven can't be started: run cargo xtask tools")
-}
-
-fn printed(out: &Output) -> String {
-    let bytes = [out.stdout.as_slice(), &out.stderr].concat();
-    let tail = bytes.len().saturating_sub(PRINTED_BYTES_MAX);
-    String::from_utf8_lossy(&bytes[tail..]).into_owned()
 }
 
 /// Reads the counts of a Surefire report.
