@@ -1,5 +1,5 @@
-//! Runs the Maven module `e2e/kit` against the binary, once for each engine, and reads what its
-//! tests reported. What they must have reported is for the tests to say.
+//! Runs the Maven module `e2e/kit` against the binary, once for each engine and once with kills,
+//! and reads what its tests reported. What they must have reported is for the tests to say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Runs all tests on all engines. Tests that fail do not fail it; they are in the reports.
+    /// Makes the runs `default`, `mem` and `killed`. Tests that fail do not fail it; they are in
+    /// the reports.
     pub fn make() -> Result<Self> {
         let folder = server::root().join("target/kit/reports");
         if folder.is_dir() {
@@ -51,16 +52,16 @@ impl Reports {
     }
 
     /// Returns what became of a class's tests, those of its nested classes included.
-    pub fn counts(&self, engine: &str, class: &str) -> Result<Counts> {
-        let path = self.folder.join(format!("{engine}/TEST-{class}.xml"));
+    pub fn counts(&self, run: &str, class: &str) -> Result<Counts> {
+        let path = self.folder.join(format!("{run}/TEST-{class}.xml"));
         let report =
             fs::read_to_string(&path).with_context(|| format!("no report {}", path.display()))?;
         counts(&report).with_context(|| path.display().to_string())
     }
 
     /// Returns names and reasons of a class's tests that failed, as many as can be read.
-    pub fn failures(&self, engine: &str, class: &str) -> Result<String> {
-        let mut text = fs::read(self.folder.join(format!("{engine}/{class}.txt")))?;
+    pub fn failures(&self, run: &str, class: &str) -> Result<String> {
+        let mut text = fs::read(self.folder.join(format!("{run}/{class}.txt")))?;
         text.truncate(SHOWN_BYTES_MAX);
         Ok(String::from_utf8_lossy(&text).into_owned())
     }

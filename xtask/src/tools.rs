@@ -129,7 +129,9 @@ fn maven() -> Result<()> {
     if succeeds(&mut fetch(&["--offline"])) {
         return Ok(());
     }
-    run(&mut fetch(&[])).context("fetch what e2e/kit needs; Maven Central must be reachable")
+    // What could not be fetched the last time is asked for again.
+    let online = ["--update-snapshots"];
+    run(&mut fetch(&online)).context("fetch what e2e/kit needs; Maven Central must be reachable")
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

@@ -41,6 +41,9 @@ import zipkin2.storage.Traces;
 @SuppressWarnings("deprecation") // SpanStore still has the old twins of three methods.
 final class HttpStorage extends StorageComponent
     implements SpanStore, SpanConsumer, Traces, ServiceAndSpanNames, AutocompleteTags {
+  /** Whether the process is killed as soon as it has acknowledged spans. */
+  private static final boolean KILL = Boolean.getBoolean("speargun.kill");
+
   private final Server server;
 
   private HttpStorage(Server server) {
@@ -129,15 +132,16 @@ final class HttpStorage extends StorageComponent
   @Override
   public Call<Void> accept(List<Span> spans) {
     if (spans.isEmpty()) return Call.create(null);
-    HttpRequest request =
-        request("api/v2/spans")
-            .header("Content-Type", "application/json")
-            .POST(BodyPublishers.ofByteArray(SpanBytesEncoder.JSON_V2.encodeList(spans)))
-            .build();
+    byte[] body = SpanBytesEncoder.JSON_V2.encodeList(spans);
     return new HttpCall<>(
-        request,
+        () ->
+            request("api/v2/spans")
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofByteArray(body))
+                .build(),
         answer -> {
           expect(202, answer);
+          if (KILL) server.killAndRestart();
           return null;
         });
   }
@@ -145,7 +149,7 @@ final class HttpStorage extends StorageComponent
   @Override
   public Call<List<Span>> getTrace(String traceId) {
     return new HttpCall<>(
-        request("api/v2/trace/" + encode(traceId)).build(),
+        () -> request("api/v2/trace/" + encode(traceId)).build(),
         answer -> {
           if (answer.statusCode() == 404) return List.of();
           expect(200, answer);
@@ -224,7 +228,7 @@ final class HttpStorage extends StorageComponent
 
   private <V> Call<V> get(String target, BodyDecoder<V> decoder) {
     return new HttpCall<>(
-        request(target).build(),
+        () -> request(target).build(),
         answer -> {
           expect(200, answer);
           return decoder.decode(answer.body());

@@ -2,6 +2,7 @@ package speargun;
 
 import java.io.File;
 import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
@@ -16,6 +17,7 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
 /**
@@ -33,38 +35,20 @@ final class Server implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofMinutes(1);
 
   private final Path folder;
-  private final Process process;
-  private final URI root;
+  private final Map<String, String> environment;
+  private Process process;
+  private URI root;
 
-  private Server(Path folder, Process process, URI root) {
+  private Server(Path folder, Map<String, String> environment) {
     this.folder = folder;
-    this.process = process;
-    this.root = root;
+    this.environment = environment;
   }
 
-  /** Starts the binary with the engine under test and this environment alone. */
+  /** Starts the binary on the engine under test with this environment and no other. */
   static Server start(Map<String, String> environment) throws IOException {
-    Path folder = Files.createTempDirectory("speargun-kit-");
-    int port = freePort();
-    ProcessBuilder builder =
-        new ProcessBuilder(
-            new File(System.getProperty("speargun.binary")).getAbsolutePath(),
-            "--port",
-            Integer.toString(port),
-            "--data",
-            folder.resolve("data").toString());
-    builder.directory(folder.toFile());
-    builder.redirectErrorStream(true).redirectOutput(log(folder).toFile());
-    // Settings come from the environment, so none of ours may reach the server by accident.
-    builder.environment().clear();
-    builder.environment().putAll(environment);
-    String engine = System.getProperty("speargun.engine");
-    if (!engine.equals("default")) builder.environment().put("STORAGE_TYPE", engine);
-
-    Server server =
-        new Server(folder, builder.start(), URI.create("http://127.0.0.1:" + port + "/"));
+    Server server = new Server(Files.createTempDirectory("speargun-kit-"), environment);
     try {
-      server.waitUntilHealthy();
+      server.launch();
     } catch (IOException | RuntimeException e) {
       server.close();
       throw e;
@@ -72,8 +56,14 @@ final class Server implements AutoCloseable {
     return server;
   }
 
+  /** Ends the process as a crash does, and starts another on the same data. */
+  synchronized void killAndRestart() throws IOException {
+    kill();
+    launch();
+  }
+
   /** Returns the address of a path below the root, such as "api/v2/spans". */
-  URI address(String target) {
+  synchronized URI address(String target) {
     return root.resolve(target);
   }
 
@@ -84,7 +74,36 @@ final class Server implements AutoCloseable {
   }
 
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
+    kill();
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
+    }
+  }
+
+  private void launch() throws IOException {
+    int port = freePort();
+    root = URI.create("http://127.0.0.1:" + port + "/");
+    ProcessBuilder builder =
+        new ProcessBuilder(
+            new File(System.getProperty("speargun.binary")).getAbsolutePath(),
+            "--port",
+            Integer.toString(port),
+            "--data",
+            folder.resolve("data").toString());
+    builder.directory(folder.toFile());
+    builder.redirectErrorStream(true).redirectOutput(Redirect.appendTo(log().toFile()));
+    // Settings come from the environment, so none of ours may reach the server by accident.
+    builder.environment().clear();
+    builder.environment().putAll(environment);
+    String engine = System.getProperty("speargun.engine");
+    if (!engine.equals("default")) builder.environment().put("STORAGE_TYPE", engine);
+    process = builder.start();
+    waitUntilHealthy();
+  }
+
+  private void kill() throws IOException {
+    if (process == null) return;
     process.destroyForcibly();
     try {
       if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
@@ -92,9 +111,6 @@ final class Server implements AutoCloseable {
       }
     } catch (InterruptedException e) {
       throw interrupted(e);
-    }
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
     }
   }
 
@@ -104,16 +120,20 @@ final class Server implements AutoCloseable {
       if (!process.isAlive()) {
         throw new IOException("the server ended before it was ready\n" + printed());
       }
-      try {
-        if (health().statusCode() == 200) return;
-        Thread.sleep(2);
-      } catch (IOException notYet) {
-        Thread.onSpinWait();
-      } catch (InterruptedException e) {
-        throw interrupted(e);
-      }
+      if (isHealthy()) return;
+      LockSupport.parkNanos(2_000_000);
     }
     throw new IOException("the server was not ready in " + PATIENCE + "\n" + printed());
+  }
+
+  private boolean isHealthy() throws IOException {
+    try {
+      return health().statusCode() == 200;
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    } catch (IOException notYet) {
+      return false;
+    }
   }
 
   private HttpResponse<String> health() throws IOException, InterruptedException {
@@ -123,10 +143,10 @@ final class Server implements AutoCloseable {
   }
 
   private String printed() throws IOException {
-    return new String(Files.readAllBytes(log(folder)), StandardCharsets.UTF_8);
+    return new String(Files.readAllBytes(log()), StandardCharsets.UTF_8);
   }
 
-  private static Path log(Path folder) {
+  private Path log() {
     return folder.resolve("server.log");
   }
 
