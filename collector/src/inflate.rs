@@ -157,7 +157,7 @@ impl Inflater {
             })
             .map_err(|_| InflateError::Zstd)?;
         let mut output = Vec::new();
-        let beyond = self.bytes_max as u64 + 1;
+        let beyond = (self.bytes_max as u64).saturating_add(1);
         (&mut decoder)
             .take(beyond)
             .read_to_end(&mut output)

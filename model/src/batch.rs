@@ -141,7 +141,7 @@ pub(crate) const FIELDS_MAX: usize = 1 << 22;
 impl Bounds {
     /// The bounds of what was accepted before, whatever the bounds were then.
     pub const WIDEST: Self = Self {
-        body_bytes_max: usize::MAX,
+        body_bytes_max: i32::MAX as usize,
         spans_max: usize::MAX,
         depth_max: usize::MAX,
     };

@@ -15,3 +15,4 @@ pub(crate) mod path;
 pub(crate) mod reply;
 pub(crate) mod service;
 pub(crate) mod shard;
+pub(crate) mod unread;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
-use speargun_collector::handover::Budget;
 use tokio::sync::oneshot;
 
 use crate::front::reply::{self, Reply};
+use crate::front::unread::Unread;
 
 /// Answers a path and its query, or says that there is no such path.
 pub(crate) type AskApi = dyn Fn(&str, Option<&str>) -> Option<Reply> + Send + Sync;
@@ -33,32 +33,35 @@ struct Query {
     reply: oneshot::Sender<Reply>,
 }
 
-/// Bytes of answers that clients have not read yet; one answer may always be larger.
-const UNREAD_BYTES_MAX: usize = 128 << 20;
-
 /// The threads that answer queries. They end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Queries {
     waiting: SyncSender<Query>,
-    unread: Arc<Budget>,
+    /// Those that take little time, which long searches must not hold up.
+    quick: SyncSender<Query>,
+    unread: Arc<Unread>,
     timeout: Option<Duration>,
 }
 
 impl Queries {
     /// Starts the threads.
     pub(crate) fn start(limits: QueryLimits, answer: &Arc<AskApi>) -> std::io::Result<Self> {
-        let (waiting, queries) = sync_channel(limits.waiting_max);
-        let queries = Arc::new(Mutex::new(queries));
-        let unread = Arc::new(Budget::new(UNREAD_BYTES_MAX));
-        for number in 0..limits.threads {
-            let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
-            let unread = Arc::clone(&unread);
-            std::thread::Builder::new()
-                .name(format!("query-{number}"))
-                .spawn(move || run(&queries, &*answer, &unread))?;
-        }
+        let unread = Arc::new(Unread::default());
+        let start = |threads: std::ops::Range<usize>| {
+            let (waiting, queries) = sync_channel(limits.waiting_max);
+            let queries = Arc::new(Mutex::new(queries));
+            for number in threads {
+                let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
+                let unread = Arc::clone(&unread);
+                std::thread::Builder::new()
+                    .name(format!("query-{number}"))
+                    .spawn(move || run(&queries, &*answer, &unread))?;
+            }
+            std::io::Result::Ok(waiting)
+        };
         Ok(Self {
-            waiting,
+            waiting: start(1..limits.threads + 1)?,
+            quick: start(0..1)?,
             unread,
             timeout: limits.timeout,
         })
@@ -66,7 +69,7 @@ impl Queries {
 
     /// Returns the bytes of answers that clients have not read yet.
     pub(crate) fn unread_bytes(&self) -> usize {
-        self.unread.used()
+        self.unread.bytes()
     }
 
     /// Answers a query of the API.
@@ -86,7 +89,12 @@ impl Queries {
             headers: headers.clone(),
             reply: sender,
         };
-        match self.waiting.try_send(query) {
+        let queue = if is_long(path) {
+            &self.waiting
+        } else {
+            &self.quick
+        };
+        match queue.try_send(query) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return reply::busy("too many queries are waiting"),
             Err(TrySendError::Disconnected(_)) => return reply::busy("the server is ending"),
@@ -103,11 +111,18 @@ impl Queries {
     }
 }
 
+/// Returns whether a query looks at many traces.
+fn is_long(path: &str) -> bool {
+    ["traces", "traceMany", "dependencies"]
+        .iter()
+        .any(|name| path.ends_with(name))
+}
+
 fn failed(text: &'static str) -> Reply {
     reply::with_body(StatusCode::INTERNAL_SERVER_ERROR, reply::ANY_TEXT, text)
 }
 
-fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi, unread: &Arc<Budget>) {
+fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi, unread: &Arc<Unread>) {
     loop {
         // One thread waits for the next query; the others wait for the lock.
         let next = queries.lock().recv();

@@ -40,10 +40,7 @@ const ACCEPTED_MAX: usize = 64;
 /// Runs the backend until a signal ends it.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     raise_open_files();
-    let bounds = Bounds {
-        body_bytes_max: settings.limits.inflated_bytes_max,
-        ..Bounds::default()
-    };
+    let bounds = bounds(&settings);
     let store = engine::open(&settings)?;
     let address = SocketAddr::new(settings.address, settings.port);
     let listener = accept::listen(address)?;
@@ -195,6 +192,19 @@ fn queries(settings: &Settings, reader: &Arc<dyn SpanReader>) -> std::io::Result
         timeout: settings.query.timeout,
     };
     Queries::start(limits, &engine::answer(&settings.query, reader))
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    let default = Bounds::default();
+    Bounds {
+        body_bytes_max: settings.limits.inflated_bytes_max,
+        spans_max: match settings.engine {
+            // More than it holds would fail with all that came at the same time.
+            Engine::Memory => default.spans_max.min(settings.mem_spans_max),
+            Engine::Segment => default.spans_max,
+        },
+        ..default
+    }
 }
 
 fn body_limits(settings: &Settings) -> Limits {

@@ -81,12 +81,9 @@ pub(crate) async fn serve(
 
 /// Rings when the client takes too long to read an answer that takes memory.
 fn watch(reply: &mut Reply, stalled: Rc<Notify>) {
-    if let Some(unread) = reply::take_unread(reply) {
+    if let Some(watch) = reply::take_watch(reply) {
         tokio::task::spawn_local(async move {
-            if tokio::time::timeout(unread.within, unread.gone)
-                .await
-                .is_err()
-            {
+            if watch.end().await.is_err() {
                 stalled.notify_one();
             }
         });

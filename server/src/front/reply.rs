@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -14,30 +13,16 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use speargun_collector::handover::Budget;
-use tokio::sync::oneshot;
+
+use super::unread::{Unread, Watch};
 
 /// The body of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyBody {
     data: Bytes,
     trailers: Option<HeaderMap>,
-    unread: Option<Unread>,
+    watch: Option<Watch>,
 }
-
-/// An answer that the client has not read yet. An answer whose client reads nothing costs its
-/// memory, so there is an end to it.
-#[derive(Debug)]
-pub(crate) struct Unread {
-    /// Ends when the answer is sent or given up.
-    pub(crate) gone: oneshot::Receiver<()>,
-    /// How long the client may take.
-    pub(crate) within: Duration,
-}
-
-/// How long a client may take to read an answer, and how many bytes it gets another second for.
-const READ_WITHIN: Duration = Duration::from_mins(1);
-const BYTES_A_SECOND: usize = 256 << 10;
 
 impl Body for ReplyBody {
     type Data = Bytes;
@@ -173,49 +158,24 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
         .append(VARY, HeaderValue::from_static("accept-encoding"));
 }
 
-/// The bytes of an answer, counted until the connection has sent them.
-struct Held {
-    data: Bytes,
-    budget: Arc<Budget>,
-    /// Dropped with it.
-    _gone: oneshot::Sender<()>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.data
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.budget.give_back(self.data.len());
-    }
-}
-
 /// Counts the body until it is sent; returns false when there is no room for it.
-pub(crate) fn hold(reply: &mut Reply, budget: &Arc<Budget>) -> bool {
+pub(crate) fn hold(reply: &mut Reply, unread: &Arc<Unread>) -> bool {
     let data = std::mem::take(&mut reply.body_mut().data);
-    let fits = budget.take(data.len());
-    if fits && !data.is_empty() {
-        let (sender, gone) = oneshot::channel();
-        let more = Duration::from_secs((data.len() / BYTES_A_SECOND) as u64);
-        reply.body_mut().unread = Some(Unread {
-            gone,
-            within: READ_WITHIN + more,
-        });
-        reply.body_mut().data = Bytes::from_owner(Held {
-            data,
-            budget: Arc::clone(budget),
-            _gone: sender,
-        });
+    if data.is_empty() {
+        return true;
+    }
+    let held = unread.hold(data);
+    let fits = held.is_some();
+    if let Some((data, watch)) = held {
+        reply.body_mut().data = data;
+        reply.body_mut().watch = Some(watch);
     }
     fits
 }
 
-/// Takes what tells whether the answer was read.
-pub(crate) fn take_unread(reply: &mut Reply) -> Option<Unread> {
-    reply.body_mut().unread.take()
+/// Takes what tells whether the client reads the answer.
+pub(crate) fn take_watch(reply: &mut Reply) -> Option<Watch> {
+    reply.body_mut().watch.take()
 }
 
 fn gzip(data: &[u8]) -> Vec<u8> {
@@ -238,24 +198,6 @@ pub(crate) fn set(reply: &mut Reply, name: http::HeaderName, value: &'static str
 mod tests {
     use super::*;
     use std::io::Read;
-
-    #[test]
-    fn answers_that_nobody_reads_leave_no_room() {
-        let budget = Arc::new(Budget::new(10));
-        let held = |len: usize| {
-            let mut reply = with_body(StatusCode::OK, ANY_TEXT, vec![b'x'; len]);
-            hold(&mut reply, &budget).then_some(reply)
-        };
-        let first = held(11).unwrap();
-        assert_eq!(first.body().data.len(), 11);
-        assert!(held(1).is_none());
-        assert!(held(0).is_some());
-        drop(first);
-        let (second, third) = (held(5), held(5));
-        assert!(second.is_some() && third.is_some() && held(1).is_none());
-        drop((second, third));
-        assert_eq!(budget.used(), 0);
-    }
 
     #[test]
     fn only_large_answers_are_packed_and_only_for_those_who_take_it() {
