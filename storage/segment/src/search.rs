@@ -1,8 +1,8 @@
 //! Finding traces: sources from new to old, each says which traces meet which criteria in it; a
 //! trace whose criteria are all met between its sources is fetched whole and tested. Exact but for
-//! the bounds [`SPREAD_MS`] and [`PARTIAL_MAX`], and for which matches a limit leaves out: sources
-//! are searched until there are enough, so that a trace that only older sources complete may not be
-//! among them.
+//! the bounds [`SPREAD_MS`], [`FAR_ROWS_MAX`] and [`PARTIAL_MAX`], and for which matches a limit
+//! leaves out: sources are searched until there are enough, so that a trace that only older sources
+//! complete may not be among them.
 
 use hashbrown::HashMap;
 use speargun_model::{Span, TraceId};
@@ -15,9 +15,11 @@ use crate::scan::{Match, Scan, inside};
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
 
-/// How far beyond the window a segment's spans may lie and still add to a trace inside it. Spans of
-/// a trace in segments that are farther away are not searched, only answered.
-const SPREAD_MS: u64 = 60_000;
+/// How far beyond the window a segment's spans may lie and still add to a trace inside it.
+const SPREAD_MS: u64 = 3_600_000;
+/// Rows of segments farther away that are searched too when there are not enough matches. Spans of
+/// a trace in others are not searched, only answered.
+const FAR_ROWS_MAX: u64 = 2_000_000;
 /// Traces that meet some criteria but not yet all, beyond which further ones are not kept: a bound
 /// on memory of about 50 MB.
 const PARTIAL_MAX: usize = 500_000;
@@ -66,8 +68,16 @@ pub(crate) fn search(
         search.head(head);
     }
     search.test(false)?;
-    for segment in by_time(&snapshot.segments, &request.window) {
+    let (near, far) = by_time(&snapshot.segments, &request.window);
+    for segment in near {
         if search.is_done(segment.facts.time_max_us / 1000) {
+            break;
+        }
+        search.segment(segment)?;
+        search.test(false)?;
+    }
+    for segment in far {
+        if search.found.len() >= request.limit {
             break;
         }
         search.segment(segment)?;
@@ -87,22 +97,30 @@ pub(crate) fn search(
         .collect())
 }
 
-/// Returns the segments that may hold spans of traces in the window, newest times first.
-fn by_time<'s>(segments: &'s [std::sync::Arc<Segment>], window: &Window) -> Vec<&'s Segment> {
-    let start = window.start_ms().saturating_sub(SPREAD_MS);
-    let end = window.end_ms.saturating_add(SPREAD_MS);
+/// Returns the segments that may hold spans of traces in the window, newest times first, and those
+/// that may complete such traces from farther away, the nearest first.
+fn by_time<'s>(
+    segments: &'s [std::sync::Arc<Segment>],
+    window: &Window,
+) -> (Vec<&'s Segment>, Vec<&'s Segment>) {
     // Where no span has a time, nothing says that it is another one.
-    let untimed = |segment: &&Segment| segment.facts.rows == segment.facts.untimed;
-    let mut all: Vec<&Segment> = segments
-        .iter()
-        .map(|segment| &**segment)
-        .filter(|segment| {
-            let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
-            untimed(segment) || greatest / 1000 >= start && least / 1000 <= end
-        })
-        .collect();
-    all.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
-    all
+    let untimed = |segment: &Segment| segment.facts.rows == segment.facts.untimed;
+    let distance_ms = |segment: &Segment| {
+        let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
+        let before = window.start_ms().saturating_sub(greatest / 1000);
+        before.max((least / 1000).saturating_sub(window.end_ms))
+    };
+    let all = segments.iter().map(|segment| &**segment);
+    let (mut near, mut far): (Vec<&Segment>, Vec<&Segment>) =
+        all.partition(|segment| untimed(segment) || distance_ms(segment) <= SPREAD_MS);
+    near.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
+    far.sort_by_key(|segment| distance_ms(segment));
+    let mut rows = 0;
+    far.retain(|segment| {
+        rows += segment.facts.rows;
+        rows <= FAR_ROWS_MAX
+    });
+    (near, far)
 }
 
 impl Search<'_> {
