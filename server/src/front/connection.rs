@@ -55,9 +55,11 @@ pub(crate) async fn serve(
     let Ok(Ok(http2)) = begins else {
         return;
     };
+    let peer = stream.peer_addr().ok();
     let io = TokioIo::new(stream);
-    let service =
-        service_fn(move |request: http::Request<Incoming>| Rc::clone(&service).answer(request));
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        Rc::clone(&service).answer_traced(peer, request)
+    });
     // A connection that ends in an error has nobody left to tell, and is no news.
     if http2 {
         serve_http2(io, service, ending).await;

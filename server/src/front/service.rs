@@ -2,6 +2,7 @@
 //! detours; everything else is matched by its path in its one form.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::{cors, path};
 use crate::admin;
 use crate::app::App;
 use crate::page::Page;
+use crate::self_tracing::Recorder;
 
 /// What the requests of one shard share.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) app: Arc<App>,
     /// This shard's way in.
     pub(crate) inlet: Inlet,
+    /// Traces requests, when that is on.
+    pub(crate) recorder: Option<Rc<Recorder>>,
 }
 
 /// Longer request targets are refused, as the 4096 bytes of Zipkin's request line.
@@ -32,11 +36,22 @@ const TARGET_BYTES_MAX: usize = 4096 - "GET  HTTP/1.1".len();
 const SPANS: &str = "/api/v2/spans";
 
 impl Service {
-    /// Answers a request.
-    pub(crate) async fn answer(
+    /// Answers a request and traces it, if it is to be.
+    pub(crate) async fn answer_traced(
         self: Rc<Self>,
+        peer: Option<SocketAddr>,
         request: Request<Incoming>,
     ) -> Result<Reply, Infallible> {
+        let Some(recorder) = self.recorder.clone() else {
+            return self.answer(request).await;
+        };
+        recorder
+            .record((peer, request), |request| self.answer(request))
+            .await
+    }
+
+    /// Answers a request.
+    async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let grant = self.app.origins.grant(request.headers());
         let mut reply = if request.method() == Method::POST && request.uri().path() == SPANS {
             self.take_spans(request).await
