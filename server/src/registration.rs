@@ -10,6 +10,7 @@
 mod exchange;
 mod instance;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -42,14 +43,11 @@ impl Registration {
             return None;
         }
         let (leave, left) = oneshot::channel();
-        let registrar = Registrar {
-            instance: Instance::new(&settings, port),
-            settings,
-            app: Arc::clone(app),
-            preferred: 0,
-            told: None,
-            silent: false,
-        };
+        let address = Some(app.settings.address).filter(|address| !address.is_unspecified());
+        let app = Arc::clone(app);
+        let healthy = move || app.condition.failure().is_none() && app.reader.check().is_ok();
+        let instance = Instance::new(&settings, port);
+        let registrar = Registrar::new(settings, (instance, address), Box::new(healthy));
         Some(Self {
             leave,
             task: tokio::spawn(registrar.run(left)),
@@ -68,11 +66,15 @@ impl Registration {
     }
 }
 
-#[derive(Debug)]
+/// Tells whether the server is healthy.
+type Health = dyn Fn() -> bool + Send;
+
 struct Registrar {
     settings: RegistrySettings,
     instance: Instance,
-    app: Arc<App>,
+    /// The address to register, when it is not to be found out.
+    address: Option<IpAddr>,
+    healthy: Box<Health>,
     /// The registry that answered last.
     preferred: usize,
     /// What the registry knows, and since when; `None` when nothing.
@@ -82,6 +84,22 @@ struct Registrar {
 }
 
 impl Registrar {
+    fn new(
+        settings: RegistrySettings,
+        (instance, address): (Instance, Option<IpAddr>),
+        healthy: Box<Health>,
+    ) -> Self {
+        Self {
+            settings,
+            instance,
+            address,
+            healthy,
+            preferred: 0,
+            told: None,
+            silent: false,
+        }
+    }
+
     async fn run(mut self, mut left: oneshot::Receiver<()>) {
         let look_every = LOOK_EVERY.min(self.settings.renewal_interval);
         loop {
@@ -100,7 +118,11 @@ impl Registrar {
 
     /// Tells the registry what it should know by now.
     async fn look(&mut self) {
-        let status = self.health();
+        let status = if (self.healthy)() {
+            Status::Up
+        } else {
+            Status::Down
+        };
         match self.told {
             Some((told, at)) if told == status => {
                 if at.elapsed() >= self.settings.renewal_interval {
@@ -114,17 +136,10 @@ impl Registrar {
         }
     }
 
-    fn health(&self) -> Status {
-        let healthy = self.app.condition.failure().is_none() && self.app.reader.check().is_ok();
-        if healthy { Status::Up } else { Status::Down }
-    }
-
     async fn register(&mut self, status: Status) {
-        let address = self.app.settings.address;
-        let address = if address.is_unspecified() {
-            own_address(&self.settings.registries[self.preferred]).await
-        } else {
-            address
+        let address = match self.address {
+            Some(address) => address,
+            None => own_address(&self.settings.registries[self.preferred]).await,
         };
         let order = Order {
             method: Method::POST,
@@ -206,3 +221,6 @@ fn now_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,3 +63,6 @@ impl Ids {
         self.hash.hash_one(count).max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

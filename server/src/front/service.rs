@@ -45,9 +45,8 @@ impl Service {
         let Some(recorder) = self.recorder.clone() else {
             return self.answer(request).await;
         };
-        recorder
-            .record((peer, request), |request| self.answer(request))
-            .await
+        // In a box, so that connections do not grow by what most of them never use.
+        Box::pin(recorder.record((peer, request), |request| self.answer(request))).await
     }
 
     /// Answers a request.

@@ -146,6 +146,7 @@ fn machine_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
     use std::time::Duration;
 
     fn settings() -> RegistrySettings {
@@ -181,6 +182,34 @@ mod tests {
                 r#""lastUpdatedTimestamp":"1700000000000","lastDirtyTimestamp":"1700000000000"}}"#,
             )
         );
+    }
+
+    /// Every key that a real client registers is there in its place and type, but for those that
+    /// hold what we have none of.
+    #[test]
+    fn the_form_is_that_of_a_recorded_instance() {
+        let recorded: Value = serde_json::from_str(include_str!("recorded_instance.json")).unwrap();
+        let body = Instance::new(&settings(), 9411).describe(Status::Up, [10, 0, 0, 5].into());
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_same_form(&recorded, &body);
+    }
+
+    const ABSENT: &[&str] = &["appGroupName", "actionType", "zone"];
+
+    fn assert_same_form(recorded: &Value, ours: &Value) {
+        let (Value::Object(recorded), Value::Object(ours)) = (recorded, ours) else {
+            let kind = std::mem::discriminant::<Value>;
+            assert_eq!(kind(recorded), kind(ours), "{recorded} and {ours}");
+            return;
+        };
+        let keys: Vec<_> = recorded
+            .keys()
+            .filter(|key| !ABSENT.contains(&key.as_str()))
+            .collect();
+        assert_eq!(keys, ours.keys().collect::<Vec<_>>());
+        for key in keys {
+            assert_same_form(&recorded[key], &ours[key]);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::front::{cors, path};
 
 const SERVICE: &str = "zipkin-server";
 /// Spans of a shard that wait to be stored; more are dropped and counted.
-const SPANS_MAX: usize = 4096;
+pub(super) const SPANS_MAX: usize = 4096;
 /// So many do not wait for their moment.
 const SPANS_HURRY: usize = SPANS_MAX / 4;
 
@@ -83,6 +83,16 @@ impl Recorder {
         }));
         self.finish(begun, reply.status(), calls);
         Ok(reply)
+    }
+
+    #[cfg(test)]
+    pub(super) fn take(&self) -> Vec<Span> {
+        self.finished.take()
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &SelfTracing {
+        &self.shared
     }
 
     /// Stores what waits, every now and then and when it is much, until the shard ends.
