@@ -8,6 +8,7 @@
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`metrics`]: counters as the server tells them.
+//! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
 //! - [`chance`]: seeded random numbers.
 
@@ -16,6 +17,7 @@ pub mod golden;
 pub mod grpc;
 pub mod http;
 pub mod metrics;
+pub mod registry;
 pub mod server;
 pub mod spans;
 
