@@ -2,7 +2,6 @@
 //! detours; everything else is matched by its path in its one form.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,21 +35,11 @@ const TARGET_BYTES_MAX: usize = 4096 - "GET  HTTP/1.1".len();
 const SPANS: &str = "/api/v2/spans";
 
 impl Service {
-    /// Answers a request and traces it, if it is to be.
-    pub(crate) async fn answer_traced(
+    /// Answers a request.
+    pub(crate) async fn answer(
         self: Rc<Self>,
-        peer: Option<SocketAddr>,
         request: Request<Incoming>,
     ) -> Result<Reply, Infallible> {
-        let Some(recorder) = self.recorder.clone() else {
-            return self.answer(request).await;
-        };
-        // In a box, so that connections do not grow by what most of them never use.
-        Box::pin(recorder.record((peer, request), |request| self.answer(request))).await
-    }
-
-    /// Answers a request.
-    async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let grant = self.app.origins.grant(request.headers());
         let mut reply = if request.method() == Method::POST && request.uri().path() == SPANS {
             self.take_spans(request).await
