@@ -240,6 +240,33 @@ fn a_property_does_what_its_variable_does() {
 }
 
 #[test]
+fn a_file_of_properties_is_read_when_it_is_named_and_else_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("zipkin-server.properties");
+    std::fs::write(&file, "# ours\nzipkin.ui.environment = test\n").unwrap();
+    let options = Options {
+        arguments: vec!["--config".into(), file.to_str().unwrap().into()],
+        ..Options::default()
+    };
+    let server = Server::start(options).unwrap();
+    assert_eq!(json(&server, "/zipkin/config.json")["environment"], "test");
+
+    let mut server = start(&[]);
+    server.terminate().unwrap();
+    assert!(server.wait().unwrap().success());
+    // It runs in the folder in which its data folder lies.
+    let beside = server.data().with_file_name("zipkin-server.properties");
+    std::fs::copy(&file, beside).unwrap();
+    server.restart().unwrap();
+    assert_eq!(json(&server, "/zipkin/config.json")["environment"], "");
+    let log = server.log();
+    assert!(
+        log.contains("zipkin-server.properties has no effect"),
+        "{log}"
+    );
+}
+
+#[test]
 fn what_cannot_be_honoured_stops_the_start_with_advice() {
     for (name, value, advice) in [
         (

@@ -17,7 +17,12 @@ pub(crate) struct Sources {
     pub(crate) environment: Vec<(String, String)>,
     /// The text of the file, and its name.
     pub(crate) file: Option<(String, String)>,
+    /// Files that Zipkin would read and that are left alone.
+    pub(crate) unread: Vec<&'static str>,
 }
+
+/// Where Spring looks, of which nobody would know here that it does.
+const FILES_OF_SPRING: [&str; 2] = ["zipkin-server.properties", "zipkin-server.yml"];
 
 impl Sources {
     /// Reads the process's environment and the file.
@@ -37,12 +42,20 @@ impl Sources {
             })
             .transpose()?;
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                // A value that is no text is a wrong value, not an absent one.
+                Some((
+                    name.into_string().ok()?,
+                    value.to_string_lossy().into_owned(),
+                ))
+            })
             .collect();
+        let unread = FILES_OF_SPRING.into_iter();
         Ok(Self {
             flags,
             environment,
             file,
+            unread: unread.filter(|name| Path::new(name).exists()).collect(),
         })
     }
 }
@@ -67,6 +80,12 @@ impl Texts {
     /// Merges the sources.
     pub(crate) fn merge(sources: Sources) -> Result<Self, SettingError> {
         let mut texts = Self::defaults();
+        let advice =
+            "has no effect: --config names the file of settings, which may hold properties";
+        let unread = sources.unread.iter();
+        texts
+            .notes
+            .extend(unread.map(|name| format!("{name} {advice}")));
         if let Some((text, place)) = &sources.file {
             texts.add_file(text, place)?;
         }
