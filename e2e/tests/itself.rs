@@ -128,6 +128,24 @@ fn self_tracing_is_off_unless_asked_for_and_obeys_its_rate() {
     assert_eq!(traces.len(), 1, "{traces:?}");
 }
 
+/// Dashboards list what there is.
+#[test]
+fn the_transport_of_own_spans_is_shown_only_when_it_is_in_use() {
+    for (enabled, transports) in [("false", 2), ("true", 3)] {
+        let server = start(&[("SELF_TRACING_ENABLED", enabled)]);
+        let counters: Value =
+            serde_json::from_slice(&server.get("/metrics").unwrap().body).unwrap();
+        let keys = counters.as_object().unwrap().keys();
+        let keys = keys.filter(|key| key.contains(".zipkin_collector."));
+        assert_eq!(keys.count(), 7 * transports, "{counters}");
+        let text = server.get("/prometheus").unwrap().text();
+        let series = text
+            .lines()
+            .filter(|l| l.starts_with("zipkin_collector_spans_total{"));
+        assert_eq!(series.count(), transports, "{text}");
+    }
+}
+
 #[test]
 fn one_trace_a_second_is_the_default_of_self_tracing() {
     let mut server = start(&[("SELF_TRACING_ENABLED", "true")]);
