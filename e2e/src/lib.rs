@@ -9,6 +9,7 @@
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`kit`]: Maven over the tests of other makers, and what they reported.
 //! - [`metrics`]: counters as the server tells them.
+//! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
 //! - [`chance`]: seeded random numbers.
 
@@ -18,6 +19,7 @@ pub mod grpc;
 pub mod http;
 pub mod kit;
 pub mod metrics;
+pub mod registry;
 pub mod server;
 pub mod spans;
 

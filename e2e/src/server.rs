@@ -31,6 +31,12 @@ impl Options {
         Self::default().set("STORAGE_TYPE", name)
     }
 
+    /// Returns the options with these variables.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let set = |options: Self, (name, value): &(&str, &str)| options.set(name, value);
+        variables.iter().fold(Self::default(), set)
+    }
+
     /// Sets a variable of the environment.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {

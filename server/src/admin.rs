@@ -58,7 +58,7 @@ pub(crate) fn info() -> Reply {
 /// Answers Zipkin's counters and gauges, as a flat object.
 pub(crate) fn metrics(app: &App) -> Reply {
     let mut members = Vec::new();
-    for transport in Transport::ALL {
+    for transport in app.ledger.transports() {
         let name = transport.name();
         for (counter, value) in zipkin_counters(app, transport) {
             let key = format!("counter.zipkin_collector.{counter}.{name}");

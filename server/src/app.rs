@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::front::cors::Origins;
 use crate::page::Page;
 use crate::queries::Queries;
+use crate::self_tracing::SelfTracing;
 use crate::settings::Settings;
 use crate::wiring::engine::Figures;
 
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) handover: Arc<Handover>,
     pub(crate) condition: Arc<Condition>,
     pub(crate) reader: Arc<dyn SpanReader>,
+    /// Chooses which requests are traced, when that is on.
+    pub(crate) self_tracing: Option<Arc<SelfTracing>>,
     /// The engine's own figures.
     pub(crate) figures: Figures,
     /// One permit a connection.

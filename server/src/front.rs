@@ -5,6 +5,7 @@
 //! - [`accept`]: one acceptor hands connections to the shards in turn.
 //! - [`shard`]: a thread with its own runtime, connections and way in.
 //! - [`connection`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
+//! - [`traced`]: traces of the own requests, when they are on.
 //! - [`service`]: one request: which route, which answer.
 //! - [`path`], [`cors`], [`reply`]: Zipkin's path forms, its headers for browsers, answers.
 
@@ -15,4 +16,5 @@ pub(crate) mod path;
 pub(crate) mod reply;
 pub(crate) mod service;
 pub(crate) mod shard;
+mod traced;
 pub(crate) mod unread;

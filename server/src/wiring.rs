@@ -14,7 +14,7 @@ use speargun_collector::handover::{Budget, HandoverConfig};
 use speargun_collector::inlet::Shared;
 use speargun_collector::receive::body::BodyBounds;
 use speargun_collector::receive::http::Limits;
-use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace};
+use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace, Transport};
 use speargun_journal::Journal;
 use speargun_model::batch::Bounds;
 use speargun_storage::{SpanReader, WriteError};
@@ -27,6 +27,8 @@ use crate::front::cors::Origins;
 use crate::front::shard::{Accepted, Shard};
 use crate::page::Page;
 use crate::queries::{Queries, QueryLimits};
+use crate::registration::Registration;
+use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, Settings};
 use engine::Store;
 
@@ -68,7 +70,7 @@ struct Backend {
 }
 
 impl Backend {
-    fn start(settings: Settings, store: Store, bounds: Bounds) -> anyhow::Result<Self> {
+    fn start(settings: Settings, mut store: Store, bounds: Bounds) -> anyhow::Result<Self> {
         let limits = settings.limits;
         let ledger = Arc::new(Ledger::new(limits.shards));
         let handover = Arc::new(Handover::new(HandoverConfig {
@@ -79,6 +81,11 @@ impl Backend {
             .map(|_| Arc::new(Mailbox::new(limits.queue_items)))
             .collect();
         let condition = Arc::new(Condition::default());
+        let self_tracing = SelfTracing::new(settings.self_tracing).map(Arc::new);
+        if let Some(tracing) = &self_tracing {
+            ledger.open(Transport::Local);
+            store.trace(tracing);
+        }
         let committer = Committer::<Journal> {
             handover: Arc::clone(&handover),
             log: store.journal,
@@ -108,6 +115,7 @@ impl Backend {
             handover,
             condition,
             reader: store.reader,
+            self_tracing,
             figures: store.figures,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             settings,
@@ -130,6 +138,8 @@ impl Backend {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let permits = Arc::clone(&self.app.connections);
+        let port = listener.local_addr()?.port();
+        let registration = Registration::start(&self.app, port);
         tokio::select! {
             ended = accept::accept(listener, self.doors, permits) => ended?,
             _ = terminate.recv() => {}
@@ -149,7 +159,14 @@ impl Backend {
                 .map_err(|_| anyhow!("the committer panicked"))?;
             closed.context("the store could not be closed")
         });
-        match tokio::time::timeout(END_WITHIN, drained).await {
+        // Clients should look elsewhere while the last requests are answered.
+        let left = async {
+            if let Some(registration) = registration {
+                registration.end().await;
+            }
+        };
+        let (drained, ()) = tokio::join!(tokio::time::timeout(END_WITHIN, drained), left);
+        match drained {
             Ok(done) => done??,
             Err(_) => bail!("not all was written within {END_WITHIN:?}; the journal has the rest"),
         }
@@ -191,7 +208,13 @@ fn queries(settings: &Settings, reader: &Arc<dyn SpanReader>) -> std::io::Result
         waiting_max: settings.limits.query_queue,
         timeout: settings.query.timeout,
     };
-    Queries::start(limits, &engine::answer(&settings.query, reader))
+    let answer = engine::answer(&settings.query, reader);
+    let answer = if settings.self_tracing.enabled {
+        calls::handing_on(answer)
+    } else {
+        answer
+    };
+    Queries::start(limits, &answer)
 }
 
 fn bounds(settings: &Settings) -> Bounds {

@@ -28,7 +28,7 @@ fn zipkin(app: &App, text: &mut Exposition) {
     for (index, (name, _)) in zipkin_counters(app, Transport::Http).iter().enumerate() {
         let family = format!("zipkin_collector_{name}_total");
         text.family(&family, "counter", "as Zipkin counts");
-        for transport in Transport::ALL {
+        for transport in app.ledger.transports() {
             let value = zipkin_counters(app, transport)[index].1;
             text.sample(&family, &[("transport", transport.name())], value);
         }
@@ -38,7 +38,7 @@ fn zipkin(app: &App, text: &mut Exposition) {
         "zipkin_collector_message_bytes",
     ] {
         text.family(family, "gauge", "of the last message");
-        for transport in Transport::ALL {
+        for transport in app.ledger.transports() {
             let (spans, bytes) = app.ledger.last_message(transport);
             let value = if family.ends_with("spans") {
                 spans
@@ -66,7 +66,7 @@ fn ledger(app: &App, text: &mut Exposition) {
         ),
     ] {
         text.family(family, "counter", help);
-        for transport in Transport::ALL {
+        for transport in app.ledger.transports() {
             let value = ledger.sum(transport, count);
             text.sample(family, &[("transport", transport.name())], value);
         }
@@ -77,7 +77,7 @@ fn ledger(app: &App, text: &mut Exposition) {
         "counter",
         "spans refused, whose senders were told so",
     );
-    for transport in Transport::ALL {
+    for transport in app.ledger.transports() {
         for reason in Reason::ALL {
             let labels = [("transport", transport.name()), ("reason", reason.name())];
             text.sample(
@@ -89,7 +89,7 @@ fn ledger(app: &App, text: &mut Exposition) {
     }
     let family = "speargun_spans_held";
     text.family(family, "gauge", "spans under way to the store");
-    for transport in Transport::ALL {
+    for transport in app.ledger.transports() {
         let value = ledger.held(transport);
         text.sample(family, &[("transport", transport.name())], value);
     }

@@ -55,12 +55,13 @@ pub(crate) async fn serve(
     let Ok(Ok(http2)) = begins else {
         return;
     };
+    let peer = stream.peer_addr().ok();
     let io = TokioIo::new(stream);
     let stalled = Rc::new(Notify::new());
     let answer = |request: http::Request<Incoming>| {
         let (service, stalled) = (Rc::clone(&service), Rc::clone(&stalled));
         async move {
-            let mut reply = service.answer(request).await?;
+            let mut reply = service.answer_traced(peer, request).await?;
             watch(&mut reply, stalled);
             Ok(reply)
         }

@@ -17,6 +17,7 @@ use super::{cors, path};
 use crate::admin;
 use crate::app::App;
 use crate::page::Page;
+use crate::self_tracing::Recorder;
 
 /// What the requests of one shard share.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Service {
     pub(crate) app: Arc<App>,
     /// This shard's way in.
     pub(crate) inlet: Inlet,
+    /// Traces requests, when that is on.
+    pub(crate) recorder: Option<Rc<Recorder>>,
 }
 
 /// Longer request targets are refused, as the 4096 bytes of Zipkin's request line.

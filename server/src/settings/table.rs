@@ -120,6 +120,56 @@ pub(crate) const TABLE: &[Setting] = &[
         "seconds for which lists of names may be cached",
     ),
     setting(
+        "SELF_TRACING_ENABLED",
+        "false",
+        "trace requests of the API into the own store",
+    ),
+    setting(
+        "SELF_TRACING_SAMPLE_RATE",
+        "1.0",
+        "the share of own requests to trace, 0 to 1",
+    ),
+    setting(
+        "SELF_TRACING_TRACES_PER_SECOND",
+        "1",
+        "how many own requests to trace each second at most, when the rate is 1; 0 is all",
+    ),
+    setting(
+        "SELF_TRACING_FLUSH_INTERVAL",
+        "1",
+        "how often own spans are stored, in seconds",
+    ),
+    secret(setting(
+        "EUREKA_SERVICE_URL",
+        "",
+        "the Eureka registries to register at, with commas between",
+    )),
+    setting(
+        "DISCOVERY_EUREKA_ENABLED",
+        "true",
+        "register at Eureka when a registry is named",
+    ),
+    setting(
+        "EUREKA_APP_NAME",
+        "zipkin",
+        "the application and VIP to register as",
+    ),
+    setting(
+        "EUREKA_INSTANCE_ID",
+        "",
+        "the instance to register as; host:app:port when not set",
+    ),
+    setting(
+        "EUREKA_HOSTNAME",
+        "",
+        "the host name to register; the machine's when not set",
+    ),
+    setting(
+        "SPEARGUN_EUREKA_RENEWAL_INTERVAL",
+        "30s",
+        "how often the registration is renewed; it ends after three times as long",
+    ),
+    setting(
         "ZIPKIN_UI_ENVIRONMENT",
         "",
         "the name of this installation on the page",

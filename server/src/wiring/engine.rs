@@ -14,6 +14,7 @@ use speargun_storage::{SpanReader, SpanWriter};
 use crate::front::reply;
 use crate::lock::FolderLock;
 use crate::queries::AskApi;
+use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, QuerySettings, Settings};
 
 /// An open engine.
@@ -28,6 +29,24 @@ pub(crate) struct Store {
     pub(crate) lock: Option<FolderLock>,
     /// The engine's own figures, for metrics.
     pub(crate) figures: Figures,
+}
+
+impl Store {
+    /// Notes the calls of the store from here on.
+    pub(crate) fn trace(&mut self, tracing: &Arc<SelfTracing>) {
+        self.reader = Arc::new(calls::Traced(Arc::clone(&self.reader)));
+        let engine = std::mem::replace(&mut self.figures, Figures(Box::new(Vec::new)));
+        let tracing = Arc::clone(tracing);
+        self.figures = Figures(Box::new(move || {
+            let dropped: Figure = (
+                "speargun_self_spans_dropped_total",
+                "counter",
+                tracing.dropped(),
+                "own spans for which there was no place",
+            );
+            engine.read().into_iter().chain([dropped]).collect()
+        }));
+    }
 }
 
 /// A metric: name, type, value, help.
