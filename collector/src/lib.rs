@@ -5,7 +5,7 @@
 //!
 //! - [`receive`]: the transports: HTTP and gRPC.
 //! - [`inflate`]: compressed bodies, capped.
-//! - [`detect`]: the checks Zipkin makes before it decodes.
+//! - [`detect`]: what is answered without decoding.
 //! - [`sample`]: which traces are kept.
 //! - [`tag`]: what the journal keeps beside a body, so that a replay decides as the first run did.
 //! - [`inlet`]: the stages above in order, on the thread of a shard.

@@ -59,12 +59,19 @@ mod tests {
 
     #[test]
     fn a_tag_reads_back() {
-        let tag = Tag {
-            format: Format::Proto3,
-            encoding: Encoding::Zstd,
-            sampler: Sampler::new(0.1).unwrap(),
-        };
-        assert_eq!(Tag::decode(tag.encode()), Some(tag));
+        for format in [
+            Format::JsonV2,
+            Format::Proto3,
+            Format::JsonV1,
+            Format::Thrift,
+        ] {
+            let tag = Tag {
+                format,
+                encoding: Encoding::Zstd,
+                sampler: Sampler::new(0.1).unwrap(),
+            };
+            assert_eq!(Tag::decode(tag.encode()), Some(tag));
+        }
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Every recorded case against the binary, on each engine. Cases of formats that are not served
-//! yet are named here, one by one; the list may only shrink.
+//! Every recorded case against the binary, on each engine.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,15 +11,6 @@ use std::collections::BTreeMap;
 use speargun_e2e::golden::{self, Case};
 use speargun_e2e::server::{self, Options, Server};
 
-/// Recorded, but of Zipkin's first format, which is not served yet.
-const LATER: [&str; 5] = [
-    "write-thrift",
-    "write-v1-client",
-    "write-v1-local",
-    "write-v1-server",
-    "write-version-guard",
-];
-
 #[test]
 fn answers_are_the_recorded_ones_on_segment() {
     replay_all("segment");
@@ -31,17 +21,10 @@ fn answers_are_the_recorded_ones_on_mem() {
     replay_all("mem");
 }
 
-#[test]
-fn cases_left_for_later_exist() {
-    let names: Vec<String> = cases().into_iter().map(|case| case.name).collect();
-    for name in LATER {
-        assert!(names.iter().any(|other| other == name), "no case {name}");
-    }
-    assert!(names.len() >= 87, "{} cases", names.len());
-}
-
 fn cases() -> Vec<Case> {
-    golden::load(&server::root().join("e2e/golden")).unwrap()
+    let cases = golden::load(&server::root().join("e2e/golden")).unwrap();
+    assert!(cases.len() >= 96, "{} cases", cases.len());
+    cases
 }
 
 /// An environment, and the name of a case that wants it for itself.
@@ -50,12 +33,7 @@ type Group = (Vec<(String, String)>, String);
 /// Cases of one environment share a server, except those that need an empty one.
 fn replay_all(storage: &str) {
     let mut groups: BTreeMap<Group, Vec<Case>> = BTreeMap::new();
-    let mut later = 0;
     for case in cases() {
-        if LATER.contains(&case.name.as_str()) {
-            later += 1;
-            continue;
-        }
         let alone = if case.fresh {
             case.name.clone()
         } else {
@@ -80,6 +58,6 @@ fn replay_all(storage: &str) {
         println!("{failure}");
     }
     let failed = failures.len();
-    println!("golden cases on {storage}: {passed} passed, {failed} failed, {later} for later");
+    println!("golden cases on {storage}: {passed} passed, {failed} failed");
     assert!(failures.is_empty(), "{failed} cases differ on {storage}");
 }

@@ -17,8 +17,11 @@ pub mod answer;
 pub mod json_v2;
 pub mod proto3;
 
+mod json_v1;
 mod scan;
 mod text;
+mod thrift;
+mod v1;
 
 /// Why a body is refused. `Display` is the text of the 400 that the sender sees; it is Zipkin's
 /// own where its clients may depend on it.
@@ -27,8 +30,8 @@ pub enum DecodeError {
     /// The bytes are not what they claim to be, or a field is not what the format allows.
     #[error("{0}")]
     Malformed(String),
-    /// The first bytes are not those of any list, or the list is one of JSON v1. Zipkin finds out
-    /// before it decodes, and counts such a message once instead of twice.
+    /// The first bytes are not those of any list, or the list is JSON of the other version. Zipkin
+    /// finds out before it decodes, and counts such a message once instead of twice.
     #[error("Expected a {expected} encoded list{}\n", but(*.received))]
     NotAList {
         /// The format asked for.
@@ -58,6 +61,10 @@ pub enum Format {
     JsonV2 = 1,
     /// `zipkin.proto3.ListOfSpans`.
     Proto3 = 2,
+    /// A JSON list of Zipkin v1 spans.
+    JsonV1 = 3,
+    /// A list of Zipkin v1 spans in thrift's binary protocol.
+    Thrift = 4,
 }
 
 impl Format {
@@ -66,16 +73,21 @@ impl Format {
         match number {
             1 => Some(Self::JsonV2),
             2 => Some(Self::Proto3),
+            3 => Some(Self::JsonV1),
+            4 => Some(Self::Thrift),
             _ => None,
         }
     }
 
     /// Returns the format that a body of a transport without content types has, by its first
-    /// bytes, or `None` when it is none that is understood here.
+    /// bytes and by fields that only one version of JSON has, or `None` when it is no list. As in
+    /// Zipkin a JSON list without any endpoint or tag counts as version 1.
     pub fn detect(body: &[u8]) -> Option<Self> {
         match body {
-            [b'[', ..] => Some(Self::JsonV2),
+            [b'[', ..] if json_v1::is_version_2(body) => Some(Self::JsonV2),
+            [b'[', ..] => Some(Self::JsonV1),
             [0x0a, length, ..] if *length != 0 => Some(Self::Proto3),
+            [0x0b | 0x0c, ..] => Some(Self::Thrift),
             _ => None,
         }
     }
@@ -84,6 +96,8 @@ impl Format {
         match self {
             Self::JsonV2 => "JSON_V2",
             Self::Proto3 => "PROTO3",
+            Self::JsonV1 => "JSON_V1",
+            Self::Thrift => "THRIFT",
         }
     }
 }
@@ -103,6 +117,8 @@ pub fn decode(
     let decoded = check_body(format, &body, bounds).and_then(|()| match format {
         Format::JsonV2 => json_v2::decode(&body, bounds, out),
         Format::Proto3 => proto3::decode(&body, bounds, out),
+        Format::JsonV1 => json_v1::decode(&body, bounds, out),
+        Format::Thrift => thrift::decode(&body, bounds, out),
     });
     if decoded.is_err() {
         out.empty();
@@ -130,8 +146,9 @@ fn check_body(format: Format, body: &[u8], bounds: &Bounds) -> Result<(), Decode
     if body.len() > max {
         return Err(DecodeError::TooLarge { what: "body", max });
     }
+    // Any known format's first byte passes: one that was not named fails a little later, with
+    // another text.
     let is_list = match body {
-        // The thrift lists of Zipkin, which fail a little later, with another text.
         [] | [b'[' | 0x0b | 0x0c, ..] => true,
         [0x0a, length, ..] => *length != 0,
         _ => false,

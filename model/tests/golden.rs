@@ -49,13 +49,32 @@ fn json_v2_comes_back_from_the_server_as_it_does_here() {
 }
 
 #[test]
+fn json_v1_is_read_as_zipkin_reads_it() {
+    let golden = include_str!("../testdata/json_v1/zipkin-3.6.0-decoder.txt");
+    let count = compare(Format::JsonV1, golden, |line| line.as_bytes().to_vec());
+    assert_eq!(count, 98);
+}
+
+#[test]
 fn proto3_is_read_as_zipkin_reads_it() {
     let golden = include_str!("../testdata/proto3/zipkin-3.6.0-decoder.txt");
-    let count = compare(Format::Proto3, golden, |line| {
-        (0..line.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(line.get(at..at + 2).unwrap(), 16).unwrap())
-            .collect()
-    });
-    assert_eq!(count, 33);
+    assert_eq!(compare(Format::Proto3, golden, hex), 33);
+}
+
+#[test]
+fn thrift_is_read_as_zipkin_reads_it() {
+    let golden = include_str!("../testdata/thrift/zipkin-3.6.0-decoder.txt");
+    assert_eq!(compare(Format::Thrift, golden, hex), 105);
+}
+
+fn hex(line: &str) -> Vec<u8> {
+    let digit = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .map_or(0, |value| value as u8)
+    };
+    let pairs = line.as_bytes().chunks(2);
+    pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
 }

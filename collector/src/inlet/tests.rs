@@ -115,6 +115,32 @@ fn only_what_stays_is_handed_over() {
 }
 
 #[test]
+fn what_one_old_span_becomes_is_what_its_record_replays_to() {
+    let inlet = inlet(0.5, 4);
+    let both_sides = r#"[{"traceId":"a","id":"1","annotations":[
+        {"timestamp":1,"value":"cs","endpoint":{"serviceName":"front"}},
+        {"timestamp":2,"value":"sr","endpoint":{"serviceName":"back"}}]},
+        {"traceId":"4000000000000001","id":"2"}]"#;
+    let message = Message {
+        format: Format::JsonV1,
+        ..json(both_sides)
+    };
+    let _wait = inlet.admit(&message).unwrap();
+    let counts = sums(&inlet, [Count::Received, Count::SampledOut]);
+    assert_eq!(counts, [3, 1]);
+
+    let parcel = inlet.shared.handover.pop().unwrap();
+    let tag = Tag::decode(parcel.record.tag).unwrap();
+    let mut replayed = SpanBatch::default();
+    let body = parcel.record.body.clone();
+    decode(tag.format, body, &inlet.shared.bounds, &mut replayed).unwrap();
+    tag.sampler.apply(&mut replayed);
+    let spans = |batch: &SpanBatch| batch.views().map(|v| v.to_span()).collect::<Vec<_>>();
+    assert_eq!(spans(&parcel.batch).len(), 2);
+    assert_eq!(spans(&parcel.batch), spans(&replayed));
+}
+
+#[test]
 fn a_full_queue_refuses_and_the_ledger_balances() {
     let inlet = inlet(1.0, 1);
     let _wait = inlet.admit(&json(TWO)).unwrap();

@@ -1,5 +1,6 @@
-//! `POST /api/v2/spans`: from headers and a body to the status and text of the answer. Statuses
-//! and texts are Zipkin's, but for what Zipkin answers with 500 though the sender is at fault.
+//! `POST /api/v2/spans` and `/api/v1/spans`: from headers and a body to the status and text of the
+//! answer. Statuses and texts are Zipkin's, but for what Zipkin answers with 500 though the sender
+//! is at fault. It knows no paths.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use http_body::Body;
 use speargun_model::codec::Format;
 
 use super::body::{self, BodyBounds, BodyError};
-use crate::detect;
 use crate::inflate::Encoding;
 use crate::inlet::{Inlet, Message, Refusal};
 use crate::ledger::{Reason, Transport};
@@ -60,12 +60,25 @@ pub struct Limits {
     pub read_timeout: Duration,
 }
 
-/// Takes the spans of version 2.
-pub async fn receive<B>(inlet: &Inlet, request: (&HeaderMap, B), limits: &Limits) -> Verdict
+/// A version of the API, which decides the formats that are understood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// JSON v1, or thrift.
+    V1,
+    /// JSON v2, or proto3.
+    V2,
+}
+
+/// Takes the spans of a request.
+pub async fn receive<B>(
+    inlet: &Inlet,
+    version: Version,
+    (headers, body): (&HeaderMap, B),
+    limits: &Limits,
+) -> Verdict
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (headers, body) = request;
     let body = match read(body, limits).await {
         Ok(body) => body,
         Err(verdict) => {
@@ -75,7 +88,7 @@ where
     };
     let message = Message {
         transport: Transport::Http,
-        format: format(headers),
+        format: format_of(version, headers),
         encoding: encoding(headers),
         body,
     };
@@ -83,25 +96,6 @@ where
         Ok(()) => Verdict::ACCEPTED,
         Err(refusal) => refused(refusal),
     }
-}
-
-/// Answers for version 1, of which only empty lists are taken, as reporters send them to see
-/// whether they are heard. `None` where the path does not exist.
-pub async fn receive_v1<B>(inlet: &Inlet, body: B, limits: &Limits) -> Option<Verdict>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let body = match read(body, limits).await {
-        Ok(body) if detect::is_empty_list(&body) => return Some(Verdict::ACCEPTED),
-        Ok(body) => body,
-        Err(verdict) => {
-            inlet.count_failed(Transport::Http);
-            return Some(verdict);
-        }
-    };
-    let text = detect::check_json_v1(&body).err()?;
-    inlet.count_failed(Transport::Http);
-    Some(Verdict::text(StatusCode::BAD_REQUEST, text))
 }
 
 async fn read<B>(body: B, limits: &Limits) -> Result<Bytes, Verdict>
@@ -130,20 +124,25 @@ where
 }
 
 /// Only the first header counts, without its parameters and in any case; all but one type is JSON.
-fn format(headers: &HeaderMap) -> Format {
+fn format_of(version: Version, headers: &HeaderMap) -> Format {
     let media_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.as_bytes().split(|b| *b == b';').next())
-        .unwrap_or_default();
-    if media_type
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"application/x-protobuf")
-    {
-        Format::Proto3
+        .unwrap_or_default()
+        .trim_ascii();
+    let (binary, format, json) = match version {
+        Version::V1 => (THRIFT, Format::Thrift, Format::JsonV1),
+        Version::V2 => (PROTOBUF, Format::Proto3, Format::JsonV2),
+    };
+    if media_type.eq_ignore_ascii_case(binary) {
+        format
     } else {
-        Format::JsonV2
+        json
     }
 }
+
+const THRIFT: &[u8] = b"application/x-thrift";
+const PROTOBUF: &[u8] = b"application/x-protobuf";
 
 fn encoding(headers: &HeaderMap) -> Encoding {
     headers
@@ -178,7 +177,7 @@ pub(crate) fn why_unstored(reason: Reason) -> &'static str {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
@@ -187,17 +186,35 @@ mod tests {
     }
 
     #[test]
-    fn only_protobuf_is_not_json() {
-        let of = |value| format(&headers(&[("content-type", value)]));
-        assert_eq!(of("application/x-protobuf"), Format::Proto3);
-        assert_eq!(of("Application/X-Protobuf ; a=b"), Format::Proto3);
-        assert_eq!(of("application/json; charset=utf-8"), Format::JsonV2);
-        assert_eq!(of("application/x-thrift"), Format::JsonV2);
-        assert_eq!(format(&HeaderMap::new()), Format::JsonV2);
-        let two = headers(&[
-            ("content-type", "text/plain"),
-            ("content-type", "application/x-protobuf"),
-        ]);
-        assert_eq!(format(&two), Format::JsonV2);
+    fn of_each_version_one_type_is_not_json() {
+        let of = |version, value: &str| format_of(version, &headers(&[("content-type", value)]));
+        for (version, binary, json, name, other) in [
+            (
+                Version::V2,
+                Format::Proto3,
+                Format::JsonV2,
+                "protobuf",
+                "thrift",
+            ),
+            (
+                Version::V1,
+                Format::Thrift,
+                Format::JsonV1,
+                "thrift",
+                "protobuf",
+            ),
+        ] {
+            let name = format!("application/x-{name}");
+            assert_eq!(of(version, &name), binary);
+            assert_eq!(
+                of(version, &format!("{} ; a=b", name.to_uppercase())),
+                binary
+            );
+            assert_eq!(of(version, "application/json; charset=utf-8"), json);
+            assert_eq!(of(version, &format!("application/x-{other}")), json);
+            assert_eq!(format_of(version, &HeaderMap::new()), json);
+            let two = headers(&[("content-type", "text/plain"), ("content-type", &name)]);
+            assert_eq!(format_of(version, &two), json);
+        }
     }
 }

@@ -34,6 +34,8 @@ impl Body {
         match self.format {
             Format::JsonV2 => json_v2::encode_spans(&self.spans, &mut body),
             Format::Proto3 => proto3::encode_spans(&self.spans, &mut body),
+            Format::JsonV1 => write_json_v1(&self.spans, &mut body).unwrap(),
+            Format::Thrift => write_thrift(&self.spans, &mut body),
         }
         let encoding = if self.zipped {
             let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -59,6 +61,58 @@ impl Body {
             span.debug || low.checked_abs().unwrap_or(i64::MAX) <= boundary
         };
         self.spans.iter().filter(keeps)
+    }
+}
+
+fn write_json_v1(spans: &[Span], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut before = '[';
+    for span in spans {
+        let (trace, id, debug) = (span.trace_id, span.id, span.debug);
+        let name = span.name.as_deref().unwrap();
+        let (timestamp, duration) = (span.timestamp_us, span.duration_us);
+        write!(
+            out,
+            r#"{before}{{"traceId":"{trace}","id":"{id}","name":"{name}","timestamp":{timestamp},"duration":{duration},"debug":{debug},"binaryAnnotations":["#
+        )?;
+        for (index, (key, value)) in span.tags.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(out, r#"{comma}{{"key":"{key}","value":"{value}"}}"#)?;
+        }
+        out.extend(b"]}");
+        before = ',';
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_thrift(spans: &[Span], out: &mut Vec<u8>) {
+    fn number(out: &mut Vec<u8>, field: u8, value: u64) {
+        out.extend([10, 0, field]);
+        out.extend(value.to_be_bytes());
+    }
+    fn text(out: &mut Vec<u8>, field: u8, value: &str) {
+        out.extend([11, 0, field]);
+        out.extend((value.len() as u32).to_be_bytes());
+        out.extend(value.as_bytes());
+    }
+    out.push(12);
+    out.extend((spans.len() as u32).to_be_bytes());
+    for span in spans {
+        number(out, 12, span.trace_id.high);
+        number(out, 1, span.trace_id.low);
+        number(out, 4, span.id.0);
+        text(out, 3, span.name.as_deref().unwrap());
+        number(out, 10, span.timestamp_us);
+        number(out, 11, span.duration_us);
+        out.extend([2, 0, 9, u8::from(span.debug)]);
+        out.extend([15, 0, 8, 12]);
+        out.extend((span.tags.len() as u32).to_be_bytes());
+        for (key, value) in &span.tags {
+            text(out, 1, key);
+            text(out, 2, value);
+            out.extend([8, 0, 3, 0, 0, 0, 6, 0]);
+        }
+        out.push(0);
     }
 }
 
@@ -92,7 +146,7 @@ impl Sent {
         });
         Body {
             spans: spans.collect(),
-            format: [Format::JsonV2, Format::Proto3][random.below(2) as usize],
+            format: Format::from_number(1 + random.below(4) as u8).unwrap(),
             zipped: random.once_in(3),
         }
     }

@@ -1,6 +1,6 @@
 //! Zipkin's JSON v2, both ways. Decoding is one pass over the body that leaves texts where they
 //! are; what it takes and refuses is what Zipkin's own reader does, so it is no general JSON
-//! reader. Encoding writes Zipkin's bytes.
+//! reader. Encoding writes Zipkin's bytes. What knows JSON and no version serves `json_v1` too.
 //!
 //! ```text
 //! cursor ─▶ punctuation, plain strings, values to skip     escape ─▶ strings with escapes
@@ -15,12 +15,12 @@ use memchr::memmem::Finder;
 use crate::batch::{Bounds, SpanBatch};
 use crate::codec::{DecodeError, text};
 
-mod cursor;
+pub(super) mod cursor;
 mod encode;
 mod escape;
-mod fault;
+pub(super) mod fault;
 mod span;
-mod value;
+pub(super) mod value;
 
 pub(super) use encode::write_escaped;
 pub use encode::{encode_span, encode_spans, encode_traces};

@@ -33,6 +33,7 @@ pub(crate) struct Service {
 /// Longer request targets are refused, as the 4096 bytes of Zipkin's request line.
 const TARGET_BYTES_MAX: usize = 4096 - "GET  HTTP/1.1".len();
 const SPANS: &str = "/api/v2/spans";
+const SPANS_V1: &str = "/api/v1/spans";
 
 impl Service {
     /// Answers a request.
@@ -42,7 +43,7 @@ impl Service {
     ) -> Result<Reply, Infallible> {
         let grant = self.app.origins.grant(request.headers());
         let mut reply = if request.method() == Method::POST && request.uri().path() == SPANS {
-            self.take_spans(request).await
+            self.take_spans(spans::Version::V2, request).await
         } else if cors::is_preflight(request.method(), request.headers()) {
             cors::preflight(grant.as_ref())
         } else {
@@ -52,13 +53,14 @@ impl Service {
         Ok(reply)
     }
 
-    async fn take_spans(&self, request: Request<Incoming>) -> Reply {
+    async fn take_spans(&self, version: spans::Version, request: Request<Incoming>) -> Reply {
         if !self.app.settings.http_collector {
             return reply::not_found();
         }
         let (head, body) = request.into_parts();
         let limits = &self.app.limits;
-        from_verdict(spans::receive(&self.inlet, (&head.headers, body), limits).await)
+        let request = (&head.headers, body);
+        from_verdict(spans::receive(&self.inlet, version, request, limits).await)
     }
 
     async fn route(&self, request: Request<Incoming>) -> Reply {
@@ -80,14 +82,13 @@ impl Service {
         match head.method {
             Method::TRACE => reply::method_not_allowed(),
             Method::POST => match &*path {
-                SPANS => {
+                SPANS | SPANS_V1 => {
+                    let version = match &*path {
+                        SPANS => spans::Version::V2,
+                        _ => spans::Version::V1,
+                    };
                     let request = Request::from_parts(head, body);
-                    self.take_spans(request).await
-                }
-                "/api/v1/spans" if self.app.settings.http_collector => {
-                    spans::receive_v1(&self.inlet, body, &self.app.limits)
-                        .await
-                        .map_or_else(reply::not_found, from_verdict)
+                    self.take_spans(version, request).await
                 }
                 grpc::REPORT_PATH if self.app.settings.grpc_collector => {
                     self.report(&head, body).await

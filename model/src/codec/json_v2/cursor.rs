@@ -6,10 +6,10 @@ use crate::codec::json_v2::fault::{Cause, Fault};
 use crate::codec::{DecodeError, scan};
 
 /// The position in a body, and the batch that the body is decoded into.
-pub(super) struct Cursor<'a> {
-    pub(super) body: &'a [u8],
-    pub(super) at: usize,
-    pub(super) out: &'a mut SpanBatch,
+pub(in crate::codec) struct Cursor<'a> {
+    pub(in crate::codec) body: &'a [u8],
+    pub(in crate::codec) at: usize,
+    pub(in crate::codec) out: &'a mut SpanBatch,
     depth_max: usize,
 }
 
@@ -21,7 +21,7 @@ const DEPTH_MAX: usize = 1000;
 
 impl<'a> Cursor<'a> {
     /// Returns a cursor at the start of `body`.
-    pub(super) fn new(body: &'a [u8], out: &'a mut SpanBatch, depth_max: usize) -> Self {
+    pub(in crate::codec) fn new(body: &'a [u8], out: &'a mut SpanBatch, depth_max: usize) -> Self {
         let depth_max = depth_max.min(DEPTH_MAX);
         Self {
             body,
@@ -33,13 +33,13 @@ impl<'a> Cursor<'a> {
 
     /// Returns the byte here, [`END`] behind the last.
     #[inline(always)]
-    pub(super) fn peek(&self) -> u8 {
+    pub(in crate::codec) fn peek(&self) -> u8 {
         self.body.get(self.at).copied().unwrap_or(END)
     }
 
     /// Returns the next byte that is not blank and moves to it.
     #[inline(always)]
-    pub(super) fn peek_token(&mut self) -> u8 {
+    pub(in crate::codec) fn peek_token(&mut self) -> u8 {
         let byte = self.peek();
         if byte > b' ' {
             byte
@@ -59,7 +59,7 @@ impl<'a> Cursor<'a> {
 
     /// Moves behind the punctuation `byte`, which must be the next token.
     #[inline(always)]
-    pub(super) fn take(&mut self, byte: u8) -> Result<(), Fault> {
+    pub(in crate::codec) fn take(&mut self, byte: u8) -> Result<(), Fault> {
         if self.peek() == byte || self.peek_token() == byte {
             self.at += 1;
             Ok(())
@@ -70,7 +70,7 @@ impl<'a> Cursor<'a> {
 
     /// Opens a container and returns whether there is something in it.
     #[inline(always)]
-    pub(super) fn open(&mut self, open: u8, close: u8) -> Result<bool, Fault> {
+    pub(in crate::codec) fn open(&mut self, open: u8, close: u8) -> Result<bool, Fault> {
         self.take(open)?;
         let empty = self.peek_token() == close;
         self.at += usize::from(empty);
@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
 
     /// Moves behind a comma (true) or the end of the container (false).
     #[inline(always)]
-    pub(super) fn more(&mut self, close: u8) -> Result<bool, Fault> {
+    pub(in crate::codec) fn more(&mut self, close: u8) -> Result<bool, Fault> {
         let byte = self.peek_token();
         if byte == b',' || byte == close {
             self.at += 1;
@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
     /// Returns the fault that this token is none that may stand here.
     #[cold]
     #[inline(never)]
-    pub(super) fn unexpected(&self) -> Fault {
+    pub(in crate::codec) fn unexpected(&self) -> Fault {
         Fault::new(if self.at < self.body.len() {
             Cause::Malformed
         } else {
@@ -103,7 +103,7 @@ impl<'a> Cursor<'a> {
     /// Returns the fault that the value here is not of the type `wanted`.
     #[cold]
     #[inline(never)]
-    pub(super) fn wrong_type(&mut self, wanted: &'static str) -> Fault {
+    pub(in crate::codec) fn wrong_type(&mut self, wanted: &'static str) -> Fault {
         let token = self.peek_token();
         let start = self.at;
         let (found, end) = match token {
@@ -124,7 +124,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Moves behind the literal here, in any case, and returns it in lower case.
-    pub(super) fn keyword(&mut self) -> Option<&'static str> {
+    pub(in crate::codec) fn keyword(&mut self) -> Option<&'static str> {
         let rest = self.body.get(self.at..)?;
         let keyword = ["true", "false", "null"].into_iter().find(|keyword| {
             rest.get(..keyword.len())
@@ -136,12 +136,12 @@ impl<'a> Cursor<'a> {
 
     /// Moves behind a null, if the value here is one.
     #[inline(always)]
-    pub(super) fn take_null(&mut self) -> bool {
+    pub(in crate::codec) fn take_null(&mut self) -> bool {
         matches!(self.peek_token(), b'n' | b'N') && self.keyword().is_some()
     }
 
     /// Reads true or false.
-    pub(super) fn boolean(&mut self) -> Result<bool, Fault> {
+    pub(in crate::codec) fn boolean(&mut self) -> Result<bool, Fault> {
         match self.peek_token() {
             b't' | b'T' | b'f' | b'F' => match self.keyword() {
                 Some(keyword) => Ok(keyword == "true"),
@@ -154,7 +154,7 @@ impl<'a> Cursor<'a> {
     /// Moves behind the value of a field that nobody knows; it must be JSON all the same.
     #[cold]
     #[inline(never)]
-    pub(super) fn skip_value(&mut self, depth: usize) -> Result<(), Fault> {
+    pub(in crate::codec) fn skip_value(&mut self, depth: usize) -> Result<(), Fault> {
         if depth > self.depth_max {
             let max = self.depth_max;
             return Err(DecodeError::TooLarge {
@@ -207,7 +207,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads a string whose opening quote is the next token.
     #[inline(always)]
-    pub(super) fn string(&mut self) -> Result<Text, Fault> {
+    pub(in crate::codec) fn string(&mut self) -> Result<Text, Fault> {
         self.take(b'"')?;
         let start = self.at;
         let mut at = start;

@@ -5,11 +5,11 @@ use crate::codec::DecodeError;
 
 /// A reason to refuse the body. One pointer, so that results stay in registers.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Cause>);
+pub(in crate::codec) struct Fault(Box<Cause>);
 
 /// What went wrong; positions are byte offsets into the body.
 #[derive(Debug)]
-pub(super) enum Cause {
+pub(in crate::codec) enum Cause {
     /// Not JSON, or a list where an object belongs.
     Malformed,
     /// The body stops here.
@@ -22,6 +22,8 @@ pub(super) enum Cause {
     NoValue(usize),
     /// An annotation without time or value.
     IncompleteAnnotation(usize),
+    /// A binary annotation without key.
+    NoKey(usize),
     /// A field's own rule, in words.
     Rule(String),
     /// One of the bounds.
@@ -30,7 +32,7 @@ pub(super) enum Cause {
 
 impl Fault {
     #[cold]
-    pub(super) fn new(cause: Cause) -> Self {
+    pub(in crate::codec) fn new(cause: Cause) -> Self {
         Self(Box::new(cause))
     }
 }
@@ -44,13 +46,13 @@ impl From<DecodeError> for Fault {
 
 /// Returns the fault of a field's own rule.
 #[cold]
-pub(super) fn rule(text: String) -> Fault {
+pub(in crate::codec) fn rule(text: String) -> Fault {
     Fault::new(Cause::Rule(text))
 }
 
 /// Returns what the sender reads about the fault.
 #[cold]
-pub(super) fn explain(fault: Fault, body: &[u8]) -> DecodeError {
+pub(in crate::codec) fn explain(fault: Fault, body: &[u8]) -> DecodeError {
     let what = match *fault.0 {
         Cause::TooLarge(error) => return error,
         Cause::Malformed => "Malformed".to_owned(),
@@ -68,6 +70,7 @@ pub(super) fn explain(fault: Fault, body: &[u8]) -> DecodeError {
             format!("Expected {wanted} but was {number} at {place}")
         }
         Cause::NoValue(at) => format!("No value at {}", Place::of(body, at).path),
+        Cause::NoKey(at) => format!("No key at {}", Place::of(body, at).path),
         Cause::IncompleteAnnotation(at) => {
             format!("Incomplete annotation at {}", Place::of(body, at).path)
         }

@@ -115,7 +115,7 @@ impl Cursor<'_> {
 
     /// Reads any key and its colon.
     #[inline(always)]
-    fn key(&mut self) -> Result<Text, Fault> {
+    pub(in crate::codec) fn key(&mut self) -> Result<Text, Fault> {
         let key = self.string()?;
         self.take(b':')?;
         Ok(key)
@@ -138,7 +138,8 @@ impl Cursor<'_> {
         }
     }
 
-    fn endpoint(&mut self) -> Result<EndpointRecord, Fault> {
+    /// Reads an endpoint, which both versions write alike.
+    pub(in crate::codec) fn endpoint(&mut self) -> Result<EndpointRecord, Fault> {
         let mut endpoint = EndpointRecord::default();
         let mut more = self.open(b'{', b'}')?;
         while more {

@@ -627,12 +627,3 @@ fn traces_are_lists_of_lists() {
         r#"[[{"traceId":"0000000000000001","id":"0000000000000001"}],[]]"#
     );
 }
-
-#[test]
-fn formats_are_detected_by_first_bytes() {
-    assert_eq!(Format::detect(b"[{"), Some(Format::JsonV2));
-    assert_eq!(Format::detect(&[0x0a, 5]), Some(Format::Proto3));
-    assert_eq!(Format::detect(&[0x0a, 0]), None);
-    assert_eq!(Format::detect(&[0x0c, 0]), None);
-    assert_eq!(Format::detect(b""), None);
-}

@@ -13,21 +13,21 @@ const SAFE_DIGITS: usize = 18;
 
 /// Range and name of an integer field.
 #[derive(Clone, Copy)]
-pub(super) struct Integer {
+pub(in crate::codec) struct Integer {
     min: i64,
     max: i64,
     name: &'static str,
 }
 
 /// Times and durations.
-pub(super) const LONG: Integer = Integer {
+pub(in crate::codec) const LONG: Integer = Integer {
     min: i64::MIN,
     max: i64::MAX,
     name: "a long",
 };
 
 /// Ports.
-pub(super) const INT: Integer = Integer {
+pub(in crate::codec) const INT: Integer = Integer {
     min: i32::MIN as i64,
     max: i32::MAX as i64,
     name: "an int",
@@ -36,7 +36,7 @@ pub(super) const INT: Integer = Integer {
 impl Cursor<'_> {
     /// Reads a text; a number counts as its digits.
     #[inline(always)]
-    pub(super) fn text(&mut self) -> Result<Text, Fault> {
+    pub(in crate::codec) fn text(&mut self) -> Result<Text, Fault> {
         if self.peek_token() == b'"' {
             self.string()
         } else {
@@ -57,14 +57,14 @@ impl Cursor<'_> {
 
     /// Reads a text in lower case.
     #[inline(always)]
-    pub(super) fn name(&mut self) -> Result<Text, Fault> {
+    pub(in crate::codec) fn name(&mut self) -> Result<Text, Fault> {
         let name = self.text()?;
         Ok(text::lower_case(self.out, name)?)
     }
 
     /// Reads a trace id.
     #[inline(always)]
-    pub(super) fn trace_id(&mut self) -> Result<TraceId, Fault> {
+    pub(in crate::codec) fn trace_id(&mut self) -> Result<TraceId, Fault> {
         if self.peek_token() == b'"'
             && let Some(digits) = scan::window(self.body, self.at + 1)
             && let Some(first) = scan::hex16(digits)
@@ -96,7 +96,7 @@ impl Cursor<'_> {
 
     /// Reads a span id or the id of a parent; `field` is its name in errors.
     #[inline(always)]
-    pub(super) fn span_id(&mut self, field: &'static str) -> Result<u64, Fault> {
+    pub(in crate::codec) fn span_id(&mut self, field: &'static str) -> Result<u64, Fault> {
         if self.peek_token() == b'"'
             && let Some(digits) = scan::window(self.body, self.at + 1)
             && self.body.get(self.at + 17) == Some(&b'"')
@@ -133,7 +133,7 @@ impl Cursor<'_> {
 
     /// Reads a whole number of the given range.
     #[inline(always)]
-    pub(super) fn integer(&mut self, integer: Integer) -> Result<i64, Fault> {
+    pub(in crate::codec) fn integer(&mut self, integer: Integer) -> Result<i64, Fault> {
         self.peek_token();
         let start = self.at;
         let mut value = 0_i64;
@@ -208,7 +208,7 @@ impl Cursor<'_> {
 
     /// Returns where the number here ends; it must be one that JSON allows.
     #[cold]
-    pub(super) fn number_token(&self) -> Result<usize, Fault> {
+    pub(in crate::codec) fn number_token(&self) -> Result<usize, Fault> {
         let mut at = self.at + usize::from(self.peek() == b'-');
         let digits = |at: usize| {
             let rest = self.body.get(at..).unwrap_or_default();
