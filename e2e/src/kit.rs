@@ -7,8 +7,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
-use crate::http::Request;
-use crate::server::{self, Server};
+use crate::server;
 
 /// What is shown of a long text when a test fails, in bytes.
 const SHOWN_BYTES_MAX: usize = 16 << 10;
@@ -65,16 +64,6 @@ impl Reports {
         text.truncate(SHOWN_BYTES_MAX);
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
-}
-
-/// Returns whether the server takes spans in the forms of version 1: an empty list in thrift.
-pub fn takes_v1(server: &Server) -> Result<bool> {
-    let request = Request {
-        target: "/api/v1/spans".into(),
-        headers: vec![("Content-Type".into(), "application/x-thrift".into())],
-        ..Request::spans([12, 0, 0, 0, 0])
-    };
-    Ok(server.ask(&request)?.status == 202)
 }
 
 /// Maven takes everything from its local repository: a test does not depend on a network.

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use speargun_e2e::{Options, Server, kit, server};
+use speargun_e2e::{Options, Server, server};
 
 #[test]
 fn zipkin_go_reports_json_and_proto_over_http() {
@@ -48,9 +48,6 @@ fn the_zipkin_package_of_node_reports_over_http() {
 #[test]
 fn python_and_node_report_in_the_form_of_version_1() {
     let server = Server::start(Options::default()).unwrap();
-    if !kit::takes_v1(&server).unwrap() {
-        return;
-    }
     py_zipkin_is_read_back(&server, "v1");
     node_is_read_back(&server, "v1");
 }

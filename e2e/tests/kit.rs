@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use anyhow::{Result, anyhow, ensure};
-use speargun_e2e::kit::{self, Counts, Reports};
-use speargun_e2e::{Options, Server};
+use speargun_e2e::kit::{Counts, Reports};
 
 /// One run of Maven serves all tests.
 static REPORTS: LazyLock<Result<Reports>> = LazyLock::new(Reports::make);
@@ -33,9 +32,6 @@ fn what_brave_reports_is_read_back() -> Result<()> {
 
 #[test]
 fn what_brave_reports_in_the_forms_of_version_1_is_read_back() -> Result<()> {
-    if !kit::takes_v1(&Server::start(Options::default())?)? {
-        return Ok(());
-    }
     check_passed("default", "speargun.BraveV1Test", 4)?;
     check_passed("mem", "speargun.BraveV1Test", 4)
 }
