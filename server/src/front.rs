@@ -6,12 +6,14 @@
 //! - [`shard`]: a thread with its own runtime, connections and way in.
 //! - [`connection`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
 //! - [`service`]: one request: which route, which answer.
-//! - [`path`], [`cors`], [`reply`]: Zipkin's path forms, its headers for browsers, answers.
+//! - [`path`], [`cors`], [`reply`], [`report`]: Zipkin's path forms, its headers for browsers,
+//!   answers, and those of gRPC.
 
 pub(crate) mod accept;
 pub(crate) mod connection;
 pub(crate) mod cors;
 pub(crate) mod path;
 pub(crate) mod reply;
+pub(crate) mod report;
 pub(crate) mod service;
 pub(crate) mod shard;

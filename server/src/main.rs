@@ -6,7 +6,7 @@
 //! - [`settings`]: what the operator decides.
 //! - [`wiring`]: which parts there are, how they start and end; only it names an engine.
 //! - [`front`]: sockets, HTTP, routes.
-//! - [`queries`], [`admin`], [`page`]: what the routes answer.
+//! - [`queries`], [`admin`], [`page`], [`served`]: what the routes answer.
 //! - [`lock`]: one process a data folder.
 
 mod admin;
@@ -16,6 +16,7 @@ mod json;
 mod lock;
 mod page;
 mod queries;
+mod served;
 mod settings;
 mod wiring;
 

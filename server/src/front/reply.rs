@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION,
-    RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -123,6 +123,8 @@ pub(crate) fn redirect(to: &str, query: Option<&str>) -> Reply {
     if let Ok(location) = HeaderValue::from_str(&to) {
         reply.headers_mut().insert(LOCATION, location);
     }
+    // Said to a HEAD too, where the HTTP library would leave it out.
+    set(&mut reply, CONTENT_LENGTH, "0");
     reply
 }
 

@@ -63,6 +63,7 @@ impl Shard {
             tokio::task::spawn_local(Rc::clone(&waiters).deliver(self.mailbox, handover));
         let service = Rc::new(Service {
             app: self.app,
+            shard: self.number,
             inlet: Inlet::new(self.shared, self.number, waiters),
         });
         let mut connections = JoinSet::new();
