@@ -4,7 +4,7 @@
 //!
 //! - [`accept`]: one acceptor hands connections to the shards in turn.
 //! - [`shard`]: a thread with its own runtime, connections and way in.
-//! - [`connection`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
+//! - [`connection`], [`socket`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
 //! - [`service`]: one request: which route, which answer.
 //! - [`path`], [`cors`], [`reply`], [`report`]: Zipkin's path forms, its headers for browsers,
 //!   answers, and those of gRPC.
@@ -17,3 +17,4 @@ pub(crate) mod reply;
 pub(crate) mod report;
 pub(crate) mod service;
 pub(crate) mod shard;
+pub(crate) mod socket;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::reply::Reply;
 use super::service::Service;
+use super::socket::Socket;
 
 /// How long a client may take to send a request's head, and how long it may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,12 +63,15 @@ pub(crate) async fn serve(
     if http2 {
         serve_http2(io, service, ending).await;
     } else {
-        serve_http1(io, service, ending).await;
+        serve_http1(Socket::new(io), service, ending).await;
     }
 }
 
-async fn serve_http1<S>(io: TokioIo<TcpStream>, service: S, mut ending: watch::Receiver<bool>)
-where
+async fn serve_http1<S>(
+    io: Socket<TokioIo<TcpStream>>,
+    service: S,
+    mut ending: watch::Receiver<bool>,
+) where
     S: hyper::service::Service<http::Request<Incoming>, Response = Reply, Error = Infallible>,
 {
     let mut connection = pin!(

@@ -110,6 +110,11 @@ pub(crate) fn invalid(status: StatusCode, description: &str) -> Reply {
     closing(with_body(status, PLAIN_TEXT, text))
 }
 
+/// Returns the answer to bytes that are no request; the connection ends.
+pub(crate) fn undecodable() -> Reply {
+    invalid(StatusCode::BAD_REQUEST, "Decoder failure")
+}
+
 /// Says that the connection ends with this answer.
 pub(crate) fn closing(mut reply: Reply) -> Reply {
     set(&mut reply, CONNECTION, "close");

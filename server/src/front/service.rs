@@ -5,11 +5,14 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::{ALLOW, EXPECT, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Version};
+use http_body::Body;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use speargun_collector::Inlet;
 use speargun_collector::receive::{grpc, http as spans};
@@ -73,10 +76,11 @@ impl Service {
     }
 
     async fn take_spans(&self, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
         if !self.app.settings.http_collector {
+            discard(body).await;
             return reply::not_found();
         }
-        let (head, body) = request.into_parts();
         let limits = &self.app.limits;
         from_verdict(spans::receive(&self.inlet, (&head.headers, body), limits).await)
     }
@@ -84,7 +88,6 @@ impl Service {
     async fn route(&self, (head, body): (Parts, Incoming), path: &str) -> Reply {
         let settings = &self.app.settings;
         match (&head.method, path) {
-            (&Method::TRACE, _) => reply::method_not_allowed(),
             (&Method::OPTIONS, "*") => options(),
             (&Method::POST, SPANS) => self.take_spans(Request::from_parts(head, body)).await,
             (&Method::POST, "/api/v1/spans") if settings.http_collector => {
@@ -95,8 +98,18 @@ impl Service {
             (&Method::POST, grpc::REPORT_PATH) if settings.grpc_collector => {
                 report::answer(&self.inlet, (&head, body), &self.app.limits).await
             }
-            (_, grpc::REPORT_PATH) if settings.grpc_collector => reply::method_not_allowed(),
-            _ => self.app.serve(&head, path).await,
+            (method, path) => {
+                let is_report = path == grpc::REPORT_PATH && settings.grpc_collector;
+                let reply = if *method == Method::TRACE || is_report {
+                    reply::method_not_allowed()
+                } else {
+                    self.app.serve(&head, path).await
+                };
+                if !body.is_end_stream() {
+                    discard(body).await;
+                }
+                reply
+            }
         }
     }
 }
@@ -130,7 +143,7 @@ fn normal_path(head: &Parts) -> Result<Cow<'_, str>, (StatusCode, &'static str)>
         .ok_or((StatusCode::BAD_REQUEST, "Invalid request path"))
 }
 
-/// Refuses to meet an expectation other than the one there is, which the HTTP library meets.
+/// Refuses an expectation other than the one there is, which the HTTP library meets.
 fn refuse_expectation<B>(request: &Request<B>) -> Option<Reply> {
     let expected = request.headers().get(EXPECT)?;
     let met = request.version() < Version::HTTP_11
@@ -138,9 +151,32 @@ fn refuse_expectation<B>(request: &Request<B>) -> Option<Reply> {
     (!met).then(|| reply::invalid(StatusCode::EXPECTATION_FAILED, "Expectation Failed"))
 }
 
+/// Reads the rest of a body that nobody wants, up to a bound. HTTP/2 clients that are still sending
+/// when the answer comes may take it for a failure.
+pub(crate) async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    const DISCARDED_BYTES_MAX: usize = 1 << 20;
+    const WITHIN: Duration = Duration::from_secs(1);
+    let mut left = DISCARDED_BYTES_MAX;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(len) else {
+                return;
+            };
+            left = rest;
+        }
+    };
+    // Whether it ends or not, the answer is the same.
+    let _ended = tokio::time::timeout(WITHIN, reading).await;
+}
+
 fn from_verdict(verdict: spans::Verdict) -> Reply {
     if verdict == spans::Verdict::ACCEPTED {
         return reply::empty(StatusCode::ACCEPTED);
+    }
+    if verdict.close && verdict.status == StatusCode::BAD_REQUEST {
+        // The bytes were not HTTP.
+        return reply::undecodable();
     }
     let text = verdict.text.into_owned();
     let mut reply = reply::with_body(verdict.status, reply::ANY_TEXT, text);
