@@ -72,11 +72,16 @@ fn is_trace_page(path: &str) -> bool {
         .is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
+/// A floating-point number, which says so even where it is whole.
+fn rate(rate: f32) -> Json {
+    Json::raw(&format!("{rate:?}"))
+}
+
 fn config(settings: &PageSettings, search_enabled: bool) -> String {
     let dependency = Json::object([
         ("enabled", Json::raw(&settings.dependency_enabled)),
-        ("lowErrorRate", Json::raw(&settings.low_error_rate)),
-        ("highErrorRate", Json::raw(&settings.high_error_rate)),
+        ("lowErrorRate", rate(settings.low_error_rate)),
+        ("highErrorRate", rate(settings.high_error_rate)),
     ]);
     Json::object([
         ("environment", Json::text(settings.environment.as_str())),

@@ -53,7 +53,7 @@ impl Origins {
             }),
             Self::Listed(list) => list
                 .iter()
-                .any(|listed| listed.as_bytes() == origin.as_bytes())
+                .any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
                 .then(|| Grant {
                     origin: origin.clone(),
                     echoed: true,
