@@ -244,3 +244,68 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::{Frame, SizeHint};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// So many pieces of 64 KiB; counts those that were asked for.
+    struct Pieces<'a> {
+        left: usize,
+        taken: &'a mut usize,
+    }
+
+    impl Body for Pieces<'_> {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.left.checked_sub(1) else {
+                return Poll::Ready(None);
+            };
+            self.left = left;
+            *self.taken += 1;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![0; 64 << 10])))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn unwanted_bodies_are_read_to_their_end_or_to_the_bound() {
+        for (pieces, expected) in [(0, 0), (3, 3), (16, 16), (usize::MAX, 17)] {
+            let mut taken = 0;
+            discard(Pieces {
+                left: pieces,
+                taken: &mut taken,
+            })
+            .await;
+            assert_eq!(taken, expected, "{pieces} pieces");
+        }
+    }
+
+    #[test]
+    fn only_one_expectation_is_met_and_old_clients_have_none() {
+        let refused = |version, expectation: &str| {
+            let request = Request::builder()
+                .version(version)
+                .header(EXPECT, expectation)
+                .body(())
+                .unwrap();
+            refuse_expectation(&request).map(|reply| reply.status().as_u16())
+        };
+        assert_eq!(refused(Version::HTTP_11, "100-Continue"), None);
+        assert_eq!(refused(Version::HTTP_11, "foo"), Some(417));
+        assert_eq!(refused(Version::HTTP_2, ""), Some(417));
+        assert_eq!(refused(Version::HTTP_10, "foo"), None);
+        assert!(refuse_expectation(&Request::new(())).is_none());
+    }
+}
