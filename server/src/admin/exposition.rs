@@ -6,6 +6,8 @@ use std::fmt::{Display, Write};
 use http::HeaderMap;
 use http::header::ACCEPT;
 
+use super::Floating;
+
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) enum Form {
@@ -69,8 +71,13 @@ impl Exposition {
         }
     }
 
-    /// Adds a sample; its value is a floating-point number.
-    pub(crate) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    /// Adds a sample that is a count, in the form of a floating-point number.
+    pub(crate) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        self.sample_text(name, labels, Floating(value));
+    }
+
+    /// Adds a sample whose value is text already.
+    pub(crate) fn sample_text(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(name);
         if !labels.is_empty() {
             self.text.push('{');
@@ -112,8 +119,8 @@ mod tests {
     fn text(form: Form) -> String {
         let mut text = Exposition::new(form);
         text.family("a_total", "counter", "of it");
-        text.sample("a_total", &[("x", "1"), ("y", "2")], "6.0");
-        text.sample("b", &[], "0.5");
+        text.sample("a_total", &[("x", "1"), ("y", "2")], 6);
+        text.sample_text("b", &[], "0.5");
         text.end()
     }
 

@@ -6,7 +6,7 @@ use speargun_collector::Transport;
 use speargun_collector::ledger::{Count, Reason};
 
 use super::exposition::{Exposition, Form};
-use super::{Floating, zipkin_counters};
+use super::zipkin_counters;
 use crate::app::App;
 use crate::front::reply::{self, Reply};
 
@@ -35,7 +35,7 @@ fn zipkin(app: &App, text: &mut Exposition) {
         text.family(&family, "counter", help);
         for transport in Transport::ALL {
             let value = zipkin_counters(app, transport)[index].1;
-            sample(text, &family, &[("transport", transport.name())], value);
+            text.sample(&family, &[("transport", transport.name())], value);
         }
     }
     for (family, help) in [
@@ -56,13 +56,9 @@ fn zipkin(app: &App, text: &mut Exposition) {
             } else {
                 bytes
             };
-            sample(text, family, &[("transport", transport.name())], value);
+            text.sample(family, &[("transport", transport.name())], value);
         }
     }
-}
-
-fn sample(text: &mut Exposition, family: &str, labels: &[(&str, &str)], value: u64) {
-    text.sample(family, labels, Floating(value));
 }
 
 fn ledger(app: &App, text: &mut Exposition) {
@@ -83,7 +79,7 @@ fn ledger(app: &App, text: &mut Exposition) {
         text.family(family, "counter", help);
         for transport in Transport::ALL {
             let value = ledger.sum(transport, count);
-            sample(text, family, &[("transport", transport.name())], value);
+            text.sample(family, &[("transport", transport.name())], value);
         }
     }
     let family = "speargun_spans_refused_total";
@@ -95,8 +91,7 @@ fn ledger(app: &App, text: &mut Exposition) {
     for transport in Transport::ALL {
         for reason in Reason::ALL {
             let labels = [("transport", transport.name()), ("reason", reason.name())];
-            sample(
-                text,
+            text.sample(
                 family,
                 &labels,
                 ledger.sum(transport, Count::Refused(reason)),
@@ -107,7 +102,7 @@ fn ledger(app: &App, text: &mut Exposition) {
     text.family(family, "gauge", "spans under way to the store");
     for transport in Transport::ALL {
         let value = ledger.held(transport);
-        sample(text, family, &[("transport", transport.name())], value);
+        text.sample(family, &[("transport", transport.name())], value);
     }
 }
 
@@ -176,6 +171,6 @@ fn process(app: &App, text: &mut Exposition) {
     .chain(app.figures.read())
     {
         text.family(family, kind, help);
-        sample(text, family, &[], value);
+        text.sample(family, &[], value);
     }
 }

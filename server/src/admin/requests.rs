@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use http::{Method, StatusCode};
 use speargun_query::QueryApi;
 
-use super::Floating;
 use super::exposition::Exposition;
 
 /// The way in for spans, which shares its path with a list of names.
@@ -154,14 +153,14 @@ impl Requests {
             }
             expose_buckets(&all, &labels, text);
             let sum_ns = all.iter().map(|series| series.sum_ns.load(Relaxed)).sum();
-            text.sample(&format!("{FAMILY}_sum"), &labels, seconds(sum_ns));
+            text.sample_text(&format!("{FAMILY}_sum"), &labels, seconds(sum_ns));
             let max_ns = all.iter().map(|series| series.longest_ns(window)).max();
             longest.push((labels, max_ns.unwrap_or(0)));
         }
         let family = format!("{FAMILY}_max");
         text.family(&family, "gauge", "Response time histogram");
         for (labels, max_ns) in longest {
-            text.sample(&family, &labels, seconds(max_ns));
+            text.sample_text(&family, &labels, seconds(max_ns));
         }
     }
 
@@ -181,17 +180,9 @@ fn expose_buckets(all: &[&Series], labels: &[(&str, &str); 3], text: &mut Exposi
             .get(bucket)
             .map_or_else(|| "+Inf".to_owned(), |ns| seconds(*ns));
         let labels = [method, status, uri, ("le", bound.as_str())];
-        text.sample(
-            "http_server_requests_seconds_bucket",
-            &labels,
-            Floating(count),
-        );
+        text.sample("http_server_requests_seconds_bucket", &labels, count);
     }
-    text.sample(
-        "http_server_requests_seconds_count",
-        labels,
-        Floating(count),
-    );
+    text.sample("http_server_requests_seconds_count", labels, count);
 }
 
 /// Every place with its labels.
