@@ -7,6 +7,7 @@ use speargun_collector::{Condition, Handover, Ledger};
 use speargun_storage::SpanReader;
 use tokio::sync::Semaphore;
 
+use crate::admin::requests::Requests;
 use crate::front::cors::Origins;
 use crate::page::Page;
 use crate::queries::Queries;
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) origins: Origins,
     pub(crate) page: Page,
     pub(crate) queries: Queries,
+    pub(crate) requests: Requests,
     pub(crate) limits: Limits,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) handover: Arc<Handover>,

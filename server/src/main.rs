@@ -6,7 +6,7 @@
 //! - [`settings`]: what the operator decides.
 //! - [`wiring`]: which parts there are, how they start and end; only it names an engine.
 //! - [`front`]: sockets, HTTP, routes.
-//! - [`queries`], [`admin`], [`page`]: what the routes answer.
+//! - [`queries`], [`admin`], [`page`], [`served`]: what the routes answer.
 //! - [`self_tracing`]: traces of the own requests.
 //! - [`registration`]: being found by name.
 //! - [`lock`]: one process a data folder.
@@ -20,6 +20,7 @@ mod page;
 mod queries;
 mod registration;
 mod self_tracing;
+mod served;
 mod settings;
 mod wiring;
 

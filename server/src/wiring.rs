@@ -21,6 +21,7 @@ use speargun_storage::{SpanReader, WriteError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::admin::requests::Requests;
 use crate::app::App;
 use crate::front::accept;
 use crate::front::cors::Origins;
@@ -110,6 +111,7 @@ impl Backend {
             origins: Origins::new(&settings.query.allowed_origins),
             page: Page::new(&settings.page, settings.query.search),
             queries: queries(&settings, &store.reader)?,
+            requests: Requests::new(limits.shards),
             limits: body_limits(&settings),
             ledger,
             handover,

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::reply::{self, Reply};
 use super::service::Service;
+use super::socket::Socket;
 
 /// How long a client may take to send a request's head, and how long it may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,7 +72,7 @@ pub(crate) async fn serve(
         if http2 {
             serve_http2(io, service_fn(answer), ending).await;
         } else {
-            serve_http1(io, service_fn(answer), ending).await;
+            serve_http1(Socket::new(io), service_fn(answer), ending).await;
         }
     };
     tokio::select! {
@@ -91,8 +92,11 @@ fn watch(reply: &mut Reply, stalled: Rc<Notify>) {
     }
 }
 
-async fn serve_http1<S>(io: TokioIo<TcpStream>, service: S, mut ending: watch::Receiver<bool>)
-where
+async fn serve_http1<S>(
+    io: Socket<TokioIo<TcpStream>>,
+    service: S,
+    mut ending: watch::Receiver<bool>,
+) where
     S: hyper::service::Service<http::Request<Incoming>, Response = Reply, Error = Infallible>,
 {
     let mut connection = pin!(

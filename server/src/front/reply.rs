@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION,
-    RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -114,6 +114,11 @@ pub(crate) fn invalid(status: StatusCode, description: &str) -> Reply {
     closing(with_body(status, PLAIN_TEXT, text))
 }
 
+/// Returns the answer to bytes that are no request; the connection ends.
+pub(crate) fn undecodable() -> Reply {
+    invalid(StatusCode::BAD_REQUEST, "Decoder failure")
+}
+
 /// Says that the connection ends with this answer.
 pub(crate) fn closing(mut reply: Reply) -> Reply {
     set(&mut reply, CONNECTION, "close");
@@ -127,6 +132,8 @@ pub(crate) fn redirect(to: &str, query: Option<&str>) -> Reply {
     if let Ok(location) = HeaderValue::from_str(&to) {
         reply.headers_mut().insert(LOCATION, location);
     }
+    // Said to a HEAD too, where the HTTP library would leave it out.
+    set(&mut reply, CONTENT_LENGTH, "0");
     reply
 }
 

@@ -65,6 +65,7 @@ impl Shard {
         let own = OwnSpans::start(&self.app, (&self.shared, self.number), &waiters);
         let service = Rc::new(Service {
             app: self.app,
+            shard: self.number,
             inlet: Inlet::new(self.shared, self.number, waiters),
             recorder: own.as_ref().map(|own| Rc::clone(&own.recorder)),
         });

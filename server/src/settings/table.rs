@@ -85,6 +85,11 @@ pub(crate) const TABLE: &[Setting] = &[
         "serve the page; as QUERY_ENABLED when not set",
     ),
     setting(
+        "SPEARGUN_ACTUATOR",
+        "false",
+        "answer /actuator and its health, info, metrics and prometheus",
+    ),
+    setting(
         "QUERY_TIMEOUT",
         "11s",
         "how long a query may take; 0 is for ever",
