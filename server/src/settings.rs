@@ -19,7 +19,7 @@ use speargun_storage::IdMode;
 pub(crate) use registry::{RegistrySettings, RegistryUrl};
 pub(crate) use self_tracing::{Sampling, SelfTracingSettings};
 pub(crate) use sources::{Sources, Texts};
-use value::{ByteCount, Share, SpringDuration, Value};
+use value::{ByteCount, Milliseconds, RetentionAge, RetentionBytes, Share, SpringDuration, Value};
 
 /// Why the start stops.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -173,8 +173,8 @@ impl Settings {
                 "off" => Some(SyncMode::Off),
                 _ => None,
             })?,
-            retention_age: texts.get("SPEARGUN_RETENTION_AGE")?,
-            retention_bytes: texts.get::<ByteCount>("SPEARGUN_RETENTION_BYTES")?.0,
+            retention_age: texts.get::<RetentionAge>("SPEARGUN_RETENTION_AGE")?.0,
+            retention_bytes: texts.get::<RetentionBytes>("SPEARGUN_RETENTION_BYTES")?.0,
             journal_bytes: texts.get_with(
                 "SPEARGUN_JOURNAL_BYTES",
                 "a size of at least 64MB, as in 1GB",
@@ -224,7 +224,7 @@ fn query(texts: &Texts) -> Result<QuerySettings, SettingError> {
     Ok(QuerySettings {
         enabled: texts.get("QUERY_ENABLED")?,
         timeout: (!timeout.is_zero()).then_some(timeout),
-        lookback_ms: texts.count("QUERY_LOOKBACK")? as u64,
+        lookback_ms: texts.get::<Milliseconds>("QUERY_LOOKBACK")?.0,
         search: texts.get("SEARCH_ENABLED")?,
         id_mode: if texts.get("STRICT_TRACE_ID")? {
             IdMode::Strict

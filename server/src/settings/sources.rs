@@ -34,7 +34,7 @@ impl Sources {
             .map(|path| {
                 let name = path.display().to_string();
                 std::fs::read_to_string(path)
-                    .map(|text| (text, name.clone()))
+                    .map(|text| (without_mark(text), name.clone()))
                     .map_err(|error| SettingError::File {
                         path: name,
                         error: error.to_string(),
@@ -58,6 +58,13 @@ impl Sources {
             unread: unread.filter(|name| Path::new(name).exists()).collect(),
         })
     }
+}
+
+/// Some editors put a mark before the first name.
+fn without_mark(text: String) -> String {
+    text.strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text)
 }
 
 const ENVIRONMENT: &str = "the environment";

@@ -63,6 +63,47 @@ impl Value for AtLeastOne {
     }
 }
 
+/// Milliseconds of at least 1, as many as Zipkin takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Milliseconds(pub(crate) u64);
+
+impl Value for Milliseconds {
+    const ALLOWED: &'static str = "milliseconds, 1 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        let number = text.parse().ok().filter(|number| *number > 0)?;
+        i64::try_from(number).ok().map(|_| Self(number))
+    }
+}
+
+/// How long spans are kept. Less would delete them before anyone sees them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RetentionAge(pub(crate) Duration);
+
+impl Value for RetentionAge {
+    const ALLOWED: &'static str = "a number with s, m, h or d, as in 7d, of at least 1m";
+
+    fn parse(text: &str) -> Option<Self> {
+        Duration::parse(text)
+            .filter(|age| *age >= Duration::from_mins(1))
+            .map(Self)
+    }
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RetentionBytes(pub(crate) u64);
+
+impl Value for RetentionBytes {
+    const ALLOWED: &'static str = "bytes, or a number with KB, MB or GB, of at least 10MB";
+
+    fn parse(text: &str) -> Option<Self> {
+        ByteCount::parse(text)
+            .filter(|bytes| bytes.0 >= 10_000_000)
+            .map(|bytes| Self(bytes.0))
+    }
+}
+
 impl Value for Duration {
     const ALLOWED: &'static str = "a number with ms, s, m, h or d, as in 11s, or PT11S";
 
@@ -209,6 +250,19 @@ mod tests {
         ] {
             assert_eq!(Duration::parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_would_delete_all_at_once_is_refused() {
+        assert_eq!(RetentionAge::parse("59s"), None);
+        assert!(RetentionAge::parse("1m").is_some());
+        assert_eq!(RetentionBytes::parse("0"), None);
+        assert_eq!(RetentionBytes::parse("9999999"), None);
+        assert!(RetentionBytes::parse("10MB").is_some());
+        assert_eq!(Milliseconds::parse("0"), None);
+        let thirty_days = Milliseconds::parse("2592000000");
+        assert_eq!(thirty_days, Some(Milliseconds(2_592_000_000)));
+        assert_eq!(Milliseconds::parse("9223372036854775808"), None);
     }
 
     #[test]
