@@ -330,7 +330,7 @@ impl Absorber<'_> {
         let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
         Ok(self
             .segment
-            .values(section, Reading::Keeping)?
+            .values(section)?
             .get(code % CHUNK_VALUES)
             .to_vec())
     }

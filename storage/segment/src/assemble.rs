@@ -143,7 +143,7 @@ impl<'s> Assembler<'s> {
         };
         let entry = self.directory.pages.get(index);
         let first_trace = entry.map_or(0, |entry| entry.first_trace);
-        let page = self.segment.page(index, self.reading)?;
+        let page = self.segment.page_by(index, self.reading)?;
         let mut walk = PageWalk::new(&page, &self.meta, self.segment.facts.time_min_us)?;
         let mut traces = Vec::with_capacity(wanted.len());
         for wanted in wanted {
@@ -205,7 +205,7 @@ impl Dictionaries<'_> {
         if let Some(values) = self.held.get(&section) {
             return Ok(values.clone());
         }
-        let values = self.segment.values(section, self.reading)?;
+        let values = self.segment.values_by(section, self.reading)?;
         let bytes = values.memory_bytes();
         if bytes <= HELD_BYTES_MAX - self.held_bytes {
             self.held_bytes += bytes;

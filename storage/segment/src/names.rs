@@ -18,7 +18,7 @@ use crate::page::{Page, Value};
 use crate::page_encode::Stream;
 use crate::read::served;
 use crate::rows::{LOOSE, Operation};
-use crate::segment::{Reading, Segment};
+use crate::segment::Segment;
 use crate::store::Shared;
 
 /// Strings kept for one answer: a bound on memory, and on what anyone could look at.
@@ -166,7 +166,7 @@ fn values_of(
         let times = |shape: &Vec<u32>| shape.iter().filter(|&&other| other == column).count();
         repeated = meta.shapes.iter().any(|shape| times(shape) > 1);
         for section in Segment::value_sections(&directory, column) {
-            let chunk = segment.values(section, Reading::Keeping)?;
+            let chunk = segment.values(section)?;
             numbered += chunk.len();
             if !repeated {
                 chunk.iter().for_each(|value| add(values, value));
@@ -179,7 +179,7 @@ fn values_of(
     }
     let mut codes = BTreeSet::new();
     for index in 0..directory.pages.len() {
-        let page = segment.page(index, Reading::Keeping)?;
+        let page = segment.page(index)?;
         if let Some(column) = column {
             of_rows(&page, &meta, column, |value| match value {
                 Value::Plain(value) => add(values, value),
@@ -199,12 +199,7 @@ fn values_of(
     for code in codes {
         let section = sections.iter().flatten().nth(code / CHUNK_VALUES);
         let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
-        add(
-            values,
-            segment
-                .values(*section, Reading::Keeping)?
-                .get(code % CHUNK_VALUES),
-        );
+        add(values, segment.values(*section)?.get(code % CHUNK_VALUES));
     }
     Ok(())
 }

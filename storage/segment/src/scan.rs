@@ -123,7 +123,7 @@ impl<'s> Scan<'s> {
         directory: &Directory,
         visit: &mut impl FnMut(Match),
     ) -> Result<(), SegmentError> {
-        let page = self.segment.page(index, Reading::Keeping)?;
+        let page = self.segment.page(index)?;
         let bits = self.bits(&page)?;
         if !bits.iter().any(|&bits| self.criteria.matter(bits)) {
             return Ok(());
@@ -353,10 +353,7 @@ fn find(
         .into_iter()
         .enumerate()
     {
-        if let Some(code) = segment
-            .values(section, Reading::Keeping)?
-            .find(value.as_bytes())
-        {
+        if let Some(code) = segment.values(section)?.find(value.as_bytes()) {
             let base = u32::try_from(chunk * CHUNK_VALUES);
             let base = base.map_err(|_| Corrupt("a dictionary is too long"))?;
             return Ok(Some(base + code));

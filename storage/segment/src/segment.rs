@@ -176,7 +176,16 @@ impl Segment {
     }
 
     /// Returns the page with this index.
-    pub(crate) fn page(&self, index: usize, reading: Reading) -> Result<Arc<Page>, SegmentError> {
+    pub(crate) fn page(&self, index: usize) -> Result<Arc<Page>, SegmentError> {
+        self.page_by(index, Reading::Keeping)
+    }
+
+    /// Returns the page with this index, read in this way.
+    pub(crate) fn page_by(
+        &self,
+        index: usize,
+        reading: Reading,
+    ) -> Result<Arc<Page>, SegmentError> {
         let load = || {
             let page = self.read_page(index)?;
             Ok(Item::Page(Arc::new(page)))
@@ -207,7 +216,12 @@ impl Segment {
     }
 
     /// Returns a chunk of a column's dictionary.
-    pub(crate) fn values(
+    pub(crate) fn values(&self, section: usize) -> Result<Arc<Strings>, SegmentError> {
+        self.values_by(section, Reading::Keeping)
+    }
+
+    /// Returns a chunk of a column's dictionary, read in this way.
+    pub(crate) fn values_by(
         &self,
         section: usize,
         reading: Reading,

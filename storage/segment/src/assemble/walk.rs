@@ -32,7 +32,8 @@ pub(super) struct PageWalk<'p> {
     ranks: Vec<usize>,
     /// Rows of each shape that were passed and are not yet in `ranks`.
     passed: Vec<usize>,
-    cursors: Vec<Option<ColumnCursor<'p>>>,
+    /// Those of columns that were needed; boxed, since a segment may have many more.
+    cursors: Vec<Option<Box<ColumnCursor<'p>>>>,
     traces: u32,
     blanks: Vec<Blank>,
 }
@@ -167,7 +168,10 @@ impl<'p> PageWalk<'p> {
         let cursor = self.cursors.get_mut(column as usize).ok_or(missing)?;
         let cursor = match cursor {
             Some(cursor) => cursor,
-            None => cursor.insert(self.page.column(column)?.ok_or(missing)?.cursor()),
+            None => {
+                let view = self.page.column(column)?.ok_or(missing)?;
+                cursor.insert(Box::new(view.cursor()))
+            }
         };
         cursor.advance(rank);
         Ok(cursor.next())

@@ -1,5 +1,5 @@
-//! Ids and parents of the rows of a page, trace by trace from front to back: distances to other rows
-//! as [`crate::page_encode`] draws them, back into ids.
+//! Ids and parents of the rows of a page, trace by trace from front to back: distances to other
+//! rows as [`crate::page_encode`] draws them, back into ids. No other column.
 
 use std::ops::Range;
 
