@@ -25,8 +25,8 @@ const FAR_ROWS_MAX: u64 = 2_000_000;
 const PARTIAL_MAX: usize = 500_000;
 /// Traces without a row inside the window in the sources that match, which are tested all the same.
 const OUTSIDE_MAX: usize = 1_000;
-/// Traces fetched at a time.
-const FETCH: usize = 64;
+/// Traces fetched at once while none of as many before matched, though fewer are asked for.
+const FETCH_MORE: usize = 512;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
@@ -202,27 +202,40 @@ impl Search<'_> {
         if outside {
             ready.truncate(OUTSIDE_MAX);
         }
-        let limit = self.criteria.request.limit;
-        let mut passed = 0;
-        let mut next = ready.chunks(FETCH.min(limit.max(1)));
-        for chunk in next.by_ref() {
-            self.context.check()?;
-            passed += self.test_some(chunk)?;
-            if passed >= limit {
+        let mut rest = ready.as_slice();
+        let mut tested = 0;
+        while let Some(&(newest, _)) = rest.first() {
+            // Older than as many matches: they wait, in case later sources show newer spans.
+            if self.is_done(newest / 1000) {
                 break;
             }
+            self.context.check()?;
+            let some = self.wanted(rest, tested);
+            self.test_some(rest.get(..some).unwrap_or(rest))?;
+            tested += some;
+            rest = rest.get(some..).unwrap_or_default();
         }
-        // Older than as many matches of this source: they wait, in case those of later sources
-        // are fewer.
-        later.extend(next.flatten().map(|&(_, id)| id));
+        later.extend(rest.iter().map(|&(_, id)| id));
         self.ready = later;
         Ok(())
     }
 
-    fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<usize, ReadError> {
+    /// Returns how many of these, newest first, are fetched next: all that are missing at once, so
+    /// that a page is read once for them; where none are missing, those newer than what is found.
+    fn wanted(&self, ready: &[(u64, TraceId)], tested: usize) -> usize {
+        let limit = self.criteria.request.limit;
+        let missing = limit.saturating_sub(self.found.len());
+        if missing > 0 {
+            return missing.max(tested.min(FETCH_MORE)).min(ready.len());
+        }
+        let oldest_ms = self.found.last().map_or(0, |(newest, _)| *newest);
+        let newer = ready.partition_point(|(newest, _)| newest / 1000 > oldest_ms);
+        newer.min(limit).max(1)
+    }
+
+    fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<(), ReadError> {
         let lows: Vec<u64> = some.iter().map(|(_, id)| id.low).collect();
         let mut fetched = fetch(self.shared, self.snapshot, &lows, self.context)?;
-        let mut passed = 0;
         for (_, id) in some {
             let tested = self
                 .candidates
@@ -240,12 +253,12 @@ impl Search<'_> {
                 .filter(|&time| time != 0 && inside(&window, time))
                 .max();
             self.found.push((newest.unwrap_or_default() / 1000, spans));
-            passed += 1;
         }
-        Ok(passed)
+        Ok(())
     }
 
-    /// Returns whether no source whose newest time is this can add anything.
+    /// Returns whether nothing whose newest time is this can add anything; lets go of what is older
+    /// than as many as are asked for.
     fn is_done(&mut self, newest_ms: u64) -> bool {
         let limit = self.criteria.request.limit;
         if self.found.len() < limit {
@@ -256,6 +269,6 @@ impl Search<'_> {
         self.found.truncate(limit);
         self.found
             .last()
-            .is_some_and(|(newest, _)| *newest > newest_ms)
+            .is_some_and(|(newest, _)| *newest >= newest_ms)
     }
 }
