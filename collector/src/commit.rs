@@ -7,10 +7,11 @@
 //! After a failed append or sync, or an engine that failed, nothing is written any more: what the
 //! disk holds is unknown then, and a retry would only hide it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use speargun_journal::{Journal, JournalError, Record};
 use speargun_model::SpanBatch;
 use speargun_storage::{Position, SpanWriter, WriteError};
@@ -59,7 +60,8 @@ impl Log for Journal {
 #[derive(Debug, Default)]
 pub struct Condition {
     failed: OnceLock<String>,
-    full: AtomicBool,
+    /// When a group last found no space, if none has found some since.
+    full: Mutex<Option<Instant>>,
     groups: AtomicU64,
     syncs: AtomicU64,
 }
@@ -72,7 +74,17 @@ impl Condition {
 
     /// Returns whether the last group found no space.
     pub fn is_full(&self) -> bool {
-        self.full.load(Ordering::Relaxed)
+        self.full.lock().is_some()
+    }
+
+    /// Returns why spans are not taken. Without space that is known of a moment ago only: a server
+    /// that nobody sends to, because it seems to be down, could not find out otherwise.
+    pub fn trouble(&self) -> Option<&str> {
+        let full_lately = |full: Instant| full.elapsed() < KNOWN_FULL;
+        self.failure().or_else(|| {
+            let full = self.full.lock().is_some_and(full_lately);
+            full.then_some("there is no space for more spans")
+        })
     }
 
     /// Returns how many groups were committed and how many syncs were made.
@@ -90,7 +102,8 @@ impl Condition {
     }
 
     fn set_full(&self, full: bool, why: &str) {
-        if self.full.swap(full, Ordering::Relaxed) != full {
+        let before = std::mem::replace(&mut *self.full.lock(), full.then(Instant::now));
+        if before.is_some() != full {
             if full {
                 tracing::warn!(error = why, "spans are refused until there is space");
             } else {
@@ -99,6 +112,9 @@ impl Condition {
         }
     }
 }
+
+/// How long a group that found no space speaks for those after it.
+const KNOWN_FULL: Duration = Duration::from_secs(10);
 
 /// A group never holds more batches: a request in it waits for all of them.
 const GROUP_ITEMS_MAX: usize = 4096;

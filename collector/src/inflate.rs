@@ -58,6 +58,9 @@ pub enum InflateError {
     /// Not zstd, cut, or with a window beyond the bound.
     #[error("Cannot decompress spans")]
     Zstd,
+    /// More members in one body than anyone makes.
+    #[error("more than {MEMBERS_MAX} gzip members")]
+    Members,
     /// Unpacks to more than the cap.
     #[error("decompressed body exceeds {0} bytes")]
     TooLarge(usize),
@@ -79,6 +82,9 @@ impl std::fmt::Debug for Inflater {
 
 const GZIP_HEADER_BYTES: usize = 10;
 const GZIP_TRAILER_BYTES: usize = 8;
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 8];
+/// Members of one body.
+const MEMBERS_MAX: usize = 4096;
 /// A frame that wants more memory for its window than 8 MiB is refused.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// The first guess never believes a trailer that promises more than this many times the input.
@@ -110,10 +116,13 @@ impl Inflater {
         let mut output = vec![0; self.first_guess(input)];
         loop {
             match self.gzip.gzip_decompress(input, &mut output) {
-                Ok(0) => return Err(InflateError::Cut),
                 Ok(len) => {
                     output.truncate(len);
-                    return Ok(output);
+                    if is_one_member(input, &output) {
+                        return Ok(output);
+                    }
+                    drop(output);
+                    return gunzip_leniently(input, self.bytes_max);
                 }
                 Err(DecompressionError::InsufficientSpace) => {
                     if output.len() >= self.bytes_max {
@@ -148,7 +157,7 @@ impl Inflater {
             })
             .map_err(|_| InflateError::Zstd)?;
         let mut output = Vec::new();
-        let beyond = self.bytes_max as u64 + 1;
+        let beyond = (self.bytes_max as u64).saturating_add(1);
         (&mut decoder)
             .take(beyond)
             .read_to_end(&mut output)
@@ -160,41 +169,78 @@ impl Inflater {
     }
 }
 
-/// Unpacks the first gzip member as Zipkin does: what follows it is ignored, and so is a trailer
-/// that is not whole. Data that ends early is not forgiven: spans would be lost in silence.
+/// Returns whether a member that unpacked to `output` is all of the input, as nearly always: its
+/// trailer ends the input, and no other member begins.
+fn is_one_member(input: &[u8], output: &[u8]) -> bool {
+    let trailer = input.last_chunk::<GZIP_TRAILER_BYTES>();
+    let begins = memchr::memmem::find_iter(input, GZIP_MAGIC).nth(1);
+    !output.is_empty() && trailer == Some(&trailer_of(output)) && begins.is_none()
+}
+
+fn trailer_of(output: &[u8]) -> [u8; GZIP_TRAILER_BYTES] {
+    let checksum = u64::from(libdeflater::crc32(output));
+    let len = u64::from(output.len() as u32);
+    (len << 32 | checksum).to_le_bytes()
+}
+
+/// Unpacks all gzip members as Zipkin does, one after the other: a trailer that is not whole is
+/// forgiven, and so are fewer bytes behind the last member than a header has. Data that ends early
+/// is not forgiven: spans would be lost in silence.
 fn gunzip_leniently(input: &[u8], bytes_max: usize) -> Result<Vec<u8>, InflateError> {
-    let data = input
-        .get(gzip_header_len(input).ok_or(InflateError::NotGzip)?..)
-        .ok_or(InflateError::Cut)?;
     let mut inflate = Decompress::new(false);
-    let mut output = Vec::with_capacity(data.len().saturating_mul(4).min(bytes_max));
+    let mut output = Vec::new();
+    let mut rest = input;
+    for _ in 0..MEMBERS_MAX {
+        let data = rest
+            .get(gzip_header_len(rest).ok_or(InflateError::NotGzip)?..)
+            .ok_or(InflateError::Cut)?;
+        let start = output.len();
+        inflate_member(&mut inflate, data, &mut output, bytes_max)?;
+        let behind = data.get(inflate.total_in() as usize..).unwrap_or_default();
+        inflate.reset(false);
+        let member = output.get(start..).unwrap_or_default();
+        let trailer = behind.first_chunk::<GZIP_TRAILER_BYTES>();
+        if trailer.is_some_and(|trailer| *trailer != trailer_of(member)) {
+            return Err(InflateError::Checksum);
+        }
+        rest = behind.get(GZIP_TRAILER_BYTES..).unwrap_or_default();
+        if rest.len() < GZIP_HEADER_BYTES {
+            return if output.is_empty() {
+                Err(InflateError::Cut)
+            } else {
+                Ok(output)
+            };
+        }
+    }
+    Err(InflateError::Members)
+}
+
+/// Appends what the deflate stream at the start of `data` unpacks to.
+fn inflate_member(
+    inflate: &mut Decompress,
+    data: &[u8],
+    output: &mut Vec<u8>,
+    bytes_max: usize,
+) -> Result<(), InflateError> {
     loop {
+        if output.len() == output.capacity() {
+            if output.len() >= bytes_max {
+                return Err(InflateError::TooLarge(bytes_max));
+            }
+            let more = data.len().saturating_mul(4).max(output.len()).max(64);
+            output.reserve_exact(more.min(bytes_max - output.len()));
+        }
         let rest = data.get(inflate.total_in() as usize..).unwrap_or_default();
         let status = inflate
-            .decompress_vec(rest, &mut output, FlushDecompress::None)
+            .decompress_vec(rest, output, FlushDecompress::None)
             .map_err(|_| InflateError::NotGzip)?;
         if status == Status::StreamEnd {
-            break;
+            return Ok(());
         }
         if output.len() < output.capacity() {
             return Err(InflateError::Cut);
         }
-        if output.len() >= bytes_max {
-            return Err(InflateError::TooLarge(bytes_max));
-        }
-        output.reserve_exact(output.len().min(bytes_max - output.len()).max(1));
     }
-    let trailer = data.get(inflate.total_in() as usize..).unwrap_or_default();
-    if let Some(trailer) = trailer.first_chunk::<GZIP_TRAILER_BYTES>() {
-        let [a, b, c, d, ..] = *trailer;
-        if u32::from_le_bytes([a, b, c, d]) != libdeflater::crc32(&output) {
-            return Err(InflateError::Checksum);
-        }
-    }
-    if output.is_empty() {
-        return Err(InflateError::Cut);
-    }
-    Ok(output)
 }
 
 /// Returns the length of the gzip header, which may be beyond the input; `None` when it is none.

@@ -1,9 +1,10 @@
 //! One shard's way in: a body is inflated, checked, decoded, sampled and handed over, all on the
 //! shard's own thread while the bytes are warm. It reads no socket.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use speargun_journal::Record;
@@ -66,6 +67,12 @@ pub struct Inlet {
     inflater: RefCell<Inflater>,
     /// Where bodies are decoded: its vectors have grown to what bodies need.
     scratch: RefCell<SpanBatch>,
+}
+
+tokio::task_local! {
+    /// When the spans of the request at hand were handed over to the committer. For those who
+    /// watch a request from outside; where nobody does, nothing is noted.
+    pub static HANDED_OVER: Cell<Option<Instant>>;
 }
 
 /// The step at which a message fails; Zipkin counts a failed decoding twice.
@@ -184,6 +191,8 @@ impl Inlet {
             self.count(transport, Count::Refused(reason), spans);
             return Err(Refusal::Unstored(reason));
         }
+        // An error says that nobody watches.
+        let _watched = HANDED_OVER.try_with(|at| at.set(Some(Instant::now())));
         Ok(Some(wait))
     }
 

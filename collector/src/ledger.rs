@@ -4,7 +4,7 @@
 //! For each transport, once nothing is under way: `received = stored + sampled_out + refused +
 //! held`. Spans of a body that can't be decoded can't be counted: such a body is a dropped message.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
@@ -15,17 +15,20 @@ pub enum Transport {
     Http,
     /// `zipkin.proto3.SpanService/Report`.
     Grpc,
+    /// The server's own spans.
+    Local,
 }
 
 impl Transport {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Grpc];
+    pub const ALL: [Self; 3] = [Self::Http, Self::Grpc, Self::Local];
 
     /// Returns the name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Grpc => "grpc",
+            Self::Local => "local",
         }
     }
 }
@@ -115,6 +118,8 @@ pub struct Ledger {
     cells: Box<[CachePadded<Cell>]>,
     /// Spans and bytes of the last message of each transport, Zipkin's two gauges.
     last: [CachePadded<[AtomicU64; 2]>; Transport::ALL.len()],
+    /// Whether a transport that is not always there is in use.
+    in_use: [AtomicBool; Transport::ALL.len()],
 }
 
 /// One thread's part of the ledger.
@@ -127,7 +132,21 @@ impl Ledger {
         Self {
             cells: (0..=shards).map(|_| CachePadded::default()).collect(),
             last: Default::default(),
+            in_use: Default::default(),
         }
+    }
+
+    /// Says that a transport is in use, which HTTP and gRPC always are.
+    pub fn open(&self, transport: Transport) {
+        self.in_use[transport as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the transports in use, in the order in which they are shown.
+    pub fn transports(&self) -> impl Iterator<Item = Transport> {
+        Transport::ALL.into_iter().filter(|transport| {
+            matches!(transport, Transport::Http | Transport::Grpc)
+                || self.in_use[*transport as usize].load(Ordering::Relaxed)
+        })
     }
 
     /// Returns the page of a shard; those beyond the last share one.
@@ -216,6 +235,15 @@ mod tests {
         ledger.let_go(ledger.committers_page(), Transport::Http, 9);
         assert_eq!(ledger.held(Transport::Http), 3);
         assert_eq!(ledger.held(Transport::Grpc), 0);
+    }
+
+    #[test]
+    fn a_transport_is_shown_once_it_is_in_use() {
+        let ledger = Ledger::new(1);
+        let shown = || ledger.transports().map(Transport::name).collect::<Vec<_>>();
+        assert_eq!(shown(), ["http", "grpc"]);
+        ledger.open(Transport::Local);
+        assert_eq!(shown(), ["http", "grpc", "local"]);
     }
 
     #[test]

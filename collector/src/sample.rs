@@ -1,8 +1,8 @@
 //! Which traces are kept. The decision depends on the trace id alone, so every node and every part
 //! of a trace comes to the same one. It is not rate limiting.
 
-use speargun_model::SpanBatch;
 use speargun_model::batch::SpanRecord;
+use speargun_model::{SpanBatch, TraceId};
 
 /// Keeps a span when the lower half of its trace id is small enough, or when it is a debug span.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,21 +31,29 @@ impl Sampler {
         self.boundary
     }
 
+    /// Leaves nothing out.
+    pub const KEEP_ALL: Self = Self { boundary: i64::MAX };
+
+    /// Returns whether nothing is left out.
+    pub fn keeps_all(self) -> bool {
+        self == Self::KEEP_ALL
+    }
+
+    /// Returns whether traces with this id stay.
+    pub fn keeps_id(self, id: TraceId) -> bool {
+        // The absolute value of the least integer does not exist; it counts as the greatest.
+        let distance = id.low.cast_signed().checked_abs().unwrap_or(i64::MAX);
+        distance <= self.boundary
+    }
+
     /// Returns whether the span stays.
     pub fn keeps(self, span: &SpanRecord) -> bool {
-        // The absolute value of the least integer does not exist; it counts as the greatest.
-        let distance = span
-            .trace_id
-            .low
-            .cast_signed()
-            .checked_abs()
-            .unwrap_or(i64::MAX);
-        span.debug || distance <= self.boundary
+        span.debug || self.keeps_id(span.trace_id)
     }
 
     /// Removes the spans that do not stay; returns how many.
     pub fn apply(self, batch: &mut SpanBatch) -> usize {
-        if self.boundary == i64::MAX {
+        if self.keeps_all() {
             return 0;
         }
         let before = batch.spans.len();
@@ -57,7 +65,6 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use speargun_model::TraceId;
 
     fn keeps(rate: f32, low: u64) -> bool {
         let span = SpanRecord {

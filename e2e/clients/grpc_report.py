@@ -1,16 +1,18 @@
-"""Reports one trace through grpcio, encoded by py-zipkin: python grpc_report.py PORT.
+"""Reports one trace through grpcio, encoded by py-zipkin: python grpc_report.py PORT START.
 
-Prints the trace id. Neither the HTTP/2 stack nor the encoder is ours.
+START is when the trace began, in microseconds. Prints the trace id. Neither the HTTP/2 stack nor
+the encoder is ours.
 """
 
 import sys
-import time
 
 import grpc
 from py_zipkin import Encoding, Kind
 from py_zipkin.encoding import get_encoder
 from py_zipkin.encoding._helpers import Endpoint, Span
 from py_zipkin.util import generate_random_128bit_string
+
+PORT, START = int(sys.argv[1]), int(sys.argv[2]) / 1_000_000
 
 trace_id = generate_random_128bit_string()
 endpoint = Endpoint(service_name="grpc-reporter", ipv4="10.1.2.3", ipv6=None, port=4711)
@@ -23,8 +25,8 @@ spans = [
             parent_id=None if number == 1 else f"{1:016x}",
             span_id=f"{number:016x}",
             kind=Kind.CLIENT,
-            timestamp=time.time(),
-            duration=0.002,
+            timestamp=START + number / 8,
+            duration=0.25,
             local_endpoint=endpoint,
             tags={"number": str(number)},
         )
@@ -32,7 +34,7 @@ spans = [
     for number in range(1, 6)
 ]
 message = encoder.encode_queue(spans)
-with grpc.insecure_channel(f"127.0.0.1:{sys.argv[1]}") as channel:
+with grpc.insecure_channel(f"127.0.0.1:{PORT}") as channel:
     report = channel.unary_unary("/zipkin.proto3.SpanService/Report")
     answer = report(message, timeout=20)
     assert answer == b"", answer

@@ -7,7 +7,9 @@
 //! - [`http`]: an HTTP/1.1 client that can also send what no client should.
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`golden`]: recorded requests and the answers they must get.
+//! - [`kit`]: Maven over the tests of other makers, and what they reported.
 //! - [`metrics`]: counters as the server tells them.
+//! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
 //! - [`chance`]: seeded random numbers.
 
@@ -15,7 +17,9 @@ pub mod chance;
 pub mod golden;
 pub mod grpc;
 pub mod http;
+pub mod kit;
 pub mod metrics;
+pub mod registry;
 pub mod server;
 pub mod spans;
 

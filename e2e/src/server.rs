@@ -31,6 +31,12 @@ impl Options {
         Self::default().set("STORAGE_TYPE", name)
     }
 
+    /// Returns the options with these variables.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let set = |options: Self, (name, value): &(&str, &str)| options.set(name, value);
+        variables.iter().fold(Self::default(), set)
+    }
+
     /// Sets a variable of the environment.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
@@ -69,6 +75,11 @@ impl Server {
         self.port = free_port()?;
         self.child = spawn(&self.options, self.port, self.folder.path())?;
         self.wait_until_healthy()
+    }
+
+    /// Sets a variable of the environment for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.options.environment.push((name.into(), value.into()));
     }
 
     /// Ends the process at once, as `kill -9` does.

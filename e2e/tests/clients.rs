@@ -1,94 +1,181 @@
-//! Reporters of other makers send to the binary, and their traces are read back. They are installed
-//! by `cargo xtask tools`.
+//! Reporters of other makers send to the binary, and their traces are read back in full. They are
+//! installed by `cargo xtask tools`. Those of Java are in `kit.rs`.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a failing step fails the test and says which"
 )]
 
-use std::path::PathBuf;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use speargun_e2e::{Options, Server, server};
+
+#[test]
+fn zipkin_go_reports_json_and_proto_over_http() {
+    let server = Server::start(Options::default()).unwrap();
+    for (format, digits) in [("json", 32), ("proto", 32), ("json64", 16), ("proto64", 16)] {
+        let report = Report::make(&server, &mut tool("go/zipkin_go"), &[format]);
+        assert_eq!(report.ids[0].len(), digits, "{format}");
+        let browser = json!({"serviceName": "browser", "ipv6": "2001:db8::c001", "port": 40123});
+        let mut expected = report.expected("go-shop");
+        expected[0]["remoteEndpoint"] = browser;
+        assert_eq!(report.spans, expected, "{format}");
+    }
+    let services = server.get("/api/v2/services").unwrap();
+    assert_eq!(services.text(), "[\"go-shop\"]");
+}
 
 #[test]
 fn py_zipkin_reports_json_and_proto_over_http() {
     let server = Server::start(Options::default()).unwrap();
-    for format in ["json", "proto"] {
-        let spans = report(&server, "py_zipkin_http.py", &[format]);
-        assert_eq!(spans.len(), 2, "{spans:?}");
-        let service = format!("py-front-{format}");
-        let root = span(&spans, "SERVER");
-        let child = span(&spans, "CLIENT");
-        assert_eq!(root["name"], "get /orders");
-        assert_eq!(root["localEndpoint"]["serviceName"], service.as_str());
-        assert_eq!(root["tags"]["städte"], "Zürich");
-        assert_eq!(child["parentId"], root["id"]);
-        assert_eq!(child["remoteEndpoint"]["serviceName"], "mysql");
-        assert_eq!(child["remoteEndpoint"]["port"], 3306);
-        assert_eq!(child["annotations"][0]["value"], "first row");
-
-        let found = server.get(&format!("/api/v2/traces?serviceName={service}"));
-        let found: Value = serde_json::from_slice(&found.unwrap().body).unwrap();
-        assert_eq!(found[0][0]["traceId"], root["traceId"]);
-    }
-}
-
-#[test]
-fn grpcio_reports_over_http2() {
-    let server = Server::start(Options::default()).unwrap();
-    let spans = report(&server, "grpc_report.py", &[]);
-    assert_eq!(spans.len(), 5, "{spans:?}");
-    for span in &spans {
-        assert_eq!(span["localEndpoint"]["ipv4"], "10.1.2.3");
-        assert_eq!(span["duration"], 2000);
-    }
+    py_zipkin_is_read_back(&server, "json");
+    py_zipkin_is_read_back(&server, "proto");
+    let found = server.get("/api/v2/traces?serviceName=python-shop");
+    let found: Value = serde_json::from_slice(&found.unwrap().body).unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn the_zipkin_package_of_node_reports_over_http() {
     let server = Server::start(Options::default()).unwrap();
-    let spans = report(&server, "node_zipkin.js", &[]);
-    assert_eq!(spans.len(), 2, "{spans:?}");
-    assert_eq!(span(&spans, "SERVER")["tags"]["http.path"], "/basket/9");
-    let child = span(&spans, "CLIENT");
-    assert_eq!(child["name"], "get");
-    assert_eq!(child["remoteEndpoint"]["serviceName"], "redis");
+    node_is_read_back(&server, "json");
     let services = server.get("/api/v2/services").unwrap();
     assert_eq!(services.text(), "[\"node-shop\"]");
 }
 
-fn span<'a>(spans: &'a [Value], kind: &str) -> &'a Value {
-    spans.iter().find(|span| span["kind"] == kind).unwrap()
+#[test]
+fn python_and_node_report_in_the_form_of_version_1() {
+    let server = Server::start(Options::default()).unwrap();
+    py_zipkin_is_read_back(&server, "v1");
+    node_is_read_back(&server, "v1");
 }
 
-/// Runs a client, which prints the id of the trace it reported; returns the trace's spans.
-fn report(server: &Server, script: &str, arguments: &[&str]) -> Vec<Value> {
-    let tools = server::root().join(".tools");
-    let (program, modules) = if script.ends_with("py") {
-        (tools.join("python/bin/python"), None)
-    } else {
-        (PathBuf::from("node"), Some(tools.join("node/node_modules")))
-    };
+#[test]
+fn grpcio_reports_over_http2() {
+    let server = Server::start(Options::default()).unwrap();
+    let report = Report::make(&server, &mut python("grpc_report.py"), &[]);
+    let expected: Vec<Value> = (1..=5_u64)
+        .map(|number| {
+            let mut span = json!({
+                "traceId": report.ids[0],
+                "id": format!("{number:016x}"),
+                "kind": "CLIENT",
+                "name": format!("call {number}"),
+                "timestamp": report.start + number * 125_000,
+                "duration": 250_000,
+                "localEndpoint":
+                    {"serviceName": "grpc-reporter", "ipv4": "10.1.2.3", "port": 4711},
+                "tags": {"number": number.to_string()},
+            });
+            if number > 1 {
+                span["parentId"] = "0000000000000001".into();
+            }
+            span
+        })
+        .collect();
+    assert_eq!(report.spans, expected);
+}
+
+fn py_zipkin_is_read_back(server: &Server, format: &str) {
+    let begin = now();
+    let mut report = Report::make(server, &mut python("py_zipkin_http.py"), &[format]);
+    let mut expected = report.expected("python-shop");
+    // It takes the root's time from the clock, whatever it is told; so the root comes last.
+    report.spans.reverse();
+    let (timestamp, duration) = (&report.spans[0]["timestamp"], &report.spans[0]["duration"]);
+    let end = timestamp.as_u64().unwrap() + duration.as_u64().unwrap();
     assert!(
-        tools.join("python").is_dir() && tools.join("node").is_dir(),
-        "clients are missing: run cargo xtask tools"
+        timestamp.as_u64() >= Some(begin) && end <= now(),
+        "{format}"
     );
-    let mut client = Command::new(program);
-    client
-        .arg(server::root().join("e2e/clients").join(script))
-        .arg(server.port().to_string())
-        .args(arguments);
-    if let Some(modules) = modules {
-        client.env("NODE_PATH", modules);
+    expected[0]["timestamp"] = timestamp.clone();
+    expected[0]["duration"] = duration.clone();
+    assert_eq!(report.spans, expected, "{format}");
+}
+
+fn node_is_read_back(server: &Server, format: &str) {
+    let mut node = Command::new("node");
+    node.arg(server::root().join("e2e/clients/node_zipkin.js"));
+    node.env("NODE_PATH", server::root().join(".tools/node/node_modules"));
+    let report = Report::make(server, &mut node, &[format]);
+    let mut expected = report.expected("node-shop");
+    expected[0]["remoteEndpoint"] = json!({"ipv4": "10.1.2.3", "port": 40123});
+    assert_eq!(report.spans, expected, "{format}");
+}
+
+/// What a client reported and the server returned.
+struct Report {
+    /// When the client was told that its trace began, in microseconds.
+    start: u64,
+    /// What it printed: the ids of the trace, the root and the child.
+    ids: Vec<String>,
+    /// The trace as it was read back, oldest span first.
+    spans: Vec<Value>,
+}
+
+impl Report {
+    /// Runs a client, which sends one trace and prints its ids, and reads the trace.
+    fn make(server: &Server, client: &mut Command, words: &[&str]) -> Self {
+        // Whole seconds: a client that counts in fractions of one must not lose a microsecond.
+        let start = now() / 1_000_000 * 1_000_000 - 20_000_000;
+        client.arg(server.port().to_string()).args(words);
+        let out = client.arg(start.to_string()).output();
+        assert!(out.is_ok(), "{client:?}: run cargo xtask tools: {out:?}");
+        let out = out.unwrap();
+        let complaints = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{client:?}: {complaints}");
+        let printed = String::from_utf8(out.stdout).unwrap();
+        let ids: Vec<String> = printed.split_whitespace().map(str::to_owned).collect();
+
+        let answer = server.get(&format!("/api/v2/trace/{}", ids[0])).unwrap();
+        assert_eq!(answer.status, 200, "{}\n{complaints}", answer.text());
+        let mut spans: Vec<Value> = serde_json::from_slice(&answer.body).unwrap();
+        spans.sort_by_key(|span| span["timestamp"].as_u64());
+        Self { start, ids, spans }
     }
-    let out = client.output().unwrap();
-    let complaints = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{script}: {complaints}");
-    let printed = String::from_utf8(out.stdout).unwrap();
-    let target = format!("/api/v2/trace/{}", printed.trim());
-    let answer = server.get(&target).unwrap();
-    assert_eq!(answer.status, 200, "{target}: {}", answer.text());
-    serde_json::from_slice(&answer.body).unwrap()
+
+    /// Returns the trace that all clients but grpcio report; only the root's caller differs.
+    fn expected(&self, service: &str) -> Vec<Value> {
+        let local = json!({"serviceName": service, "ipv4": "192.168.1.7", "port": 8080});
+        let root = json!({
+            "traceId": self.ids[0],
+            "id": self.ids[1],
+            "kind": "SERVER",
+            "name": "get /orders",
+            "timestamp": self.start,
+            "duration": 1_000_000,
+            "localEndpoint": local,
+            "tags": {"http.path": "/orders/7", "städte": "Zürich"},
+        });
+        let child = json!({
+            "traceId": self.ids[0],
+            "parentId": self.ids[1],
+            "id": self.ids[2],
+            "kind": "CLIENT",
+            "name": "query",
+            "timestamp": self.start + 125_000,
+            "duration": 250_000,
+            "localEndpoint": local,
+            "remoteEndpoint": {"serviceName": "mysql", "ipv4": "127.0.0.1", "port": 3306},
+            "annotations": [{"timestamp": self.start + 250_000, "value": "first row"}],
+        });
+        vec![root, child]
+    }
+}
+
+fn python(script: &str) -> Command {
+    let mut command = tool("python/bin/python");
+    command.arg(server::root().join("e2e/clients").join(script));
+    command
+}
+
+fn tool(path: &str) -> Command {
+    Command::new(server::root().join(".tools").join(path))
+}
+
+fn now() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(elapsed.as_micros()).unwrap()
 }

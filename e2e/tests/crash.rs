@@ -20,7 +20,7 @@ use speargun_e2e::spans::{ensure_whole_once, trace_body};
 use speargun_e2e::{Chance, Connection, Options, Request, Server};
 
 /// How often the process is killed unless `E2E_CRASHES` says otherwise.
-const CRASHES: u64 = 10;
+const CRASHES: u64 = 50;
 const CONNECTIONS: u64 = 4;
 /// A round ends at the latest when so many bodies were acknowledged.
 const ACKNOWLEDGED_MAX: u64 = 400;

@@ -23,7 +23,7 @@ fn answers_are_the_recorded_ones_on_mem() {
 
 fn cases() -> Vec<Case> {
     let cases = golden::load(&server::root().join("e2e/golden")).unwrap();
-    assert!(cases.len() >= 96, "{} cases", cases.len());
+    assert!(cases.len() >= 134, "{} cases", cases.len());
     cases
 }
 

@@ -1,5 +1,6 @@
 //! How the process starts, ends and shares its folder.
 
+use std::io::Write;
 use std::net::TcpStream;
 
 use speargun_e2e::server::{free_port, run_to_end};
@@ -40,6 +41,35 @@ fn sigterm_drains_and_ends_with_success() {
         let answer = server.get(&format!("/api/v2/trace/{trace_id:x}")).unwrap();
         assert_eq!(answer.status, 200, "trace {trace_id}: {}", answer.text());
         ensure_whole_once(&answer.body, 3).unwrap();
+    }
+}
+
+#[test]
+fn smaller_bounds_cost_nothing_that_was_acknowledged() {
+    let mut server = Server::start(Options::default()).unwrap();
+    let body = |id: u8| {
+        let note = "x".repeat(3_000_000);
+        let span = format!(r#"[{{"traceId":"{id}","id":"{id}","tags":{{"note":"{note}"}}}}]"#);
+        span.into_bytes()
+    };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&body(2)).unwrap();
+    let packed = [
+        Request::spans(body(1)),
+        Request::spans(gzip.finish().unwrap()).header("Content-Encoding", "gzip"),
+        Request::spans(zstd::bulk::compress(&body(3), 1).unwrap())
+            .header("Content-Encoding", "zstd"),
+    ];
+    for request in &packed {
+        assert_eq!(server.ask(request).unwrap().status, 202);
+    }
+    server.kill().unwrap();
+    server.set("SPEARGUN_INFLATED_BYTES_MAX", "1MB");
+    server.restart().unwrap();
+    for id in 1..=packed.len() {
+        let answer = server.get(&format!("/api/v2/trace/{id}")).unwrap();
+        assert_eq!(answer.status, 200, "{id}\n{}", server.log());
+        assert!(answer.body.len() > 3_000_000);
     }
 }
 

@@ -142,3 +142,17 @@ fn sampled_out_is_neither_stored_nor_refused() {
     assert_eq!(of("speargun_spans_sampled_out_total"), 4.0);
     assert_eq!(of("speargun_spans_refused_total"), 0.0);
 }
+
+#[test]
+fn a_body_of_more_spans_than_memory_holds_costs_its_sender_alone() {
+    let options = Options::storage("mem").set("MEM_MAX_SPANS", "10");
+    let server = Server::start(options).unwrap();
+    let answer = server
+        .ask(&Request::spans(trace_body(1, 11, "many")))
+        .unwrap();
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    let answer = server
+        .ask(&Request::spans(trace_body(2, 10, "all")))
+        .unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.text());
+}

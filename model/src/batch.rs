@@ -134,11 +134,24 @@ pub struct Bounds {
     pub depth_max: usize,
 }
 
+/// Tags of one body, and annotations of one: more are refused whatever the bounds say. What was
+/// acknowledged is decoded again after a restart, so this may grow and never shrink.
+pub(crate) const FIELDS_MAX: usize = 1 << 22;
+
+impl Bounds {
+    /// The bounds of what was accepted before, whatever the bounds were then.
+    pub const WIDEST: Self = Self {
+        body_bytes_max: i32::MAX as usize,
+        spans_max: usize::MAX,
+        depth_max: usize::MAX,
+    };
+}
+
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             body_bytes_max: 64 << 20,
-            spans_max: 1 << 20,
+            spans_max: 1 << 18,
             depth_max: 128,
         }
     }
@@ -176,8 +189,6 @@ impl SpanBatch {
     /// memory for another body unless that was an unusually large one.
     #[must_use = "the spans are no longer in the batch"]
     pub fn take_exact(&mut self) -> Self {
-        /// Bytes of spans beyond which memory is given back.
-        const KEEP_BYTES_MAX: usize = 4 << 20;
         let taken = Self {
             body: std::mem::take(&mut self.body),
             extra: self.extra.as_slice().into(),
@@ -186,11 +197,18 @@ impl SpanBatch {
             annotations: self.annotations.as_slice().into(),
             ipv6: self.ipv6.as_slice().into(),
         };
+        self.empty();
+        taken
+    }
+
+    /// Empties the batch, which keeps its memory unless that is unusually much.
+    pub(crate) fn empty(&mut self) {
+        /// Bytes of memory beyond which all of it is given back.
+        const KEEP_BYTES_MAX: usize = 8 << 20;
+        self.clear();
         if self.memory_bytes() > KEEP_BYTES_MAX {
             *self = Self::default();
         }
-        self.clear();
-        taken
     }
 
     /// Returns the bytes of a text of this batch; empty when it does not belong here.

@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 
-use crate::batch::{Bounds, EndpointRecord, SpanBatch, SpanRecord};
+use crate::batch::{Bounds, EndpointRecord, FIELDS_MAX, SpanBatch, SpanRecord};
 use crate::endpoint::ip::IpAddress;
 use crate::id::TraceId;
 use crate::span::Kind;
@@ -121,9 +121,23 @@ pub fn decode(
         Format::Thrift => thrift::decode(&body, bounds, out),
     });
     if decoded.is_err() {
-        out.clear();
+        out.empty();
     }
     decoded
+}
+
+/// Refuses one more tag or annotation than a body may have.
+#[inline(always)]
+pub(crate) fn check_fields(count: usize) -> Result<(), DecodeError> {
+    let max = FIELDS_MAX;
+    if count < max {
+        Ok(())
+    } else {
+        Err(DecodeError::TooLarge {
+            what: "tags or annotations",
+            max,
+        })
+    }
 }
 
 /// Refuses what is too large and what no list of any known format begins with.

@@ -15,7 +15,7 @@ pub struct Params(Vec<(String, String)>);
 impl Params {
     /// Decodes a query string without its question mark.
     pub fn decode(query: Option<&str>) -> Self {
-        let parts = query.unwrap_or_default().split(['&', ';']);
+        let parts = query.unwrap_or_default().split('&');
         let pair = |part: &str| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             (decode_component(name), decode_component(value))

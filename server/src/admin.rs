@@ -1,6 +1,8 @@
 //! What operators and their tools ask: health, version, metrics. Texts and forms are Zipkin's.
 
+mod exposition;
 mod prometheus;
+pub(crate) mod requests;
 
 use http::StatusCode;
 use speargun_collector::Transport;
@@ -9,56 +11,94 @@ use speargun_collector::ledger::Count;
 use crate::app::App;
 use crate::front::reply::{self, Reply};
 use crate::json::Json;
+use crate::served::Served;
+use crate::settings::Engine;
 
 pub(crate) use prometheus::prometheus;
 
 const JSON_UTF8: &str = "application/json; charset=utf-8";
 const ACTUATOR_JSON: &str = "application/vnd.spring-boot.actuator.v2+json; charset=utf-8";
 
-/// Answers whether spans can be written and read.
-pub(crate) fn health(app: &App, path: &str) -> Reply {
-    let failure = app
-        .condition
-        .failure()
-        .map(|why| format!("WriteError: {why}"))
-        .or_else(|| {
-            app.reader
-                .check()
-                .err()
-                .map(|why| format!("ReadError: {why}"))
-        });
-    let (status, word) = match failure {
-        None => (StatusCode::OK, "UP"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "DOWN"),
-    };
-    let state = || ("status", Json::text(word));
-    let mut component = vec![state()];
-    if let Some(why) = failure {
-        let details = Json::object([("error", Json::text(why))]);
-        component.push(("details", details));
-    }
-    let details = Json::object([(app.reader.describe(), Json::object(component))]);
-    let zipkin = Json::object([state(), ("details", details)]);
-    let body = Json::object([state(), ("zipkin", zipkin)]).print();
-    let content_type = if path.starts_with("/actuator") {
+/// Returns the type of an answer, which the path alone decides.
+fn content_type(path: &str) -> &'static str {
+    if path.starts_with("/actuator") {
         ACTUATOR_JSON
     } else {
         JSON_UTF8
-    };
-    reply::with_body(status, content_type, body)
+    }
 }
 
-/// Answers which version this is.
-pub(crate) fn info() -> Reply {
+/// Answers whether spans can be written and read, a component an entry.
+pub(crate) fn health(app: &App, path: &str) -> Reply {
+    let read = app.reader.check().err();
+    let mut components = vec![(
+        app.reader.describe(),
+        read.map(|why| format!("ReadError: {why}")),
+    )];
+    let write = app.condition.trouble();
+    let write = write.map(|why| format!("WriteError: {why}"));
+    match app.settings.engine {
+        Engine::Segment => {
+            let folder = app.settings.data.join("journal");
+            components.push((format!("Journal{{dir={}}}", folder.display()), write));
+        }
+        Engine::Memory => {
+            let (_, why) = &mut components[0];
+            *why = why.take().or(write);
+        }
+    }
+    let (status, body) = health_of(components);
+    reply::with_body(status, content_type(path), body)
+}
+
+/// Returns the status and the text for components and what is wrong with each.
+fn health_of(components: Vec<(String, Option<String>)>) -> (StatusCode, String) {
+    let state = |up: bool| ("status", Json::text(if up { "UP" } else { "DOWN" }));
+    let up = components.iter().all(|(_, why)| why.is_none());
+    let entries = components.into_iter().map(|(name, why)| {
+        let mut entry = vec![state(why.is_none())];
+        entry.extend(why.map(|why| ("details", Json::object([("error", Json::text(why))]))));
+        (name, Json::object(entry))
+    });
+    let zipkin = Json::object([state(up), ("details", Json::object(entries))]);
+    let status = if up {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = Json::object([state(up), ("zipkin", zipkin)]).print();
+    (status, body)
+}
+
+/// Returns what is answered about the version.
+pub(crate) fn info(path: &str) -> Served {
     let version = env!("CARGO_PKG_VERSION");
     let body = format!("{{\"zipkin\":{{\"version\":\"{version}\",\"commit\":\"speargun\"}}}}\n");
-    reply::with_body(StatusCode::OK, JSON_UTF8, body)
+    Served::new(content_type(path), None, body)
+}
+
+/// Answers which paths there are below `/actuator`.
+pub(crate) fn actuator() -> Reply {
+    let link = |path: &str| format!("{{\"href\":\"/actuator{path}\",\"templated\":false}}");
+    let links: Vec<String> = ["self", "health", "info", "metrics", "prometheus"]
+        .into_iter()
+        .map(|name| match name {
+            "self" => format!("\"self\":{}", link("")),
+            name => format!("\"{name}\":{}", link(&format!("/{name}"))),
+        })
+        .collect();
+    let body = format!("{{\"_links\":{{{}}}}}", links.join(","));
+    reply::with_body(
+        StatusCode::OK,
+        "application/vnd.spring-boot.actuator.v3+json",
+        body,
+    )
 }
 
 /// Answers Zipkin's counters and gauges, as a flat object.
 pub(crate) fn metrics(app: &App) -> Reply {
     let mut members = Vec::new();
-    for transport in Transport::ALL {
+    for transport in app.ledger.transports() {
         let name = transport.name();
         for (counter, value) in zipkin_counters(app, transport) {
             let key = format!("counter.zipkin_collector.{counter}.{name}");
@@ -99,4 +139,48 @@ fn zipkin_counters(app: &App, transport: Transport) -> [(&'static str, u64); 5] 
         ("spans", sum(Count::Received)),
         ("spans_dropped", dropped),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(wrong: Option<&str>) -> (StatusCode, String) {
+        health_of(vec![
+            ("Good{}".to_owned(), None),
+            ("Other{dir=/x}".to_owned(), wrong.map(str::to_owned)),
+        ])
+    }
+
+    #[test]
+    fn one_component_that_is_down_takes_all_down_and_says_why() {
+        let (status, body) = health(Some("WriteError: \"full\""));
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        let expected = r#"{
+  "status" : "DOWN",
+  "zipkin" : {
+    "status" : "DOWN",
+    "details" : {
+      "Good{}" : {
+        "status" : "UP"
+      },
+      "Other{dir=/x}" : {
+        "status" : "DOWN",
+        "details" : {
+          "error" : "WriteError: \"full\""
+        }
+      }
+    }
+  }
+}"#;
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn all_up_is_up() {
+        let (status, body) = health(None);
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(body.matches("\"UP\"").count(), 4);
+        assert!(!body.contains("error"));
+    }
 }

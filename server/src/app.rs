@@ -7,9 +7,11 @@ use speargun_collector::{Condition, Handover, Ledger};
 use speargun_storage::SpanReader;
 use tokio::sync::Semaphore;
 
+use crate::admin::requests::Requests;
 use crate::front::cors::Origins;
 use crate::page::Page;
 use crate::queries::Queries;
+use crate::self_tracing::SelfTracing;
 use crate::settings::Settings;
 use crate::wiring::engine::Figures;
 
@@ -20,11 +22,14 @@ pub(crate) struct App {
     pub(crate) origins: Origins,
     pub(crate) page: Page,
     pub(crate) queries: Queries,
+    pub(crate) requests: Requests,
     pub(crate) limits: Limits,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) handover: Arc<Handover>,
     pub(crate) condition: Arc<Condition>,
     pub(crate) reader: Arc<dyn SpanReader>,
+    /// Chooses which requests are traced, when that is on.
+    pub(crate) self_tracing: Option<Arc<SelfTracing>>,
     /// The engine's own figures.
     pub(crate) figures: Figures,
     /// One permit a connection.

@@ -4,14 +4,21 @@
 //!
 //! - [`accept`]: one acceptor hands connections to the shards in turn.
 //! - [`shard`]: a thread with its own runtime, connections and way in.
-//! - [`connection`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
+//! - [`connection`], [`socket`]: HTTP/1.1 or HTTP/2 on one socket, within its bounds.
+//! - [`unread`]: answers that clients have not read yet.
+//! - [`traced`]: traces of the own requests, when they are on.
 //! - [`service`]: one request: which route, which answer.
-//! - [`path`], [`cors`], [`reply`]: Zipkin's path forms, its headers for browsers, answers.
+//! - [`path`], [`cors`], [`reply`], [`report`]: Zipkin's path forms, its headers for browsers,
+//!   answers, and those of gRPC.
 
 pub(crate) mod accept;
 pub(crate) mod connection;
 pub(crate) mod cors;
 pub(crate) mod path;
 pub(crate) mod reply;
+pub(crate) mod report;
 pub(crate) mod service;
 pub(crate) mod shard;
+pub(crate) mod socket;
+mod traced;
+pub(crate) mod unread;

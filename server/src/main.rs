@@ -6,7 +6,9 @@
 //! - [`settings`]: what the operator decides.
 //! - [`wiring`]: which parts there are, how they start and end; only it names an engine.
 //! - [`front`]: sockets, HTTP, routes.
-//! - [`queries`], [`admin`], [`page`]: what the routes answer.
+//! - [`queries`], [`admin`], [`page`], [`served`]: what the routes answer.
+//! - [`self_tracing`]: traces of the own requests.
+//! - [`registration`]: being found by name.
 //! - [`lock`]: one process a data folder.
 
 mod admin;
@@ -16,6 +18,9 @@ mod json;
 mod lock;
 mod page;
 mod queries;
+mod registration;
+mod self_tracing;
+mod served;
 mod settings;
 mod wiring;
 
@@ -60,24 +65,40 @@ struct Flags {
     /// A file of settings, NAME=value a line.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Zipkin's properties, which are taken out before the rest is read.
+    #[arg(skip)]
+    properties: Vec<(String, String)>,
 }
 
 impl Flags {
     fn texts(self) -> anyhow::Result<Texts> {
-        let flags = [("QUERY_PORT", self.port), ("SPEARGUN_DATA", self.data)]
+        let own = [("QUERY_PORT", self.port), ("SPEARGUN_DATA", self.data)]
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let flags = own.chain(self.properties).collect();
         let sources = Sources::read(flags, self.config.as_deref())?;
         Ok(Texts::merge(sources)?)
     }
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut properties = Vec::new();
+    let arguments = std::env::args_os().filter(|argument| {
+        let property = argument.to_str().and_then(property);
+        let other = property.is_none();
+        properties.extend(property);
+        other
+    });
+    let cli = Cli::parse_from(arguments);
     let done = match cli.command.unwrap_or(Command::Server(cli.server)) {
-        Command::Server(flags) => serve(flags),
-        Command::Config(flags) => print_config(flags),
+        Command::Server(flags) => serve(Flags {
+            properties,
+            ..flags
+        }),
+        Command::Config(flags) => print_config(Flags {
+            properties,
+            ..flags
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,14 +110,29 @@ fn main() -> ExitCode {
     }
 }
 
+/// Returns name and value of an argument that is a property of Zipkin's: `--zipkin.x.y=value`, or
+/// with `-D` as Java has it.
+fn property(argument: &str) -> Option<(String, String)> {
+    let property = argument
+        .strip_prefix("--")
+        .or_else(|| argument.strip_prefix("-D"))?;
+    let (name, value) = property.split_once('=').unwrap_or((property, "true"));
+    name.contains('.')
+        .then(|| (name.to_owned(), value.trim().to_owned()))
+}
+
 fn serve(flags: Flags) -> anyhow::Result<()> {
-    let settings = Settings::parse(&flags.texts()?)?;
+    let texts = flags.texts()?;
+    let settings = Settings::parse(&texts)?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(false)
         .with_max_level(settings.log)
         .init();
+    for note in texts.notes() {
+        tracing::warn!("{note}");
+    }
     wiring::run(settings)
 }
 

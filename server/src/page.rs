@@ -1,23 +1,12 @@
 //! The page's paths: redirects to it, its files and its configuration, with Zipkin's caching. What
 //! the files hold is the `ui` crate's.
 
-use bytes::Bytes;
-use http::header::{ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::Method;
 
 use crate::front::reply::{self, Reply};
-use crate::front::service::only_reads;
 use crate::json::Json;
+use crate::served::Served;
 use crate::settings::PageSettings;
-
-/// A file as it is served.
-#[derive(Clone, Debug)]
-struct Served {
-    content_type: &'static str,
-    cache: &'static str,
-    body: Bytes,
-    etag: HeaderValue,
-}
 
 /// The page.
 #[derive(Clone, Debug)]
@@ -38,37 +27,42 @@ impl Page {
         let index = speargun_ui::INDEX.replace("<base href=\"/zipkin/\">", &base);
         let config = config(settings, search_enabled);
         Self {
-            index: Served::new("text/html; charset=utf-8", "max-age=60", index),
-            config: Served::new(JSON_UTF8, "max-age=600", config),
+            index: Served::new("text/html; charset=utf-8", Some("max-age=60"), index),
+            config: Served::new(JSON_UTF8, Some("max-age=600"), config),
         }
     }
 
-    /// Returns whether a path is the page's; the API below it is not.
+    /// Returns whether a path is the page's. To read the API below it is not: see [`Self::serve`].
     pub(crate) fn owns(path: &str) -> bool {
-        matches!(path, "/" | "/zipkin" | "/favicon.ico")
-            || (path.starts_with("/zipkin/") && !path.starts_with("/zipkin/api/"))
+        matches!(path, "/" | "/zipkin" | "/favicon.ico") || path.starts_with("/zipkin/")
     }
 
-    /// Answers one of its paths.
-    pub(crate) fn serve(&self, head: &http::request::Parts, path: &str) -> Reply {
+    /// Answers one of its paths; `None` where the API below it is to answer.
+    pub(crate) fn serve(&self, head: &http::request::Parts, path: &str) -> Option<Reply> {
         let query = head.uri.query();
         let (method, headers) = (&head.method, &head.headers);
-        match path {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        if path.starts_with("/zipkin/api/") && reads {
+            return None;
+        }
+        Some(match path {
             "/" | "/zipkin" => reply::redirect("/zipkin/", query),
             "/favicon.ico" => reply::redirect("/zipkin/favicon.ico", query),
-            "/zipkin/config.json" => self.config.answer(method, headers),
+            // Other methods are refused whether or not there is such a file.
+            _ if !reads => reply::method_not_allowed(),
+            "/zipkin/config.json" => self.config.answer(headers),
             "/zipkin/" | "/zipkin/index.html" | "/zipkin/dependency" | "/zipkin/traceViewer" => {
-                self.index.answer(method, headers)
+                self.index.answer(headers)
             }
-            _ if is_trace_page(path) => self.index.answer(method, headers),
+            _ if is_trace_page(path) => self.index.answer(headers),
             _ => path
                 .strip_prefix("/zipkin/")
                 .and_then(speargun_ui::file)
                 .map_or_else(reply::not_found, |file| {
-                    let cache = "max-age=31536000";
-                    Served::new(file.content_type, cache, file.bytes).answer(method, headers)
+                    let cache = Some("max-age=31536000");
+                    Served::new(file.content_type, cache, file.bytes).answer(headers)
                 }),
-        }
+        })
     }
 }
 
@@ -78,49 +72,16 @@ fn is_trace_page(path: &str) -> bool {
         .is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
-impl Served {
-    fn new(content_type: &'static str, cache: &'static str, body: impl Into<Bytes>) -> Self {
-        let body = body.into();
-        let tag = format!("\"{:016x}\"", fnv(&body));
-        Self {
-            content_type,
-            cache,
-            etag: HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"0\"")),
-            body,
-        }
-    }
-
-    fn answer(&self, method: &Method, headers: &HeaderMap) -> Reply {
-        only_reads(method, || {
-            let known = headers
-                .get_all(IF_NONE_MATCH)
-                .iter()
-                .any(|tag| tag == self.etag || tag == "*");
-            let mut reply = if known {
-                reply::empty(StatusCode::NOT_MODIFIED)
-            } else {
-                reply::with_body(StatusCode::OK, self.content_type, self.body.clone())
-            };
-            reply.headers_mut().insert(ETAG, self.etag.clone());
-            reply::cache_for(&mut reply, self.cache);
-            reply::compress(&mut reply, headers);
-            reply
-        })
-    }
-}
-
-/// FNV-1a: the same file has the same tag in every process.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// A floating-point number, which says so even where it is whole.
+fn rate(rate: f32) -> Json {
+    Json::raw(&format!("{rate:?}"))
 }
 
 fn config(settings: &PageSettings, search_enabled: bool) -> String {
     let dependency = Json::object([
         ("enabled", Json::raw(&settings.dependency_enabled)),
-        ("lowErrorRate", Json::raw(&settings.low_error_rate)),
-        ("highErrorRate", Json::raw(&settings.high_error_rate)),
+        ("lowErrorRate", rate(settings.low_error_rate)),
+        ("highErrorRate", rate(settings.high_error_rate)),
     ]);
     Json::object([
         ("environment", Json::text(settings.environment.as_str())),

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::front::reply::{self, Reply};
+use crate::front::unread::Unread;
 
 /// Answers a path and its query, or says that there is no such path.
 pub(crate) type AskApi = dyn Fn(&str, Option<&str>) -> Option<Reply> + Send + Sync;
@@ -36,24 +37,39 @@ struct Query {
 #[derive(Debug)]
 pub(crate) struct Queries {
     waiting: SyncSender<Query>,
+    /// Those that take little time, which long searches must not hold up.
+    quick: SyncSender<Query>,
+    unread: Arc<Unread>,
     timeout: Option<Duration>,
 }
 
 impl Queries {
     /// Starts the threads.
     pub(crate) fn start(limits: QueryLimits, answer: &Arc<AskApi>) -> std::io::Result<Self> {
-        let (waiting, queries) = sync_channel(limits.waiting_max);
-        let queries = Arc::new(Mutex::new(queries));
-        for number in 0..limits.threads {
-            let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
-            std::thread::Builder::new()
-                .name(format!("query-{number}"))
-                .spawn(move || run(&queries, &*answer))?;
-        }
+        let unread = Arc::new(Unread::default());
+        let start = |threads: std::ops::Range<usize>| {
+            let (waiting, queries) = sync_channel(limits.waiting_max);
+            let queries = Arc::new(Mutex::new(queries));
+            for number in threads {
+                let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
+                let unread = Arc::clone(&unread);
+                std::thread::Builder::new()
+                    .name(format!("query-{number}"))
+                    .spawn(move || run(&queries, &*answer, &unread))?;
+            }
+            std::io::Result::Ok(waiting)
+        };
         Ok(Self {
-            waiting,
+            waiting: start(1..limits.threads + 1)?,
+            quick: start(0..1)?,
+            unread,
             timeout: limits.timeout,
         })
+    }
+
+    /// Returns the bytes of answers that clients have not read yet.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        self.unread.bytes()
     }
 
     /// Answers a query of the API.
@@ -73,7 +89,12 @@ impl Queries {
             headers: headers.clone(),
             reply: sender,
         };
-        match self.waiting.try_send(query) {
+        let queue = if is_long(path) {
+            &self.waiting
+        } else {
+            &self.quick
+        };
+        match queue.try_send(query) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return reply::busy("too many queries are waiting"),
             Err(TrySendError::Disconnected(_)) => return reply::busy("the server is ending"),
@@ -90,11 +111,18 @@ impl Queries {
     }
 }
 
+/// Returns whether a query looks at many traces.
+fn is_long(path: &str) -> bool {
+    ["traces", "traceMany", "dependencies"]
+        .iter()
+        .any(|name| path.ends_with(name))
+}
+
 fn failed(text: &'static str) -> Reply {
     reply::with_body(StatusCode::INTERNAL_SERVER_ERROR, reply::ANY_TEXT, text)
 }
 
-fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
+fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi, unread: &Arc<Unread>) {
     loop {
         // One thread waits for the next query; the others wait for the lock.
         let next = queries.lock().recv();
@@ -108,6 +136,9 @@ fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
         let mut reply =
             answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
         reply::compress(&mut reply, &query.headers);
+        if !reply::hold(&mut reply, unread) {
+            reply = reply::busy("too many answers wait to be read");
+        }
         // It fails when the client went away meanwhile.
         let _unheard = query.reply.send(reply);
     }

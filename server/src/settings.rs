@@ -1,6 +1,10 @@
 //! What the operator decides: flags, then the environment, then a file, then defaults. The only
 //! place that reads any of them. A setting that is unknown or wrong stops the start.
 
+mod foreign;
+mod names;
+mod registry;
+mod self_tracing;
 mod sources;
 pub(crate) mod table;
 pub(crate) mod value;
@@ -12,8 +16,10 @@ use std::time::Duration;
 use speargun_collector::{Sampler, SyncMode};
 use speargun_storage::IdMode;
 
+pub(crate) use registry::{RegistrySettings, RegistryUrl};
+pub(crate) use self_tracing::{Sampling, SelfTracingSettings};
 pub(crate) use sources::{Sources, Texts};
-use value::{ByteCount, Share, Value};
+use value::{ByteCount, Milliseconds, RetentionAge, RetentionBytes, Share, SpringDuration, Value};
 
 /// Why the start stops.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -37,6 +43,16 @@ pub(crate) enum SettingError {
         place: String,
         /// What would do.
         allowed: &'static str,
+    },
+    /// Zipkin knows the name, but it can't be honoured here.
+    #[error("{place} sets {name}: {advice}")]
+    Unsupported {
+        /// Where it stands.
+        place: String,
+        /// The name.
+        name: String,
+        /// What to do instead.
+        advice: &'static str,
     },
     /// A line of the file is no setting.
     #[error("{place}: line {line} is not NAME=value")]
@@ -80,8 +96,11 @@ pub(crate) struct Settings {
     pub(crate) sampler: Sampler,
     pub(crate) http_collector: bool,
     pub(crate) grpc_collector: bool,
+    pub(crate) actuator: bool,
     pub(crate) query: QuerySettings,
     pub(crate) page: PageSettings,
+    pub(crate) self_tracing: SelfTracingSettings,
+    pub(crate) registry: RegistrySettings,
     pub(crate) limits: LimitSettings,
     pub(crate) log: tracing::level_filters::LevelFilter,
 }
@@ -131,17 +150,20 @@ pub(crate) struct LimitSettings {
 }
 
 impl Settings {
-    /// Reads the texts.
+    /// Reads the texts, also those that a stronger source overrules.
     pub(crate) fn parse(texts: &Texts) -> Result<Self, SettingError> {
+        for overruled in texts.overruled() {
+            Self::of(&overruled)?;
+        }
+        Self::of(texts)
+    }
+
+    fn of(texts: &Texts) -> Result<Self, SettingError> {
         let query = query(texts)?;
         Ok(Self {
             address: texts.get_with("SPEARGUN_ADDRESS", "an IP address", |t| t.parse().ok())?,
             port: texts.get("QUERY_PORT")?,
-            engine: texts.get_with("STORAGE_TYPE", "segment or mem", |t| match t {
-                "segment" => Some(Engine::Segment),
-                "mem" => Some(Engine::Memory),
-                _ => None,
-            })?,
+            engine: engine(texts)?,
             data: texts.get_with("SPEARGUN_DATA", "a folder", |text| {
                 (!text.is_empty()).then(|| text.into())
             })?,
@@ -151,8 +173,8 @@ impl Settings {
                 "off" => Some(SyncMode::Off),
                 _ => None,
             })?,
-            retention_age: texts.get("SPEARGUN_RETENTION_AGE")?,
-            retention_bytes: texts.get::<ByteCount>("SPEARGUN_RETENTION_BYTES")?.0,
+            retention_age: texts.get::<RetentionAge>("SPEARGUN_RETENTION_AGE")?.0,
+            retention_bytes: texts.get::<RetentionBytes>("SPEARGUN_RETENTION_BYTES")?.0,
             journal_bytes: texts.get_with(
                 "SPEARGUN_JOURNAL_BYTES",
                 "a size of at least 64MB, as in 1GB",
@@ -168,25 +190,41 @@ impl Settings {
             })?,
             http_collector: texts.get("COLLECTOR_HTTP_ENABLED")?,
             grpc_collector: texts.get("COLLECTOR_GRPC_ENABLED")?,
+            actuator: texts.get("SPEARGUN_ACTUATOR")?,
             page: page(texts, query.enabled)?,
             query,
+            self_tracing: SelfTracingSettings::parse(texts)?,
+            registry: RegistrySettings::parse(texts)?,
             limits: limits(texts)?,
             log: texts.get_with("SPEARGUN_LOG", "off, error, warn, info or debug", |text| {
-                ["off", "error", "warn", "info", "debug"]
-                    .contains(&text)
-                    .then_some(())?;
-                text.parse().ok()
+                match text.to_ascii_lowercase().as_str() {
+                    level @ ("off" | "error" | "warn" | "info" | "debug") => level.parse().ok(),
+                    // Zipkin's finest says nothing of ours that debug does not.
+                    "trace" => Some(tracing::level_filters::LevelFilter::DEBUG),
+                    _ => None,
+                }
             })?,
         })
     }
 }
 
+fn engine(texts: &Texts) -> Result<Engine, SettingError> {
+    let allowed = "segment, which keeps spans on disk, or mem: there is no other store";
+    texts.get_with("STORAGE_TYPE", allowed, |text| {
+        match text.to_ascii_lowercase().as_str() {
+            "segment" => Some(Engine::Segment),
+            "mem" => Some(Engine::Memory),
+            _ => None,
+        }
+    })
+}
+
 fn query(texts: &Texts) -> Result<QuerySettings, SettingError> {
-    let timeout: Duration = texts.get("QUERY_TIMEOUT")?;
+    let SpringDuration(timeout) = texts.get("QUERY_TIMEOUT")?;
     Ok(QuerySettings {
         enabled: texts.get("QUERY_ENABLED")?,
         timeout: (!timeout.is_zero()).then_some(timeout),
-        lookback_ms: texts.count("QUERY_LOOKBACK")? as u64,
+        lookback_ms: texts.get::<Milliseconds>("QUERY_LOOKBACK")?.0,
         search: texts.get("SEARCH_ENABLED")?,
         id_mode: if texts.get("STRICT_TRACE_ID")? {
             IdMode::Strict

@@ -14,19 +14,22 @@ use speargun_collector::handover::{Budget, HandoverConfig};
 use speargun_collector::inlet::Shared;
 use speargun_collector::receive::body::BodyBounds;
 use speargun_collector::receive::http::Limits;
-use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace};
+use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace, Transport};
 use speargun_journal::Journal;
 use speargun_model::batch::Bounds;
 use speargun_storage::{SpanReader, WriteError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::admin::requests::Requests;
 use crate::app::App;
 use crate::front::accept;
 use crate::front::cors::Origins;
 use crate::front::shard::{Accepted, Shard};
 use crate::page::Page;
 use crate::queries::{Queries, QueryLimits};
+use crate::registration::Registration;
+use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, Settings};
 use engine::Store;
 
@@ -40,11 +43,8 @@ const ACCEPTED_MAX: usize = 64;
 /// Runs the backend until a signal ends it.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     raise_open_files();
-    let bounds = Bounds {
-        body_bytes_max: settings.limits.inflated_bytes_max,
-        ..Bounds::default()
-    };
-    let store = engine::open(&settings, bounds)?;
+    let bounds = bounds(&settings);
+    let store = engine::open(&settings)?;
     let address = SocketAddr::new(settings.address, settings.port);
     let listener = accept::listen(address)?;
     let port = listener.local_addr()?.port();
@@ -71,7 +71,7 @@ struct Backend {
 }
 
 impl Backend {
-    fn start(settings: Settings, store: Store, bounds: Bounds) -> anyhow::Result<Self> {
+    fn start(settings: Settings, mut store: Store, bounds: Bounds) -> anyhow::Result<Self> {
         let limits = settings.limits;
         let ledger = Arc::new(Ledger::new(limits.shards));
         let handover = Arc::new(Handover::new(HandoverConfig {
@@ -82,6 +82,11 @@ impl Backend {
             .map(|_| Arc::new(Mailbox::new(limits.queue_items)))
             .collect();
         let condition = Arc::new(Condition::default());
+        let self_tracing = SelfTracing::new(settings.self_tracing).map(Arc::new);
+        if let Some(tracing) = &self_tracing {
+            ledger.open(Transport::Local);
+            store.trace(tracing);
+        }
         let committer = Committer::<Journal> {
             handover: Arc::clone(&handover),
             log: store.journal,
@@ -106,11 +111,13 @@ impl Backend {
             origins: Origins::new(&settings.query.allowed_origins),
             page: Page::new(&settings.page, settings.query.search),
             queries: queries(&settings, &store.reader)?,
+            requests: Requests::new(limits.shards),
             limits: body_limits(&settings),
             ledger,
             handover,
             condition,
             reader: store.reader,
+            self_tracing,
             figures: store.figures,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             settings,
@@ -133,6 +140,8 @@ impl Backend {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let permits = Arc::clone(&self.app.connections);
+        let port = listener.local_addr()?.port();
+        let registration = Registration::start(&self.app, port);
         tokio::select! {
             ended = accept::accept(listener, self.doors, permits) => ended?,
             _ = terminate.recv() => {}
@@ -152,7 +161,14 @@ impl Backend {
                 .map_err(|_| anyhow!("the committer panicked"))?;
             closed.context("the store could not be closed")
         });
-        match tokio::time::timeout(END_WITHIN, drained).await {
+        // Clients should look elsewhere while the last requests are answered.
+        let left = async {
+            if let Some(registration) = registration {
+                registration.end().await;
+            }
+        };
+        let (drained, ()) = tokio::join!(tokio::time::timeout(END_WITHIN, drained), left);
+        match drained {
             Ok(done) => done??,
             Err(_) => bail!("not all was written within {END_WITHIN:?}; the journal has the rest"),
         }
@@ -194,7 +210,26 @@ fn queries(settings: &Settings, reader: &Arc<dyn SpanReader>) -> std::io::Result
         waiting_max: settings.limits.query_queue,
         timeout: settings.query.timeout,
     };
-    Queries::start(limits, &engine::answer(&settings.query, reader))
+    let answer = engine::answer(&settings.query, reader);
+    let answer = if settings.self_tracing.enabled {
+        calls::handing_on(answer)
+    } else {
+        answer
+    };
+    Queries::start(limits, &answer)
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    let default = Bounds::default();
+    Bounds {
+        body_bytes_max: settings.limits.inflated_bytes_max,
+        spans_max: match settings.engine {
+            // More than it holds would fail with all that came at the same time.
+            Engine::Memory => default.spans_max.min(settings.mem_spans_max),
+            Engine::Segment => default.spans_max,
+        },
+        ..default
+    }
 }
 
 fn body_limits(settings: &Settings) -> Limits {
@@ -221,12 +256,11 @@ fn raise_open_files() {
 }
 
 fn announce(settings: &Settings, port: u16) -> anyhow::Result<()> {
-    let host = if settings.address.is_unspecified() {
-        "localhost".to_owned()
+    let base = if settings.address.is_unspecified() {
+        format!("http://localhost:{port}")
     } else {
-        SocketAddr::new(settings.address, port).ip().to_string()
+        format!("http://{}", SocketAddr::new(settings.address, port))
     };
-    let base = format!("http://{host}:{port}");
     let page = if settings.page.enabled {
         format!("{base}/zipkin/")
     } else {

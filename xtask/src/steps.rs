@@ -47,10 +47,11 @@ pub(crate) fn tidy() -> Result<()> {
 /// Everything: the README's second command.
 pub(crate) fn test() -> Result<()> {
     type Step = (&'static str, fn() -> Result<()>);
-    let steps: [Step; 5] = [
+    let steps: [Step; 6] = [
         ("tools", tools::install),
         ("check", check),
         ("unit", unit),
+        ("fuzz targets", fuzz_check),
         ("benches", bench_smoke),
         ("e2e", || e2e(None)),
     ];
@@ -66,7 +67,7 @@ pub(crate) fn test() -> Result<()> {
         }
     }
     say(&format!(
-        "{passed} passed, {} failed (of the steps tools, check, unit, benches, e2e)",
+        "{passed} passed, {} failed (of the steps tools, check, unit, fuzz targets, benches, e2e)",
         failed.len()
     ));
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
@@ -169,6 +170,17 @@ pub(crate) fn fuzz(target: &str, seconds: &str) -> Result<()> {
         // The sanitizer flags are unstable; this lets the pinned stable toolchain take them.
         .env("RUSTC_BOOTSTRAP", "1");
     run(&mut fuzz)
+}
+
+/// Compiles all fuzz targets, which are workspaces of their own, without running them.
+fn fuzz_check() -> Result<()> {
+    for folder in rules::fuzz_folders(&root())? {
+        let manifest = folder.join("Cargo.toml");
+        let mut check = cargo(&["check", "--manifest-path"]);
+        let target = root().join("target").join("fuzz-check");
+        run(check.arg(manifest).env("CARGO_TARGET_DIR", target))?;
+    }
+    Ok(())
 }
 
 /// Uses the hooks of this repository.

@@ -62,12 +62,18 @@ pub(crate) fn run(root: &Path) -> Result<Report> {
 
 /// Returns the fuzz folder that has this target.
 pub(crate) fn fuzz_folder(root: &Path, target: &str) -> Result<Option<PathBuf>> {
-    let ending = format!("fuzz/fuzz_targets/{target}.rs");
+    let file = format!("fuzz_targets/{target}.rs");
+    let mut folders = fuzz_folders(root)?.into_iter();
+    Ok(folders.find(|folder| folder.join(&file).is_file()))
+}
+
+/// Returns all fuzz folders.
+pub(crate) fn fuzz_folders(root: &Path) -> Result<Vec<PathBuf>> {
     let tree = Tree::read(root)?;
-    let folder = tree
-        .files
-        .iter()
-        .find(|file| file.path.ends_with(&ending))
-        .and_then(|file| root.join(&file.path).ancestors().nth(2).map(Path::to_owned));
-    Ok(folder)
+    let files = tree.files.iter();
+    let manifests = files.filter(|file| file.path.ends_with("fuzz/Cargo.toml"));
+    let folder = |path: PathBuf| path.parent().map(Path::to_owned);
+    Ok(manifests
+        .filter_map(|file| folder(root.join(&file.path)))
+        .collect())
 }

@@ -1,12 +1,12 @@
 //! What the black-box tests need beside Rust: clients of other makers. They are installed into
-//! `.tools` of this checkout; only where Python or Node themselves are missing is the system's
-//! package manager asked, and it is said so.
+//! `.tools` of this checkout, Java's into Maven's own repository; only where Python, Node, Go or
+//! Maven themselves are missing is the system's package manager asked, and it is said so.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::{cargo, command, root, run, say, succeeds};
+use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
 const PYTHON_PACKAGES: [&str; 3] = [
@@ -25,7 +25,9 @@ pub(crate) fn install() -> Result<()> {
     std::fs::create_dir_all(folder())?;
     c_compiler()?;
     python()?;
-    node()
+    node()?;
+    go()?;
+    maven()
 }
 
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
@@ -41,12 +43,13 @@ fn folder() -> PathBuf {
     root().join(".tools")
 }
 
-/// Compression libraries are C, compiled by their crates.
+/// Compression libraries are C, compiled by their crates; the fuzzer's library is C++.
 fn c_compiler() -> Result<()> {
-    if succeeds(&mut command("cc", &["--version"])) {
+    if succeeds(&mut command("cc", &["--version"])) && succeeds(&mut command("c++", &["--version"]))
+    {
         return Ok(());
     }
-    system_packages("a C compiler", &["gcc", "libc6-dev"])
+    system_packages("a C and C++ compiler", &["gcc", "g++", "libc6-dev"])
 }
 
 fn python() -> Result<()> {
@@ -93,6 +96,50 @@ fn node() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Builds the client of Go; its module pins versions and checksums. Nothing is done twice.
+fn go() -> Result<()> {
+    if !succeeds(&mut command("go", &["version"])) {
+        system_packages("Go", &["golang-go"])?;
+    }
+    let binary = folder().join("go/zipkin_go");
+    let mut build = command("go", &["build", "-trimpath", "-o"]);
+    build.arg(binary).arg(".");
+    run(build.current_dir(root().join("e2e/clients/zipkin_go")))
+        .context("build the client of Go; the modules of go.mod must be reachable")
+}
+
+/// Fetches what `e2e/kit` needs, so that the tests themselves ask no network.
+fn maven() -> Result<()> {
+    const JAVA_MIN: u32 = 17;
+    if maven_java() < Some(JAVA_MIN) || !succeeds(&mut command("javac", &["-version"])) {
+        let packages = ["maven", "default-jdk-headless"];
+        system_packages("Maven with a Java compiler of at least 17", &packages)?;
+        if maven_java() < Some(JAVA_MIN) {
+            bail!("Maven runs on a Java older than {JAVA_MIN}: install a newer one by hand");
+        }
+    }
+    let fetch = |network: &[&str]| {
+        let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
+        maven
+            .args(network)
+            .args(["--file", "e2e/kit/pom.xml", "test"]);
+        maven
+    };
+    if succeeds(&mut fetch(&["--offline"])) {
+        return Ok(());
+    }
+    // What could not be fetched the last time is asked for again.
+    let online = ["--update-snapshots"];
+    run(&mut fetch(&online)).context("fetch what e2e/kit needs; Maven Central must be reachable")
+}
+
+/// Returns the release of the Java that Maven uses, when there is a Maven.
+fn maven_java() -> Option<u32> {
+    let text = output(&mut command("mvn", &["--batch-mode", "--version"])).ok()?;
+    let version = text.split_once("Java version: ")?.1;
+    version.split(['.', ',']).next()?.parse().ok()
 }
 
 /// Installs packages of the system, as root or through sudo.

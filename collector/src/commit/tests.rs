@@ -171,11 +171,13 @@ fn a_full_journal_refuses_until_there_is_space() {
     bench.push(5);
     assert_eq!(bench.commit(), [Outcome::Refused(Reason::JournalFull)]);
     assert!(bench.committer.condition.is_full());
+    assert!(bench.committer.condition.trouble().is_some());
     assert_eq!(bench.committer.condition.failure(), None);
     bench.log.lock().unwrap().full = false;
     bench.push(5);
     assert_eq!(bench.commit(), [Outcome::Stored]);
     assert!(!bench.committer.condition.is_full());
+    assert_eq!(bench.committer.condition.trouble(), None);
     assert_eq!(bench.sum(Count::Refused(Reason::JournalFull)), 5);
     assert_eq!(bench.sum(Count::Stored), 5);
 }

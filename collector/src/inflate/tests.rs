@@ -37,6 +37,48 @@ fn a_cut_trailer_and_bytes_behind_are_forgiven() {
     let mut longer = packed;
     longer.extend_from_slice(b"anything");
     assert_eq!(inflate(Encoding::Gzip, &longer).unwrap(), body);
+    // As many bytes as a header has are taken for one.
+    longer.extend_from_slice(b" more");
+    assert_eq!(inflate(Encoding::Gzip, &longer), Err(InflateError::NotGzip));
+}
+
+#[test]
+fn all_members_are_unpacked() {
+    let (one, two) = (
+        b"[{\"traceId\":\"1\",".as_slice(),
+        b"\"id\":\"1\"}]".as_slice(),
+    );
+    let members = |parts: &[&[u8]]| {
+        parts
+            .iter()
+            .flat_map(|part| gzip(part))
+            .collect::<Vec<u8>>()
+    };
+    for parts in [
+        &[one, two][..],
+        // The last trailer is that of the first member too.
+        &[one, two, one],
+        &[one, one],
+        &[b"", one, b"", two, b""],
+        &[&[b'x'; 5000], &[b'y'; 5000], two],
+    ] {
+        let unpacked = inflate(Encoding::Gzip, &members(parts)).unwrap();
+        assert_eq!(unpacked, parts.concat());
+    }
+    let mut cut = members(&[one, two]);
+    cut.truncate(cut.len() - 12);
+    assert_eq!(inflate(Encoding::Gzip, &cut), Err(InflateError::Cut));
+    let mut wrong = members(&[one, two]);
+    wrong[gzip(one).len() - 5] ^= 1;
+    assert_eq!(inflate(Encoding::Gzip, &wrong), Err(InflateError::Checksum));
+    let many = gzip(b"").repeat(MEMBERS_MAX + 1);
+    assert_eq!(inflate(Encoding::Gzip, &many), Err(InflateError::Members));
+    let half = vec![0; CAP / 2 + 1];
+    let bomb = members(&[&half, &half]);
+    assert_eq!(
+        inflate(Encoding::Gzip, &bomb),
+        Err(InflateError::TooLarge(CAP))
+    );
 }
 
 #[test]

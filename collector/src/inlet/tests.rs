@@ -26,7 +26,7 @@ fn message(transport: Transport, encoding: Encoding, body: &[u8]) -> Message {
         transport,
         format: match transport {
             Transport::Http => Format::JsonV2,
-            Transport::Grpc => Format::Proto3,
+            Transport::Grpc | Transport::Local => Format::Proto3,
         },
         encoding,
         body: Bytes::copy_from_slice(body),

@@ -87,7 +87,7 @@ impl Life {
             bytes_max: 1 << 20,
         };
         let mut journal = Journal::open(disk, journal)?;
-        let replayed = replay::replay(&mut journal, &*store, Bounds::default())?;
+        let replayed = replay::replay(&mut journal, &*store)?;
         assert_eq!(replayed.unreadable, 0);
         let ledger = Arc::new(Ledger::new(1));
         let handover = Arc::new(Handover::new(HandoverConfig {

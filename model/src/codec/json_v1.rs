@@ -152,6 +152,7 @@ impl Reader<'_> {
         let (Some(timestamp_us), Some(value)) = (timestamp_us, value) else {
             return Err(Fault::new(Cause::IncompleteAnnotation(self.cursor.at - 1)));
         };
+        self.span.check_room()?;
         self.span.annotate(timestamp_us, value, endpoint);
         Ok(())
     }
@@ -182,7 +183,10 @@ impl Reader<'_> {
             return Err(Fault::new(Cause::NoKey(self.cursor.at - 1)));
         };
         match value {
-            Some(value) => self.span.tag(name, value, endpoint),
+            Some(value) => {
+                self.span.check_room()?;
+                self.span.tag(name, value, endpoint);
+            }
             None if is_address => self.span.address(name, endpoint, self.cursor.out),
             None => {}
         }

@@ -13,7 +13,9 @@
 //! ```
 
 use crate::batch::{Bounds, EndpointRecord, Slice, SpanBatch, SpanRecord, Text};
-use crate::codec::{DecodeError, check_port, missing_ids, put_ip, scan, settle, text};
+use crate::codec::{
+    DecodeError, check_fields, check_port, missing_ids, put_ip, scan, settle, text,
+};
 use crate::endpoint::ip::ip_from_bytes;
 use crate::id::{IdError, TraceId};
 use crate::span::Kind;
@@ -138,6 +140,7 @@ fn read_annotation(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fa
         }
     }
     if timestamp_us != 0 && !value.is_empty() {
+        check_fields(out.annotations.len())?;
         out.annotations.push((timestamp_us, value));
     }
     Ok(())
@@ -160,6 +163,7 @@ fn read_tag(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
         }
     }
     if !key_text.is_empty() {
+        check_fields(out.tags.len())?;
         out.tags.push((key_text, value));
     }
     Ok(())

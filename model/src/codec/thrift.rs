@@ -112,6 +112,7 @@ impl Spans<'_, '_> {
         if let Some(value) = value
             && timestamp_us != 0
         {
+            self.span.check_room()?;
             self.span.annotate(timestamp_us, value, endpoint);
         }
         Ok(())
@@ -141,6 +142,7 @@ impl Spans<'_, '_> {
             return Ok(());
         };
         if is_string {
+            self.span.check_room()?;
             self.span.tag(key, value, endpoint);
         } else if is_bool && self.out.bytes(value) == b"\x01" {
             self.span.address(key, endpoint, self.out);

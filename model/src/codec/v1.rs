@@ -11,6 +11,7 @@
 use std::cmp::Ordering;
 
 use crate::batch::{EndpointRecord, SpanBatch, Text};
+use crate::codec::DecodeError;
 
 mod convert;
 mod forks;
@@ -33,6 +34,10 @@ pub(super) struct V1Span {
     annotations: Vec<V1Annotation>,
     binary_annotations: Vec<BinaryAnnotation>,
 }
+
+/// Annotations of one span, both kinds. What was acknowledged is decoded again after a restart, so
+/// this may grow and never shrink.
+const SPAN_ANNOTATIONS_MAX: usize = 1 << 20;
 
 /// Something that happened, and where.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +67,19 @@ impl V1Span {
         self.annotations.clear();
         self.binary_annotations = binary_annotations;
         self.binary_annotations.clear();
+    }
+
+    /// Refuses one more annotation than a span may have.
+    pub(super) fn check_room(&self) -> Result<(), DecodeError> {
+        let max = SPAN_ANNOTATIONS_MAX;
+        if self.annotations.len() + self.binary_annotations.len() < max {
+            Ok(())
+        } else {
+            Err(DecodeError::TooLarge {
+                what: "annotations of a span",
+                max,
+            })
+        }
     }
 
     /// Adds an annotation; an endpoint with nothing in it is none.

@@ -1,44 +1,55 @@
-//! `/prometheus`: Zipkin's families in its old text form, in which labels end with a comma, and
-//! our own under `speargun_`. Nothing is counted here.
+//! `/prometheus`: Zipkin's families and our own, which begin with our name. Nothing is counted
+//! here.
 
-use std::fmt::{Display, Write};
-
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use speargun_collector::Transport;
 use speargun_collector::ledger::{Count, Reason};
 
-use super::{Floating, zipkin_counters};
+use super::exposition::{Exposition, Form};
+use super::zipkin_counters;
 use crate::app::App;
 use crate::front::reply::{self, Reply};
 
 /// Answers all metrics.
-pub(crate) fn prometheus(app: &App) -> Reply {
-    let mut text = Exposition::default();
+pub(crate) fn prometheus(app: &App, headers: &HeaderMap) -> Reply {
+    let form = Form::wanted(headers);
+    let mut text = Exposition::new(form);
     zipkin(app, &mut text);
+    app.requests.expose(&mut text);
     ledger(app, &mut text);
     process(app, &mut text);
-    reply::with_body(
-        StatusCode::OK,
-        "text/plain; version=0.0.4; charset=utf-8",
-        text.0,
-    )
+    reply::with_body(StatusCode::OK, form.content_type(), text.end())
 }
 
 fn zipkin(app: &App, text: &mut Exposition) {
-    for (index, (name, _)) in zipkin_counters(app, Transport::Http).iter().enumerate() {
+    const HELP: [&str; 5] = [
+        "cumulative amount of messages received",
+        "cumulative amount of messages received that were later dropped",
+        "cumulative amount of bytes received",
+        "cumulative amount of spans received",
+        "cumulative amount of spans received that were later dropped",
+    ];
+    let counters = zipkin_counters(app, Transport::Http);
+    for (index, ((name, _), help)) in counters.iter().zip(HELP).enumerate() {
         let family = format!("zipkin_collector_{name}_total");
-        text.family(&family, "counter", "as Zipkin counts");
-        for transport in Transport::ALL {
+        text.family(&family, "counter", help);
+        for transport in app.ledger.transports() {
             let value = zipkin_counters(app, transport)[index].1;
             text.sample(&family, &[("transport", transport.name())], value);
         }
     }
-    for family in [
-        "zipkin_collector_message_spans",
-        "zipkin_collector_message_bytes",
+    for (family, help) in [
+        (
+            "zipkin_collector_message_spans",
+            "count of spans per message",
+        ),
+        (
+            "zipkin_collector_message_bytes",
+            "size of a message containing serialized spans",
+        ),
     ] {
-        text.family(family, "gauge", "of the last message");
-        for transport in Transport::ALL {
+        text.family(family, "gauge", help);
+        for transport in app.ledger.transports() {
             let (spans, bytes) = app.ledger.last_message(transport);
             let value = if family.ends_with("spans") {
                 spans
@@ -66,7 +77,7 @@ fn ledger(app: &App, text: &mut Exposition) {
         ),
     ] {
         text.family(family, "counter", help);
-        for transport in Transport::ALL {
+        for transport in app.ledger.transports() {
             let value = ledger.sum(transport, count);
             text.sample(family, &[("transport", transport.name())], value);
         }
@@ -77,7 +88,7 @@ fn ledger(app: &App, text: &mut Exposition) {
         "counter",
         "spans refused, whose senders were told so",
     );
-    for transport in Transport::ALL {
+    for transport in app.ledger.transports() {
         for reason in Reason::ALL {
             let labels = [("transport", transport.name()), ("reason", reason.name())];
             text.sample(
@@ -89,7 +100,7 @@ fn ledger(app: &App, text: &mut Exposition) {
     }
     let family = "speargun_spans_held";
     text.family(family, "gauge", "spans under way to the store");
-    for transport in Transport::ALL {
+    for transport in app.ledger.transports() {
         let value = ledger.held(transport);
         text.sample(family, &[("transport", transport.name())], value);
     }
@@ -97,15 +108,12 @@ fn ledger(app: &App, text: &mut Exposition) {
 
 fn process(app: &App, text: &mut Exposition) {
     let (items, bytes) = app.handover.used();
-    let (groups, syncs) = app.condition.groups_and_syncs();
     let bodies = app.limits.bodies.together.used();
     let connections = app
         .settings
         .limits
         .connections_max
         .saturating_sub(app.connections.available_permits());
-    let failed = u64::from(app.condition.failure().is_some());
-    let full = u64::from(app.condition.is_full());
     for (family, kind, value, help) in [
         (
             "speargun_queue_items",
@@ -126,11 +134,29 @@ fn process(app: &App, text: &mut Exposition) {
             "bytes of requests being read",
         ),
         (
+            "speargun_answers_bytes",
+            "gauge",
+            app.queries.unread_bytes() as u64,
+            "bytes of answers that clients have not read yet",
+        ),
+        (
             "speargun_connections",
             "gauge",
             connections as u64,
             "open connections",
         ),
+    ] {
+        text.family(family, kind, help);
+        text.sample(family, &[], value);
+    }
+    writes(app, text);
+}
+
+fn writes(app: &App, text: &mut Exposition) {
+    let (groups, syncs) = app.condition.groups_and_syncs();
+    let failed = u64::from(app.condition.failure().is_some());
+    let full = u64::from(app.condition.is_full());
+    for (family, kind, value, help) in [
         (
             "speargun_groups_total",
             "counter",
@@ -161,51 +187,5 @@ fn process(app: &App, text: &mut Exposition) {
     {
         text.family(family, kind, help);
         text.sample(family, &[], value);
-    }
-}
-
-#[derive(Debug, Default)]
-struct Exposition(String);
-
-impl Exposition {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP {name} {help}"));
-        self.line(format_args!("# TYPE {name} {kind}"));
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
-        let mut series = name.to_owned();
-        if !labels.is_empty() {
-            series.push('{');
-            for (label, text) in labels {
-                series.push_str(label);
-                series.push_str("=\"");
-                series.push_str(text);
-                series.push_str("\",");
-            }
-            series.push('}');
-        }
-        self.line(format_args!("{series} {}", Floating(value)));
-    }
-
-    fn line(&mut self, line: impl Display) {
-        let written = writeln!(self.0, "{line}");
-        debug_assert!(written.is_ok(), "strings take all that is written");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_end_with_a_comma_and_values_are_floating_point() {
-        let mut text = Exposition::default();
-        text.sample("zipkin_collector_spans_total", &[("transport", "http")], 6);
-        text.sample("speargun_queue_items", &[], 0);
-        assert_eq!(
-            text.0,
-            "zipkin_collector_spans_total{transport=\"http\",} 6.0\nspeargun_queue_items 0.0\n"
-        );
     }
 }

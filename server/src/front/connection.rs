@@ -11,10 +11,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::reply::Reply;
+use super::reply::{self, Reply};
 use super::service::Service;
+use super::socket::Socket;
 
 /// How long a client may take to send a request's head, and how long it may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,19 +56,47 @@ pub(crate) async fn serve(
     let Ok(Ok(http2)) = begins else {
         return;
     };
+    let peer = stream.peer_addr().ok();
     let io = TokioIo::new(stream);
-    let service =
-        service_fn(move |request: http::Request<Incoming>| Rc::clone(&service).answer(request));
+    let stalled = Rc::new(Notify::new());
+    let answer = |request: http::Request<Incoming>| {
+        let (service, stalled) = (Rc::clone(&service), Rc::clone(&stalled));
+        async move {
+            let mut reply = service.answer_traced(peer, request).await?;
+            watch(&mut reply, stalled);
+            Ok(reply)
+        }
+    };
     // A connection that ends in an error has nobody left to tell, and is no news.
-    if http2 {
-        serve_http2(io, service, ending).await;
-    } else {
-        serve_http1(io, service, ending).await;
+    let served = async {
+        if http2 {
+            serve_http2(io, service_fn(answer), ending).await;
+        } else {
+            serve_http1(Socket::new(io), service_fn(answer), ending).await;
+        }
+    };
+    tokio::select! {
+        () = served => {}
+        () = stalled.notified() => tracing::debug!("a client does not read its answers"),
     }
 }
 
-async fn serve_http1<S>(io: TokioIo<TcpStream>, service: S, mut ending: watch::Receiver<bool>)
-where
+/// Rings when the client takes too long to read an answer that takes memory.
+fn watch(reply: &mut Reply, stalled: Rc<Notify>) {
+    if let Some(watch) = reply::take_watch(reply) {
+        tokio::task::spawn_local(async move {
+            if watch.end().await.is_err() {
+                stalled.notify_one();
+            }
+        });
+    }
+}
+
+async fn serve_http1<S>(
+    io: Socket<TokioIo<TcpStream>>,
+    service: S,
+    mut ending: watch::Receiver<bool>,
+) where
     S: hyper::service::Service<http::Request<Incoming>, Response = Reply, Error = Infallible>,
 {
     let mut connection = pin!(

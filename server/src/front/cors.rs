@@ -53,7 +53,7 @@ impl Origins {
             }),
             Self::Listed(list) => list
                 .iter()
-                .any(|listed| listed.as_bytes() == origin.as_bytes())
+                .any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
                 .then(|| Grant {
                     origin: origin.clone(),
                     echoed: true,
@@ -70,25 +70,29 @@ pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 /// Answers a preflight, whatever it asks for.
-pub(crate) fn preflight(grant: Option<&Grant>) -> Reply {
+pub(crate) fn preflight(grant: Option<Grant>) -> Reply {
     let mut reply = reply::empty(StatusCode::OK);
-    if grant.is_some() {
+    if let Some(grant) = grant {
+        allow(grant, &mut reply);
         reply::set(&mut reply, ACCESS_CONTROL_ALLOW_METHODS, "GET,POST");
         reply::set(&mut reply, ACCESS_CONTROL_MAX_AGE, "0");
     }
     reply
 }
 
-/// Adds the headers of a grant.
+/// Adds the headers of a grant to an answer that is none to a preflight.
 pub(crate) fn apply(grant: Option<Grant>, reply: &mut Reply) {
-    let Some(Grant { origin, echoed }) = grant else {
-        return;
-    };
+    if let Some(grant) = grant {
+        allow(grant, reply);
+        reply::set(reply, ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+}
+
+fn allow(Grant { origin, echoed }: Grant, reply: &mut Reply) {
     let headers = reply.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     if echoed {
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
     reply::set(reply, ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
-    reply::set(reply, ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
 }

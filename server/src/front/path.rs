@@ -6,9 +6,12 @@ use std::borrow::Cow;
 /// Returns the path in its one form, or `None` for one that is refused as invalid. A slash that was
 /// percent-encoded stays so: it is no separator.
 pub(crate) fn normalise(path: &str) -> Option<Cow<'_, str>> {
+    if !path.starts_with('/') {
+        return None;
+    }
     let plain = !path.contains("//")
         && !path.contains("/..")
-        && !path.bytes().any(|byte| matches!(byte, b'%' | b';'));
+        && !path.bytes().any(|byte| matches!(byte, b'%' | b';' | b'\\'));
     if plain {
         return Some(Cow::Borrowed(path));
     }
@@ -20,9 +23,13 @@ pub(crate) fn normalise(path: &str) -> Option<Cow<'_, str>> {
         if segment.is_empty() && segments.peek().is_some() {
             continue;
         }
+        // What is nothing but a parameter is no segment.
+        if segment.starts_with(';') {
+            return None;
+        }
         let segment = segment.split(';').next().unwrap_or_default();
         let segment = decode(segment)?;
-        if segment == ".." {
+        if leads_up(&segment.replace("%2F", "/"), &['/', '\\']) {
             return None;
         }
         out.push('/');
@@ -42,31 +49,47 @@ pub(crate) fn of_api<'a>(normal: &'a str, raw: &str) -> Cow<'a, str> {
     }
 }
 
-/// Returns whether every percent sign of a query begins a byte that may occur.
+/// Returns whether a query may be served: every percent sign begins a byte that may occur, and no
+/// part of it leads upwards, as if it were a path.
 pub(crate) fn is_valid_query(query: &str) -> bool {
-    query
-        .split('%')
-        .skip(1)
-        .all(|rest| matches!(hex_byte(rest.as_bytes()), Some(byte) if byte != 0))
+    if !query.contains(['%', '.']) {
+        return true;
+    }
+    let allowed = |byte: u8| !is_control(byte) || matches!(byte, b'\n' | b'\r');
+    unescape(query, allowed).is_some_and(|query| !leads_up(&query, &['/', '\\', '&', '=', ';']))
 }
 
+/// Returns whether one of the parts between separators is the folder above.
+fn leads_up(text: &str, separators: &[char]) -> bool {
+    text.split(separators).any(|part| part == "..")
+}
+
+/// Decodes a segment of a path.
 fn decode(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
+    unescape(
+        &segment.replace("%2f", "%2F").replace("%2F", "%252F"),
+        |byte| !is_control(byte),
+    )
+}
+
+fn unescape(text: &str, allowed: impl Fn(u8) -> bool) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         rest = tail;
         if *first != b'%' {
             bytes.push(*first);
             continue;
         }
-        match hex_byte(tail)? {
-            0 => return None,
-            b'/' => bytes.extend_from_slice(b"%2F"),
-            byte => bytes.push(byte),
-        }
+        bytes.push(hex_byte(tail).filter(|byte| allowed(*byte))?);
         rest = tail.get(2..)?;
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The control characters that Zipkin's server refuses; a tab and the four separators it takes.
+fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 10..=27 | 127)
 }
 
 fn hex_byte(text: &[u8]) -> Option<u8> {
@@ -90,6 +113,8 @@ mod tests {
         is("/api/v2/trace/1%2F2", "/api/v2/trace/1%2F2");
         is("/api/v2/services/", "/api/v2/services/");
         is("/./health", "/./health");
+        is("/a..b/..c", "/a..b/..c");
+        is("/a%5Cb%09", "/a\\b\t");
         is("/", "/");
     }
 
@@ -106,11 +131,40 @@ mod tests {
 
     #[test]
     fn forms_that_are_refused() {
-        for bad in ["/%zz", "/%", "/%4", "/a%00b", "/../health", "/a/%2e%2e/b"] {
+        for bad in [
+            "/%zz",
+            "/%",
+            "/%4",
+            "/a%00b",
+            "/a%0Ab",
+            "/a%7f",
+            "/../health",
+            "/a/%2e%2e/b",
+            "/a%2F..",
+            "/a%5c../b",
+            "/a\\..",
+            "/;x",
+            "/a/;x/b",
+            "*",
+            "health",
+            "",
+        ] {
             assert_eq!(normalise(bad), None, "{bad}");
         }
         assert!(is_valid_query("serviceName=%C3%A9&x=%2B5"));
-        for bad in ["a=%zz", "a=%", "a=%00"] {
+        for fine in [
+            "a=..x",
+            "a=x..&b",
+            "a=...",
+            "a=b,..",
+            "a=%0A%0D%09%1f",
+            "a=%25",
+        ] {
+            assert!(is_valid_query(fine), "{fine}");
+        }
+        for bad in [
+            "a=%zz", "a=%", "a=%00", "a=%01", "a=%7F", "..", "a=..", "a=b/..&c", "a=%2E%2E", "..=1",
+        ] {
             assert!(!is_valid_query(bad), "{bad}");
         }
     }

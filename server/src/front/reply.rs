@@ -3,21 +3,25 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION,
-    RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+
+use super::unread::{Unread, Watch};
 
 /// The body of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyBody {
     data: Bytes,
     trailers: Option<HeaderMap>,
+    watch: Option<Watch>,
 }
 
 impl Body for ReplyBody {
@@ -110,6 +114,11 @@ pub(crate) fn invalid(status: StatusCode, description: &str) -> Reply {
     closing(with_body(status, PLAIN_TEXT, text))
 }
 
+/// Returns the answer to bytes that are no request; the connection ends.
+pub(crate) fn undecodable() -> Reply {
+    invalid(StatusCode::BAD_REQUEST, "Decoder failure")
+}
+
 /// Says that the connection ends with this answer.
 pub(crate) fn closing(mut reply: Reply) -> Reply {
     set(&mut reply, CONNECTION, "close");
@@ -123,6 +132,8 @@ pub(crate) fn redirect(to: &str, query: Option<&str>) -> Reply {
     if let Ok(location) = HeaderValue::from_str(&to) {
         reply.headers_mut().insert(LOCATION, location);
     }
+    // Said to a HEAD too, where the HTTP library would leave it out.
+    set(&mut reply, CONTENT_LENGTH, "0");
     reply
 }
 
@@ -152,6 +163,26 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     reply
         .headers_mut()
         .append(VARY, HeaderValue::from_static("accept-encoding"));
+}
+
+/// Counts the body until it is sent; returns false when there is no room for it.
+pub(crate) fn hold(reply: &mut Reply, unread: &Arc<Unread>) -> bool {
+    let data = std::mem::take(&mut reply.body_mut().data);
+    if data.is_empty() {
+        return true;
+    }
+    let held = unread.hold(data);
+    let fits = held.is_some();
+    if let Some((data, watch)) = held {
+        reply.body_mut().data = data;
+        reply.body_mut().watch = Some(watch);
+    }
+    fits
+}
+
+/// Takes what tells whether the client reads the answer.
+pub(crate) fn take_watch(reply: &mut Reply) -> Option<Watch> {
+    reply.body_mut().watch.take()
 }
 
 fn gzip(data: &[u8]) -> Vec<u8> {

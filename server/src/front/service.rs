@@ -1,35 +1,45 @@
 //! One request: Zipkin's routes, methods and answers. The span path comes first and takes no
 //! detours; everything else is matched by its path in its one form.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, TRAILER};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+use http::header::{ALLOW, EXPECT, RETRY_AFTER};
+use http::request::Parts;
+use http::{Method, Request, StatusCode, Version};
+use http_body::Body;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use speargun_collector::Inlet;
 use speargun_collector::receive::{grpc, http as spans};
 
 use super::reply::{self, Reply};
-use super::{cors, path};
+use super::{cors, path, report};
 use crate::admin;
+use crate::admin::requests::{self, Asked, SPANS};
 use crate::app::App;
 use crate::page::Page;
+use crate::self_tracing::Recorder;
 
 /// What the requests of one shard share.
 #[derive(Debug)]
 pub(crate) struct Service {
     /// What all shards share.
     pub(crate) app: Arc<App>,
+    /// Which shard this is.
+    pub(crate) shard: u32,
     /// This shard's way in.
     pub(crate) inlet: Inlet,
+    /// Traces requests, when that is on.
+    pub(crate) recorder: Option<Rc<Recorder>>,
 }
 
 /// Longer request targets are refused, as the 4096 bytes of Zipkin's request line.
 const TARGET_BYTES_MAX: usize = 4096 - "GET  HTTP/1.1".len();
-const SPANS: &str = "/api/v2/spans";
 const SPANS_V1: &str = "/api/v1/spans";
 
 impl Service {
@@ -38,165 +48,146 @@ impl Service {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> Result<Reply, Infallible> {
+        let began = Instant::now();
+        if let Some(reply) = refuse_expectation(&request) {
+            return Ok(reply);
+        }
         let grant = self.app.origins.grant(request.headers());
-        let mut reply = if request.method() == Method::POST && request.uri().path() == SPANS {
-            self.take_spans(spans::Version::V2, request).await
-        } else if cors::is_preflight(request.method(), request.headers()) {
-            cors::preflight(grant.as_ref())
+        let method = request.method().clone();
+        let (mut reply, route) = if method == Method::POST && request.uri().path() == SPANS {
+            (
+                self.take_spans(spans::Version::V2, request).await,
+                Some(SPANS),
+            )
+        } else if cors::is_preflight(&method, request.headers()) {
+            return Ok(cors::preflight(grant));
         } else {
-            self.route(request).await
+            let (head, body) = request.into_parts();
+            let path = match normal_path(&head) {
+                Ok(path) => path.into_owned(),
+                Err((status, why)) => return Ok(reply::invalid(status, why)),
+            };
+            let route = requests::route(&path);
+            (self.route((head, body), &path).await, route)
         };
+        if let Some(route) = route {
+            let asked = Asked {
+                method,
+                route,
+                began,
+            };
+            self.app.requests.count(self.shard, &asked, reply.status());
+        }
         cors::apply(grant, &mut reply);
         Ok(reply)
     }
 
     async fn take_spans(&self, version: spans::Version, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
         if !self.app.settings.http_collector {
+            discard(body).await;
             return reply::not_found();
         }
-        let (head, body) = request.into_parts();
         let limits = &self.app.limits;
         let request = (&head.headers, body);
         from_verdict(spans::receive(&self.inlet, version, request, limits).await)
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Reply {
-        let (head, body) = request.into_parts();
-        let target = head.uri.path_and_query().map_or(0, |t| t.as_str().len());
-        if target > TARGET_BYTES_MAX {
-            return reply::invalid(StatusCode::URI_TOO_LONG, "Too Long URI");
-        }
-        if head.method == Method::OPTIONS && head.uri.path() == "*" {
-            return options();
-        }
-        let query = head.uri.query();
-        let Some(path) = path::normalise(head.uri.path())
-            .filter(|_| query.is_none_or(path::is_valid_query))
-            .filter(|_| head.version == Version::HTTP_2 || head.uri.scheme().is_none())
-        else {
-            return reply::invalid(StatusCode::BAD_REQUEST, "Invalid request path");
-        };
-        match head.method {
-            Method::TRACE => reply::method_not_allowed(),
-            Method::POST => match &*path {
-                SPANS | SPANS_V1 => {
-                    let version = match &*path {
-                        SPANS => spans::Version::V2,
-                        _ => spans::Version::V1,
-                    };
-                    let request = Request::from_parts(head, body);
-                    self.take_spans(version, request).await
-                }
-                grpc::REPORT_PATH if self.app.settings.grpc_collector => {
-                    self.report(&head, body).await
-                }
-                path => self.app.serve(&head, path).await,
-            },
-            Method::GET
-            | Method::HEAD
-            | Method::PUT
-            | Method::DELETE
-            | Method::PATCH
-            | Method::OPTIONS => match &*path {
-                grpc::REPORT_PATH if self.app.settings.grpc_collector => {
+    async fn route(&self, (head, body): (Parts, Incoming), path: &str) -> Reply {
+        let settings = &self.app.settings;
+        match (&head.method, path) {
+            (&Method::OPTIONS, "*") => options(),
+            (&Method::POST, SPANS | SPANS_V1) => {
+                let version = if path == SPANS {
+                    spans::Version::V2
+                } else {
+                    spans::Version::V1
+                };
+                let request = Request::from_parts(head, body);
+                self.take_spans(version, request).await
+            }
+            (&Method::POST, grpc::REPORT_PATH) if settings.grpc_collector => {
+                report::answer(&self.inlet, (&head, body), &self.app.limits).await
+            }
+            (method, path) => {
+                let is_report = path == grpc::REPORT_PATH && settings.grpc_collector;
+                let reply = if *method == Method::TRACE || is_report {
                     reply::method_not_allowed()
+                } else {
+                    self.app.serve(&head, path).await
+                };
+                if !body.is_end_stream() {
+                    discard(body).await;
                 }
-                path => self.app.serve(&head, path).await,
-            },
-            _ => reply::invalid(StatusCode::METHOD_NOT_ALLOWED, "Unsupported method"),
+                reply
+            }
         }
-    }
-
-    async fn report(&self, head: &http::request::Parts, body: Incoming) -> Reply {
-        let content_type = head
-            .headers
-            .get(CONTENT_TYPE)
-            .map(HeaderValue::as_bytes)
-            .unwrap_or_default();
-        if !content_type.starts_with(b"application/grpc") {
-            return reply::with_body(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                reply::PLAIN_TEXT,
-                "Missing or invalid Content-Type header.",
-            );
-        }
-        let verdict = grpc::receive(&self.inlet, body, &self.app.limits).await;
-        if content_type.starts_with(b"application/grpc-web") {
-            return web_reply(&verdict);
-        }
-        let trailers = grpc_status(&verdict);
-        if verdict.code != grpc::Code::Ok {
-            // An answer of nothing but a status carries it in its headers.
-            let mut reply = reply::empty(StatusCode::OK);
-            *reply.headers_mut() = trailers;
-            reply::set(&mut reply, CONTENT_TYPE, "application/grpc+proto");
-            return reply;
-        }
-        let mut reply = reply::with_trailers(
-            "application/grpc+proto",
-            Bytes::from_static(&EMPTY_MESSAGE),
-            trailers,
-        );
-        reply::set(&mut reply, GRPC_ENCODING, "identity");
-        if head.version < Version::HTTP_2 {
-            reply::set(&mut reply, TRAILER, "grpc-status");
-        }
-        reply
     }
 }
 
-const EMPTY_MESSAGE: [u8; 5] = [0; 5];
-const GRPC_STATUS: http::HeaderName = http::HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: http::HeaderName = http::HeaderName::from_static("grpc-message");
-const GRPC_ENCODING: http::HeaderName = http::HeaderName::from_static("grpc-encoding");
-
-fn grpc_status(verdict: &grpc::GrpcVerdict) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(GRPC_STATUS, HeaderValue::from(verdict.code as u16));
-    if !verdict.message.is_empty()
-        && let Ok(message) = HeaderValue::from_str(&percent_encode(&verdict.message))
-    {
-        headers.insert(GRPC_MESSAGE, message);
+/// Returns the path in its one form, or why no route sees the request.
+fn normal_path(head: &Parts) -> Result<Cow<'_, str>, (StatusCode, &'static str)> {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::OPTIONS,
+        Method::TRACE,
+    ];
+    if !known.contains(&head.method) {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "Unsupported method"));
     }
-    headers
+    let target = head.uri.path_and_query().map_or(0, |t| t.as_str().len());
+    if target > TARGET_BYTES_MAX {
+        return Err((StatusCode::URI_TOO_LONG, "Too Long URI"));
+    }
+    if head.method == Method::OPTIONS && head.uri.path() == "*" {
+        return Ok(Cow::Borrowed("*"));
+    }
+    let query = head.uri.query();
+    path::normalise(head.uri.path())
+        .filter(|_| query.is_none_or(path::is_valid_query))
+        .filter(|_| head.version == Version::HTTP_2 || head.uri.scheme().is_none())
+        .ok_or((StatusCode::BAD_REQUEST, "Invalid request path"))
 }
 
-/// gRPC's form of a message: printable ASCII but the percent sign stays.
-fn percent_encode(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if (b' '..=b'~').contains(&byte) && byte != b'%' {
-            out.push(char::from(byte));
-        } else {
-            let written = write!(out, "%{byte:02X}");
-            debug_assert!(written.is_ok(), "strings take all that is written");
+/// Refuses an expectation other than the one there is, which the HTTP library meets.
+fn refuse_expectation<B>(request: &Request<B>) -> Option<Reply> {
+    let expected = request.headers().get(EXPECT)?;
+    let met = request.version() < Version::HTTP_11
+        || expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    (!met).then(|| reply::invalid(StatusCode::EXPECTATION_FAILED, "Expectation Failed"))
+}
+
+/// Reads the rest of a body that nobody wants, up to a bound. HTTP/2 clients that are still sending
+/// when the answer comes may take it for a failure.
+pub(crate) async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    const DISCARDED_BYTES_MAX: usize = 1 << 20;
+    const WITHIN: Duration = Duration::from_secs(1);
+    let mut left = DISCARDED_BYTES_MAX;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(len) else {
+                return;
+            };
+            left = rest;
         }
-    }
-    out
-}
-
-/// The form for browsers, where trailers are a frame of the body.
-fn web_reply(verdict: &grpc::GrpcVerdict) -> Reply {
-    let mut trailers = format!("grpc-status: {}\r\n", verdict.code as u8);
-    if !verdict.message.is_empty() {
-        trailers.push_str("grpc-message: ");
-        trailers.push_str(&percent_encode(&verdict.message));
-        trailers.push_str("\r\n");
-    }
-    let mut body = Vec::new();
-    if verdict.code == grpc::Code::Ok {
-        body.extend_from_slice(&EMPTY_MESSAGE);
-    }
-    body.push(0x80);
-    body.extend_from_slice(&(trailers.len() as u32).to_be_bytes());
-    body.extend_from_slice(trailers.as_bytes());
-    reply::with_body(StatusCode::OK, "application/grpc-web+proto", body)
+    };
+    // Whether it ends or not, the answer is the same.
+    let _ended = tokio::time::timeout(WITHIN, reading).await;
 }
 
 fn from_verdict(verdict: spans::Verdict) -> Reply {
     if verdict == spans::Verdict::ACCEPTED {
         return reply::empty(StatusCode::ACCEPTED);
+    }
+    if verdict.close && verdict.status == StatusCode::BAD_REQUEST {
+        // The bytes were not HTTP.
+        return reply::undecodable();
     }
     let text = verdict.text.into_owned();
     let mut reply = reply::with_body(verdict.status, reply::ANY_TEXT, text);
@@ -213,40 +204,119 @@ fn options() -> Reply {
     let mut reply = reply::empty(StatusCode::OK);
     reply::set(
         &mut reply,
-        http::header::ALLOW,
-        "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE,TRACE",
+        ALLOW,
+        "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE,TRACE,CONNECT",
     );
     reply
 }
 
 impl App {
     /// Answers whatever is not a way in for spans.
-    async fn serve(&self, head: &http::request::Parts, path: &str) -> Reply {
+    async fn serve(&self, head: &Parts, path: &str) -> Reply {
+        if let Some(reply) = self.operate(head, path) {
+            return reply;
+        }
+        let (settings, get) = (&self.settings, head.method == Method::GET);
+        if settings.page.enabled
+            && Page::owns(path)
+            && let Some(reply) = self.page.serve(head, path)
+        {
+            return reply;
+        }
+        if get && settings.query.enabled {
+            let path = path::of_api(path, head.uri.path());
+            let (query, headers) = (head.uri.query(), &head.headers);
+            return self.queries.answer(&path, query, headers).await;
+        }
+        reply::not_found()
+    }
+
+    /// Answers what operators ask; `None` for other paths.
+    fn operate(&self, head: &Parts, path: &str) -> Option<Reply> {
         let (method, headers) = (&head.method, &head.headers);
         let get = *method == Method::GET;
-        match path {
-            "/health" | "/actuator/health" if get => admin::health(self, path),
-            "/metrics" if get => admin::metrics(self),
-            "/info" | "/actuator/info" => only_reads(method, admin::info),
-            "/prometheus" | "/actuator/prometheus" => match *method {
-                Method::GET | Method::POST => admin::prometheus(self),
+        let name = path.strip_prefix("/actuator");
+        if name.is_some() && !self.settings.actuator {
+            return None;
+        }
+        match name.unwrap_or(path) {
+            "" if get => Some(admin::actuator()),
+            "/health" if get => Some(admin::health(self, path)),
+            "/metrics" if get => Some(admin::metrics(self)),
+            "/info" => Some(match *method {
+                Method::GET | Method::HEAD => admin::info(path).answer(headers),
                 _ => reply::method_not_allowed(),
-            },
-            _ if self.settings.page.enabled && Page::owns(path) => self.page.serve(head, path),
-            _ if get && self.settings.query.enabled => {
-                let path = path::of_api(path, head.uri.path());
-                self.queries.answer(&path, head.uri.query(), headers).await
-            }
-            _ => reply::not_found(),
+            }),
+            "/prometheus" => Some(match *method {
+                Method::GET | Method::POST => admin::prometheus(self, headers),
+                _ => reply::method_not_allowed(),
+            }),
+            _ => None,
         }
     }
 }
 
-/// Answers GET and HEAD; the connection leaves the body of a HEAD out.
-pub(crate) fn only_reads(method: &Method, answer: impl FnOnce() -> Reply) -> Reply {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        answer()
-    } else {
-        reply::method_not_allowed()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::{Frame, SizeHint};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// So many pieces of 64 KiB; counts those that were asked for.
+    struct Pieces<'a> {
+        left: usize,
+        taken: &'a mut usize,
+    }
+
+    impl Body for Pieces<'_> {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.left.checked_sub(1) else {
+                return Poll::Ready(None);
+            };
+            self.left = left;
+            *self.taken += 1;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![0; 64 << 10])))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn unwanted_bodies_are_read_to_their_end_or_to_the_bound() {
+        for (pieces, expected) in [(0, 0), (3, 3), (16, 16), (usize::MAX, 17)] {
+            let mut taken = 0;
+            discard(Pieces {
+                left: pieces,
+                taken: &mut taken,
+            })
+            .await;
+            assert_eq!(taken, expected, "{pieces} pieces");
+        }
+    }
+
+    #[test]
+    fn only_one_expectation_is_met_and_old_clients_have_none() {
+        let refused = |version, expectation: &str| {
+            let request = Request::builder()
+                .version(version)
+                .header(EXPECT, expectation)
+                .body(())
+                .unwrap();
+            refuse_expectation(&request).map(|reply| reply.status().as_u16())
+        };
+        assert_eq!(refused(Version::HTTP_11, "100-Continue"), None);
+        assert_eq!(refused(Version::HTTP_11, "foo"), Some(417));
+        assert_eq!(refused(Version::HTTP_2, ""), Some(417));
+        assert_eq!(refused(Version::HTTP_10, "foo"), None);
+        assert!(refuse_expectation(&Request::new(())).is_none());
     }
 }

@@ -3,18 +3,19 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread;
 
 use speargun_collector::inlet::Shared;
 use speargun_collector::reply::Waiters;
-use speargun_collector::{Inlet, Mailbox};
+use speargun_collector::{Inlet, Mailbox, Sampler};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection;
 use super::service::Service;
 use crate::app::App;
+use crate::self_tracing::Recorder;
 
 /// A connection that was accepted, with its share of the limit.
 #[derive(Debug)]
@@ -44,8 +45,8 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// Starts the shard's thread, which ends when no connection is left and none can come.
-    pub(crate) fn start(self) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-        std::thread::Builder::new()
+    pub(crate) fn start(self) -> std::io::Result<thread::JoinHandle<std::io::Result<()>>> {
+        thread::Builder::new()
             .name(format!("shard-{}", self.number))
             .spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,9 +62,12 @@ impl Shard {
         let handover = Arc::clone(&self.shared.handover);
         let delivery =
             tokio::task::spawn_local(Rc::clone(&waiters).deliver(self.mailbox, handover));
+        let own = OwnSpans::start(&self.app, (&self.shared, self.number), &waiters);
         let service = Rc::new(Service {
             app: self.app,
+            shard: self.number,
             inlet: Inlet::new(self.shared, self.number, waiters),
+            recorder: own.as_ref().map(|own| Rc::clone(&own.recorder)),
         });
         let mut connections = JoinSet::new();
         loop {
@@ -86,6 +90,39 @@ impl Shard {
             }
         }
         while connections.join_next().await.is_some() {}
+        if let Some(own) = own {
+            own.end().await;
+        }
         delivery.abort();
+    }
+}
+
+/// The shard's spans of itself, and what stores them.
+struct OwnSpans {
+    recorder: Rc<Recorder>,
+    inlet: Rc<Inlet>,
+    storing: JoinHandle<()>,
+}
+
+impl OwnSpans {
+    fn start(app: &App, (shared, number): (&Shared, u32), waiters: &Rc<Waiters>) -> Option<Self> {
+        let recorder = Rc::new(Recorder::new(Arc::clone(app.self_tracing.as_ref()?)));
+        // They were sampled before they were made.
+        let shared = Shared {
+            sampler: Sampler::KEEP_ALL,
+            ..shared.clone()
+        };
+        let inlet = Rc::new(Inlet::new(shared, number, Rc::clone(waiters)));
+        let storing = tokio::task::spawn_local(Rc::clone(&recorder).run(Rc::clone(&inlet)));
+        Some(Self {
+            recorder,
+            inlet,
+            storing,
+        })
+    }
+
+    async fn end(self) {
+        self.storing.abort();
+        self.recorder.flush(&self.inlet).await;
     }
 }

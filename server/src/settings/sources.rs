@@ -3,32 +3,38 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::SettingError;
+use super::foreign::{self, Verdict};
 use super::table::{self, Setting, TABLE};
 use super::value::{AtLeastOne, ByteCount, Value};
+use super::{SettingError, names};
 
 /// Where values come from, the strongest first.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// From the command line.
-    pub(crate) flags: Vec<(&'static str, String)>,
+    /// From the command line: settings and Zipkin's properties.
+    pub(crate) flags: Vec<(String, String)>,
     /// All variables.
     pub(crate) environment: Vec<(String, String)>,
     /// The text of the file, and its name.
     pub(crate) file: Option<(String, String)>,
+    /// Files that Zipkin would read and that are left alone.
+    pub(crate) unread: Vec<&'static str>,
 }
+
+/// Where Spring looks, of which nobody would know here that it does.
+const FILES_OF_SPRING: [&str; 2] = ["zipkin-server.properties", "zipkin-server.yml"];
 
 impl Sources {
     /// Reads the process's environment and the file.
     pub(crate) fn read(
-        flags: Vec<(&'static str, String)>,
+        flags: Vec<(String, String)>,
         file: Option<&Path>,
     ) -> Result<Self, SettingError> {
         let file = file
             .map(|path| {
                 let name = path.display().to_string();
                 std::fs::read_to_string(path)
-                    .map(|text| (text, name.clone()))
+                    .map(|text| (without_mark(text), name.clone()))
                     .map_err(|error| SettingError::File {
                         path: name,
                         error: error.to_string(),
@@ -36,85 +42,192 @@ impl Sources {
             })
             .transpose()?;
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                // A value that is no text is a wrong value, not an absent one.
+                Some((
+                    name.into_string().ok()?,
+                    value.to_string_lossy().into_owned(),
+                ))
+            })
             .collect();
+        let unread = FILES_OF_SPRING.into_iter();
         Ok(Self {
             flags,
             environment,
             file,
+            unread: unread.filter(|name| Path::new(name).exists()).collect(),
         })
     }
 }
 
-/// Every setting's text and where it was found.
+/// Some editors put a mark before the first name.
+fn without_mark(text: String) -> String {
+    text.strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text)
+}
+
+const ENVIRONMENT: &str = "the environment";
+
+/// A text and where it was found.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    text: String,
+    place: String,
+}
+
+/// Every setting's texts, the weakest first.
 #[derive(Debug)]
-pub(crate) struct Texts(BTreeMap<&'static str, (String, String)>);
+pub(crate) struct Texts {
+    found: BTreeMap<&'static str, Vec<Found>>,
+    notes: Vec<String>,
+}
 
 impl Texts {
     /// Merges the sources.
     pub(crate) fn merge(sources: Sources) -> Result<Self, SettingError> {
-        let mut texts: BTreeMap<&'static str, (String, String)> = TABLE
-            .iter()
-            .map(|s| (s.name, (s.default.to_owned(), "the defaults".to_owned())))
-            .collect();
-        if let Some((text, place)) = sources.file {
-            for (index, line) in text.lines().enumerate() {
-                let line = line.trim();
-                if line.is_empty() || line.starts_with('#') {
-                    continue;
-                }
-                let Some((name, value)) = line.split_once('=') else {
-                    return Err(SettingError::Line {
-                        place,
-                        line: index + 1,
-                    });
-                };
-                let Some(setting) = table::find(name.trim()) else {
-                    return Err(SettingError::Unknown {
-                        place,
-                        name: name.trim().to_owned(),
-                    });
-                };
-                texts.insert(setting.name, (value.trim().to_owned(), place.clone()));
-            }
+        let mut texts = Self::defaults();
+        let advice =
+            "has no effect: --config names the file of settings, which may hold properties";
+        let unread = sources.unread.iter();
+        texts
+            .notes
+            .extend(unread.map(|name| format!("{name} {advice}")));
+        if let Some((text, place)) = &sources.file {
+            texts.add_file(text, place)?;
         }
-        // An older name never overrules the present one, whatever order they come in.
-        let mut environment = sources.environment;
-        environment.sort_by_key(|(name, _)| TABLE.iter().any(|s| s.name == name));
-        for (name, value) in environment {
-            match table::find(&name) {
-                // Container files pass variables on that nobody set, as empty ones.
-                Some(_) if value.is_empty() => {}
-                Some(setting) => {
-                    let place = "the environment".to_owned();
-                    texts.insert(setting.name, (value, place));
-                }
-                None if name.starts_with("SPEARGUN_") => {
-                    return Err(SettingError::Unknown {
-                        place: "the environment".to_owned(),
-                        name,
-                    });
-                }
-                None => {}
-            }
-        }
+        texts.add_environment(sources.environment)?;
         for (name, value) in sources.flags {
-            texts.insert(name, (value, "the command line".to_owned()));
+            texts.add_named(&name, value, "the command line")?;
         }
-        Ok(Self(texts))
+        Ok(texts)
+    }
+
+    fn defaults() -> Self {
+        let found = TABLE.iter().map(|setting| {
+            let default = Found {
+                text: setting.default.to_owned(),
+                place: "the defaults".to_owned(),
+            };
+            (setting.name, vec![default])
+        });
+        Self {
+            found: found.collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn add_file(&mut self, text: &str, place: &str) -> Result<(), SettingError> {
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let Some((name, value)) = line.split_once('=') else {
+                return Err(SettingError::Line {
+                    place: place.to_owned(),
+                    line: index + 1,
+                });
+            };
+            self.add_named(name.trim(), value.trim().to_owned(), place)?;
+        }
+        Ok(())
+    }
+
+    /// Most variables of an environment are not for us, and container files pass variables on that
+    /// nobody set, as empty ones.
+    fn add_environment(&mut self, variables: Vec<(String, String)>) -> Result<(), SettingError> {
+        let mut ours = Vec::new();
+        for (name, value) in variables {
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            if let Some((setting, rank)) = names::in_environment(&name) {
+                ours.push((rank, setting, value.to_owned()));
+            } else if name.starts_with("SPEARGUN_") {
+                return Err(unknown(&name, ENVIRONMENT));
+            } else {
+                self.judge(&name, value, ENVIRONMENT)?;
+            }
+        }
+        ours.sort_by_key(|(rank, ..)| *rank);
+        for (_, setting, value) in ours {
+            self.add(setting, value, ENVIRONMENT);
+        }
+        Ok(())
+    }
+
+    /// Adds what somebody wrote for us alone, so that a name that nobody knows is a mistake.
+    fn add_named(&mut self, name: &str, value: String, place: &str) -> Result<(), SettingError> {
+        if let Some(setting) = names::anywhere(name) {
+            self.add(setting, value, place);
+            Ok(())
+        } else if self.judge(name, &value, place)? {
+            Ok(())
+        } else {
+            Err(unknown(name, place))
+        }
+    }
+
+    /// Stops at what only Zipkin knows, or notes that it has no effect. Returns whether Zipkin
+    /// knows the name.
+    fn judge(&mut self, name: &str, value: &str, place: &str) -> Result<bool, SettingError> {
+        match foreign::judge(name, value) {
+            Verdict::Unknown => return Ok(false),
+            Verdict::Harmless => {}
+            Verdict::Ignored(advice) => self.notes.push(format!("{name} has no effect: {advice}")),
+            Verdict::Stops(advice) => {
+                return Err(SettingError::Unsupported {
+                    place: place.to_owned(),
+                    name: name.to_owned(),
+                    advice,
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    fn add(&mut self, setting: &'static Setting, text: String, place: &str) {
+        let place = place.to_owned();
+        let found = self.found.entry(setting.name).or_default();
+        found.push(Found { text, place });
+    }
+
+    /// Returns what the operator should know though it stops nothing.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns the texts that a stronger source overrules, each alone on top of the defaults: a
+    /// mistake shows where it was made, not when the stronger source goes away.
+    pub(super) fn overruled(&self) -> impl Iterator<Item = Self> {
+        self.found.iter().flat_map(|(name, all)| {
+            let set = all.get(1..).unwrap_or_default();
+            let weaker = set.split_last().map_or(&[][..], |(_, weaker)| weaker);
+            weaker.iter().map(|found| {
+                let mut texts = Self::defaults();
+                texts.found.entry(name).or_default().push(found.clone());
+                texts
+            })
+        })
     }
 
     /// Returns every setting with its text and place; secrets are hidden.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static Setting, &str, &str)> {
         TABLE.iter().filter_map(|setting| {
-            let (value, place) = self.0.get(setting.name)?;
-            Some((setting, hidden(setting, value), place.as_str()))
+            let found = self.strongest(setting.name)?;
+            Some((setting, hidden(setting, &found.text), found.place.as_str()))
         })
     }
 
     pub(super) fn text(&self, name: &'static str) -> &str {
         debug_assert!(table::find(name).is_some(), "{name} is in the table");
-        self.0.get(name).map_or("", |(value, _)| value)
+        self.strongest(name).map_or("", |found| &found.text)
+    }
+
+    fn strongest(&self, name: &str) -> Option<&Found> {
+        self.found.get(name)?.last()
     }
 
     pub(super) fn get<V: Value>(&self, name: &'static str) -> Result<V, SettingError> {
@@ -154,16 +267,24 @@ impl Texts {
     }
 
     fn wrong(&self, name: &'static str, allowed: &'static str) -> SettingError {
-        let (value, place) = self.0.get(name).cloned().unwrap_or_default();
+        let found = self.strongest(name).cloned().unwrap_or_default();
         let value = table::find(name)
-            .map_or("", |setting| hidden(setting, &value))
+            .map_or("", |setting| hidden(setting, &found.text))
             .to_owned();
+        let place = found.place;
         SettingError::Wrong {
             name,
             value,
             place,
             allowed,
         }
+    }
+}
+
+fn unknown(name: &str, place: &str) -> SettingError {
+    SettingError::Unknown {
+        place: place.to_owned(),
+        name: name.to_owned(),
     }
 }
 

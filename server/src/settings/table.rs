@@ -85,6 +85,11 @@ pub(crate) const TABLE: &[Setting] = &[
         "serve the page; as QUERY_ENABLED when not set",
     ),
     setting(
+        "SPEARGUN_ACTUATOR",
+        "false",
+        "answer /actuator and its health, info, metrics and prometheus",
+    ),
+    setting(
         "QUERY_TIMEOUT",
         "11s",
         "how long a query may take; 0 is for ever",
@@ -118,6 +123,56 @@ pub(crate) const TABLE: &[Setting] = &[
         "ZIPKIN_QUERY_NAMES_MAX_AGE",
         "300",
         "seconds for which lists of names may be cached",
+    ),
+    setting(
+        "SELF_TRACING_ENABLED",
+        "false",
+        "trace requests of the API into the own store",
+    ),
+    setting(
+        "SELF_TRACING_SAMPLE_RATE",
+        "1.0",
+        "the share of own requests to trace, 0 to 1",
+    ),
+    setting(
+        "SELF_TRACING_TRACES_PER_SECOND",
+        "1",
+        "how many own requests to trace each second at most, when the rate is 1; 0 is all",
+    ),
+    setting(
+        "SELF_TRACING_FLUSH_INTERVAL",
+        "1",
+        "how often own spans are stored, in seconds",
+    ),
+    secret(setting(
+        "EUREKA_SERVICE_URL",
+        "",
+        "the Eureka registries to register at, with commas between",
+    )),
+    setting(
+        "DISCOVERY_EUREKA_ENABLED",
+        "true",
+        "register at Eureka when a registry is named",
+    ),
+    setting(
+        "EUREKA_APP_NAME",
+        "zipkin",
+        "the application and VIP to register as",
+    ),
+    setting(
+        "EUREKA_INSTANCE_ID",
+        "",
+        "the instance to register as; host:app:port when not set",
+    ),
+    setting(
+        "EUREKA_HOSTNAME",
+        "",
+        "the host name to register; the machine's when not set",
+    ),
+    setting(
+        "SPEARGUN_EUREKA_RENEWAL_INTERVAL",
+        "30s",
+        "how often the registration is renewed; it ends after three times as long",
     ),
     setting(
         "ZIPKIN_UI_ENVIRONMENT",

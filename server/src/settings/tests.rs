@@ -1,5 +1,7 @@
 //! Which source wins, and that every wrong value stops the start with its name.
 
+mod variables;
+
 use super::table::TABLE;
 use super::*;
 
@@ -31,7 +33,7 @@ fn the_defaults_are_valid() {
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let file = "# ports\nQUERY_PORT = 1\nSPEARGUN_DATA=from-file\nMEM_MAX_SPANS=7\n";
     let sources = Sources {
-        flags: vec![("QUERY_PORT", "3".to_owned())],
+        flags: vec![("QUERY_PORT".to_owned(), "3".to_owned())],
         file: Some((file.to_owned(), "a file".to_owned())),
         ..environment(&[("QUERY_PORT", "2"), ("STORAGE_DIR", "from-environment")])
     };
@@ -74,8 +76,13 @@ fn every_wrong_value_names_its_setting() {
             continue;
         }
         let text = outcome.unwrap_err().to_string();
+        let value = if setting.secret {
+            "(hidden)"
+        } else {
+            "?wrong?"
+        };
         let expected = format!(
-            "{} is \"?wrong?\" in the environment, but must be",
+            "{} is \"{value}\" in the environment, but must be",
             setting.name
         );
         assert!(text.starts_with(&expected), "{text}");
@@ -86,7 +93,12 @@ fn every_wrong_value_names_its_setting() {
 fn unknown_names_of_ours_and_unknown_lines_stop_the_start() {
     let unknown = parse(environment(&[("SPEARGUN_SINC", "os")])).unwrap_err();
     assert!(unknown.to_string().contains("SPEARGUN_SINC"), "{unknown}");
-    parse(environment(&[("KAFKA_TOPIC", "x"), ("PATH", "/bin")])).unwrap();
+    parse(environment(&[
+        ("KAFKA_PORT", "x"),
+        ("PATH", "/bin"),
+        ("SERVER_PORT", "y"),
+    ]))
+    .unwrap();
     let with_file = |text: &str| {
         parse(Sources {
             file: Some((text.to_owned(), "settings.conf".to_owned())),
@@ -94,18 +106,81 @@ fn unknown_names_of_ours_and_unknown_lines_stop_the_start() {
         })
     };
     let text = with_file("KAFKA_TOPIC=x").unwrap_err().to_string();
-    assert!(text.starts_with("settings.conf sets KAFKA_TOPIC"), "{text}");
+    assert!(
+        text.starts_with("settings.conf sets KAFKA_TOPIC: spans are not read from Kafka"),
+        "{text}"
+    );
+    let text = with_file("KAFKA_TOPICS=x").unwrap_err().to_string();
+    assert!(text.starts_with("settings.conf sets KAFKA_TOPICS, which is no setting"));
     let text = with_file("\nwhat").unwrap_err().to_string();
     assert_eq!(text, "settings.conf: line 2 is not NAME=value");
 }
 
 #[test]
-fn other_engines_stop_the_start_with_what_there_is() {
-    let text = parse(environment(&[("STORAGE_TYPE", "cassandra3")]));
-    assert_eq!(
-        text.unwrap_err().to_string(),
-        "STORAGE_TYPE is \"cassandra3\" in the environment, but must be segment or mem"
+fn a_wrong_value_is_reported_though_a_stronger_source_overrules_it() {
+    let flags = || vec![("QUERY_PORT".to_owned(), "3".to_owned())];
+    let file = |text: &str| Some((text.to_owned(), "settings.conf".to_owned()));
+    let in_environment = Sources {
+        flags: flags(),
+        ..environment(&[("QUERY_PORT", "http")])
+    };
+    let text = parse(in_environment).unwrap_err().to_string();
+    assert!(
+        text.starts_with("QUERY_PORT is \"http\" in the environment"),
+        "{text}"
     );
+    let in_file = Sources {
+        flags: flags(),
+        file: file("QUERY_PORT=https"),
+        ..environment(&[("QUERY_PORT", "2")])
+    };
+    let text = parse(in_file).unwrap_err().to_string();
+    assert!(
+        text.starts_with("QUERY_PORT is \"https\" in settings.conf"),
+        "{text}"
+    );
+    let older = [
+        ("COLLECTOR_HTTP_ENABLED", "true"),
+        ("HTTP_COLLECTOR_ENABLED", "maybe"),
+    ];
+    let text = parse(environment(&older)).unwrap_err().to_string();
+    assert!(text.contains("\"maybe\""), "{text}");
+}
+
+#[test]
+fn a_property_wins_over_the_short_name_as_in_zipkin() {
+    let both = [
+        ("ZIPKIN_COLLECTOR_SAMPLERATE", "0.5"),
+        ("COLLECTOR_SAMPLE_RATE", "0.1"),
+    ];
+    let settings = parse(environment(&both)).unwrap();
+    assert_eq!(Some(settings.sampler), Sampler::new(0.5));
+    let flags = ["zipkin.storage.mem.max-spans", "logging.level.zipkin2"];
+    let settings = parse(Sources {
+        flags: flags
+            .map(str::to_owned)
+            .into_iter()
+            .zip(["9".to_owned(), "DEBUG".to_owned()])
+            .collect(),
+        ..environment(&[("MEM_MAX_SPANS", "5")])
+    })
+    .unwrap();
+    assert_eq!(settings.mem_spans_max, 9);
+    assert_eq!(settings.log, tracing::level_filters::LevelFilter::DEBUG);
+}
+
+#[test]
+fn other_engines_stop_the_start_with_what_there_is() {
+    for name in ["cassandra3", "elasticsearch", "mysql", "clickhouse", "xray"] {
+        let text = parse(environment(&[("STORAGE_TYPE", name)])).unwrap_err();
+        assert_eq!(
+            text.to_string(),
+            format!(
+                "STORAGE_TYPE is \"{name}\" in the environment, but must be segment, which keeps \
+                 spans on disk, or mem: there is no other store"
+            )
+        );
+    }
 }
 
 #[test]
@@ -118,11 +193,19 @@ fn the_page_follows_the_query_api_unless_told() {
 
 #[test]
 fn secrets_are_hidden_where_settings_are_shown() {
-    let sources = environment(&[("ZIPKIN_UI_LOGS_URL", "https://me:secret@logs")]);
+    let sources = environment(&[
+        ("ZIPKIN_UI_LOGS_URL", "https://me:secret@logs"),
+        ("EUREKA_SERVICE_URL", "http://me:secret@registry/eureka"),
+    ]);
     let texts = Texts::merge(sources).unwrap();
     let shown: Vec<_> = texts.shown().map(|(_, value, _)| value).collect();
     assert!(shown.contains(&"(hidden)"));
     assert!(!shown.iter().any(|value| value.contains("secret")));
+    let wrong = parse(environment(&[(
+        "EUREKA_SERVICE_URL",
+        "https://me:secret@r/",
+    )]));
+    assert!(!wrong.unwrap_err().to_string().contains("secret"));
 }
 
 #[test]

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use speargun_collector::{SyncMode, replay};
-use speargun_journal::Journal;
+use speargun_journal::{Journal, Replay, Tail};
 use speargun_memory::MemoryStore;
-use speargun_model::batch::Bounds;
 use speargun_query::QueryApi;
 use speargun_runtime::{Disk, RealDisk, SystemClock};
 use speargun_segment::{SegmentStore, Stats};
@@ -15,6 +14,7 @@ use speargun_storage::{SpanReader, SpanWriter};
 use crate::front::reply;
 use crate::lock::FolderLock;
 use crate::queries::AskApi;
+use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, QuerySettings, Settings};
 
 /// An open engine.
@@ -29,6 +29,24 @@ pub(crate) struct Store {
     pub(crate) lock: Option<FolderLock>,
     /// The engine's own figures, for metrics.
     pub(crate) figures: Figures,
+}
+
+impl Store {
+    /// Notes the calls of the store from here on.
+    pub(crate) fn trace(&mut self, tracing: &Arc<SelfTracing>) {
+        self.reader = Arc::new(calls::Traced(Arc::clone(&self.reader)));
+        let engine = std::mem::replace(&mut self.figures, Figures(Box::new(Vec::new)));
+        let tracing = Arc::clone(tracing);
+        self.figures = Figures(Box::new(move || {
+            let dropped: Figure = (
+                "speargun_self_spans_dropped_total",
+                "counter",
+                tracing.dropped(),
+                "own spans for which there was no place",
+            );
+            engine.read().into_iter().chain([dropped]).collect()
+        }));
+    }
 }
 
 /// A metric: name, type, value, help.
@@ -53,10 +71,10 @@ impl std::fmt::Debug for Figures {
 const JOURNAL_FILE_BYTES: u64 = 64 << 20;
 
 /// Opens the engine.
-pub(crate) fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Store> {
     match settings.engine {
         Engine::Memory => Ok(memory(settings)),
-        Engine::Segment => segment(settings, bounds),
+        Engine::Segment => segment(settings),
     }
 }
 
@@ -76,7 +94,7 @@ fn memory(settings: &Settings) -> Store {
     }
 }
 
-fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
+fn segment(settings: &Settings) -> anyhow::Result<Store> {
     let lock = FolderLock::take(&settings.data)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let config = speargun_segment::Config {
@@ -95,7 +113,7 @@ fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
             bytes_max: settings.journal_bytes,
         },
     )?;
-    let summary = replay::replay(&mut journal, &*store, bounds)?;
+    let summary = replay::replay(&mut journal, &*store)?;
     tell(&summary);
     let figures = Arc::clone(&store);
     Ok(Store {
@@ -104,19 +122,53 @@ fn segment(settings: &Settings, bounds: Bounds) -> anyhow::Result<Store> {
         journal: (settings.sync != SyncMode::Off).then_some(journal),
         position: summary.end,
         lock: Some(lock),
-        figures: Figures(Box::new(move || segment_figures(&figures.stats()))),
+        figures: Figures(Box::new(move || {
+            let mut all = segment_figures(&figures.stats());
+            all.extend(journal_figures(&summary));
+            all
+        })),
     })
 }
 
-/// Says what was read back, when there was anything.
+/// Says what was read back, when there was anything, and what was not.
 fn tell(summary: &replay::Summary) {
     let (spans, unreadable) = (summary.spans, summary.unreadable);
-    let lost_bytes = summary.journal.lost_bytes;
-    if lost_bytes > 0 || unreadable > 0 {
-        tracing::error!(spans, unreadable, lost_bytes, "the journal was damaged");
+    let Replay {
+        cut_bytes,
+        lost_bytes,
+        tail,
+        ..
+    } = summary.journal;
+    if tail == Tail::Corrupt || unreadable > 0 {
+        tracing::error!(
+            spans,
+            unreadable,
+            lost_bytes,
+            cut_bytes,
+            "the journal was damaged: some spans are lost"
+        );
+    } else if tail == Tail::Torn {
+        tracing::warn!(
+            spans,
+            cut_bytes,
+            "the journal's end was torn and is cut off"
+        );
     } else if spans > 0 {
         tracing::info!(spans, "read back from the journal");
     }
+}
+
+#[rustfmt::skip]
+fn journal_figures(summary: &replay::Summary) -> [Figure; 3] {
+    let Replay { lost_bytes, cut_bytes, .. } = summary.journal;
+    [
+        ("speargun_journal_lost_bytes", "gauge", lost_bytes,
+            "bytes of the journal that the start could not read back"),
+        ("speargun_journal_cut_bytes", "gauge", cut_bytes,
+            "bytes of unfinished writes that the start cut off the journal"),
+        ("speargun_journal_unreadable", "gauge", summary.unreadable,
+            "requests in the journal that the start could not decode"),
+    ]
 }
 
 #[rustfmt::skip]
@@ -128,6 +180,8 @@ fn segment_figures(stats: &Stats) -> Vec<Figure> {
         ("speargun_head_spans", "gauge", stats.head_rows, "spans not yet in a segment"),
         ("speargun_head_bytes", "gauge", stats.head_bytes, "memory of spans not yet in a segment"),
         ("speargun_cache_bytes", "gauge", stats.cache_bytes, "memory of what queries read"),
+        ("speargun_link_memo_bytes", "gauge", stats.link_memo_bytes,
+            "memory of what is remembered of links"),
         ("speargun_sealed_spans_total", "counter", stats.sealed_rows, "spans put into segments"),
         ("speargun_merged_spans_total", "counter", stats.merged_rows, "spans written again"),
         ("speargun_merges_total", "counter", stats.merges, "merges of segments"),
@@ -135,6 +189,8 @@ fn segment_figures(stats: &Stats) -> Vec<Figure> {
             "segments deleted by retention"),
         ("speargun_expired_spans_total", "counter", stats.expired_rows,
             "spans deleted by retention"),
+        ("speargun_lost_segments", "gauge", stats.lost_segments,
+            "segments that were damaged or missing at the start"),
         ("speargun_corrupt_reads_total", "counter", stats.corrupt_reads,
             "reads that met damaged bytes"),
         ("speargun_failed_seals_total", "counter", stats.failed_seals,

@@ -32,11 +32,10 @@ impl Folder {
         let files = self.disk.list(&self.dir);
         let mut sequences = Vec::new();
         for path in files.map_err(|error| open_error(&self.dir, &error))? {
-            let Some(sequence) = sequence_of(&path) else {
-                let text = format!("{}: no file of a journal", path.display());
-                return Err(JournalError::Open(text));
-            };
-            sequences.push(sequence);
+            match sequence_of(&path) {
+                Some(sequence) => sequences.push(sequence),
+                None => tracing::warn!(path = %path.display(), "not a journal's file: left alone"),
+            }
         }
         sequences.sort_unstable();
         Ok(sequences)

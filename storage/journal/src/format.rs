@@ -115,11 +115,12 @@ impl FileHeader {
     /// Reads the header from the first bytes of a file, which may be too few.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, NoHeader> {
         let begun = bytes.iter().zip(&FILE_MAGIC);
-        // A header that was cut short on its way to a new file ends in zeros.
-        if begun
+        // A header that was cut short on its way to a new file ends in zeros, and a disk changes
+        // one byte, not all.
+        let others = begun
             .clone()
-            .any(|(byte, magic)| byte != magic && *byte != 0)
-        {
+            .filter(|(byte, magic)| byte != magic && **byte != 0);
+        if others.count() > 1 {
             return Err(NoHeader::Foreign);
         }
         let mut fields = Fields(bytes);
@@ -251,6 +252,9 @@ mod tests {
             assert_eq!(FileHeader::decode(&zeros).is_err(), zeros[..64] != bytes);
         }
         assert_eq!(FileHeader::decode(b"{\"a\":1}"), Err(NoHeader::Foreign));
+        let mut flipped = bytes;
+        flipped[3] ^= 1;
+        assert_eq!(FileHeader::decode(&flipped), Err(NoHeader::Broken));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::page::{ColumnCursor, Page, Value};
 use crate::page_encode::Stream;
 use crate::planes::{Planes, unzigzag};
 use crate::rows::{ANNOTATIONS, LOOSE, Operation, Row, Rows};
-use crate::segment::Segment;
+use crate::segment::{Highs, Reading, Segment};
 
 /// Numbers of one segment's dictionaries in the merged ones.
 struct Translation {
@@ -38,11 +38,13 @@ pub(crate) fn absorb(rows: &mut Rows, segment: &Segment) -> Result<(), SegmentEr
     let meta = segment.meta()?;
     let mut translation = translate(rows, segment, &meta)?;
     let directory = segment.directory()?;
+    let highs = segment.highs(Reading::Passing)?;
     for (index, entry) in directory.pages.iter().enumerate() {
         let page = segment.read_page(index)?;
         let mut absorber = Absorber {
             rows,
             segment,
+            highs: &highs,
             meta: &meta,
             translation: &mut translation,
         };
@@ -127,6 +129,7 @@ fn value_sections(directory: &Directory, columns: usize) -> Vec<Vec<usize>> {
 struct Absorber<'a> {
     rows: &'a mut Rows,
     segment: &'a Segment,
+    highs: &'a Highs,
     meta: &'a Meta,
     translation: &'a mut Translation,
 }
@@ -200,7 +203,7 @@ impl Absorber<'_> {
         let mut annotation = 0;
         for (trace, bounds) in starts.windows(2).enumerate() {
             let &[start, end] = bounds else { continue };
-            let high = self.segment.high(first_trace + trace as u32)?;
+            let high = self.highs.get(first_trace + trace as u32)?;
             let low = lows
                 .get(trace)
                 .copied()

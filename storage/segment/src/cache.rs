@@ -88,6 +88,11 @@ impl Cache {
         self.items.get_or_insert_with(&key, load)
     }
 
+    /// Returns the part if it is there.
+    pub(crate) fn peek(&self, key: &Key) -> Option<Item> {
+        self.items.peek(key)
+    }
+
     /// Returns the bytes that the cached parts take.
     pub(crate) fn bytes(&self) -> u64 {
         self.items.weight()

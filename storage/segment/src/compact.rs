@@ -57,21 +57,23 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Returns the segments that are past retention, oldest first.
+/// Returns the segments that are past retention, oldest first. One whose spans arrived while the
+/// clock was ahead stays for longer and holds up none behind it.
 fn expired(segments: &[Arc<Segment>], config: &Config, now: u64) -> Vec<Arc<Segment>> {
-    let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
-    let mut expired = Vec::new();
-    for segment in segments {
+    let is_too_old = |segment: &&Arc<Segment>| {
         let age = now.saturating_sub(segment.facts.arrived_max_ms);
-        let too_old = config.retention_age_ms.is_some_and(|limit| age > limit);
-        let too_much = config.retention_bytes.is_some_and(|limit| total > limit);
-        if !too_old && !too_much {
+        config.retention_age_ms.is_some_and(|limit| age > limit)
+    };
+    let (mut expired, young): (Vec<_>, Vec<_>) = segments.iter().partition(is_too_old);
+    let mut total: u64 = young.iter().map(|segment| segment.bytes).sum();
+    for segment in young {
+        if config.retention_bytes.is_none_or(|limit| total <= limit) {
             break;
         }
         total -= segment.bytes;
-        expired.push(segment.clone());
+        expired.push(segment);
     }
-    expired
+    expired.into_iter().cloned().collect()
 }
 
 /// Returns the facts of a segment; a damaged one is too large to be merged.

@@ -10,9 +10,14 @@
 //! ```text
 //! own(1) + [links(1..2) - links(1) - own(2)] + [links(1..3) - links(1..2) - own(3)] = links(1..3)
 //! ```
+//!
+//! Each step links the trace once more, so those of a trace in very many segments are one step
+//! from the [`NARROW`]th on, remembered under the trace. Memory is bounded, however much is
+//! summed: a segment takes part with a chunk of its ids, rows come in batches ([`batch`]).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use speargun_model::DependencyLink;
@@ -22,21 +27,28 @@ use speargun_storage::{ReadContext, ReadError, Window};
 
 use crate::dictionary::text;
 use crate::intern::Interner;
+use crate::names::{NAME_BYTES_MAX, NAMES_BYTES_MAX};
 use crate::read::served;
 use crate::rows::Operation;
 use crate::scan::inside;
 use crate::store::{Shared, Snapshot};
 
+mod batch;
 pub(crate) mod memo;
+mod reader;
 mod source;
 mod sums;
 
+use batch::{Batch, Group, Piece, Plan};
 use memo::Pending;
-pub(crate) use source::{ERROR, address, has_key};
-use source::{HeadSource, SegmentSource, Source};
+pub(crate) use reader::{ERROR, address, has_key};
+use source::{Source, sources};
 use sums::Sums;
 
 pub(crate) type Row = LinkSpan<u32>;
+
+/// Parts of a trace that are mended step by step.
+const NARROW: usize = 8;
 
 /// Returns the links of all traces with a span in the window.
 pub(crate) fn links(
@@ -47,14 +59,15 @@ pub(crate) fn links(
     let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
     let refused_before = refused();
     let snapshot = shared.snapshot();
-    let mut services = services(shared, &snapshot);
-    let sources = sources(shared, &snapshot, &window, &mut services);
+    let sources = sources(shared, &snapshot, &window);
     let mut query = Query {
         shared,
         window,
-        services,
+        context,
+        services: services(shared, &snapshot),
         pending: Pending::new(&sources),
         sources,
+        plan: Plan::new(shared.config.link_rows),
         sums: Sums::default(),
         linker: Linker::default(),
         scratch: Linker::default(),
@@ -62,7 +75,7 @@ pub(crate) fn links(
         ends: vec![],
     };
     query.add_summaries();
-    query.walk(context)?;
+    query.walk()?;
     // What a read that failed left out may be there the next time: that must not be remembered.
     if refused() == refused_before {
         let live = snapshot.segments.iter().map(|segment| segment.number());
@@ -76,8 +89,11 @@ pub(crate) fn links(
 struct Query<'s> {
     shared: &'s Shared,
     window: Window,
+    context: &'s ReadContext,
     services: Interner,
     sources: Vec<Source<'s>>,
+    /// Traces whose rows are to be read.
+    plan: Plan,
     /// What summaries, memos and mending add up to.
     sums: Sums,
     /// Traces of which no summary knows.
@@ -92,117 +108,186 @@ struct Query<'s> {
 impl Query<'_> {
     fn add_summaries(&mut self) {
         for source in &self.sources {
-            if let Some((links, names)) = source.summary() {
-                self.sums.add_links(&links.totals, names, 1);
+            if let Source::Segment(source) = source
+                && source.is_summed
+            {
+                let segment = source.segment;
+                served(self.shared, segment, || {
+                    let names = reader::names(&*segment.meta()?, &self.services);
+                    if let Some(links) = segment.links()? {
+                        self.sums.add_links(&links.totals, &names);
+                    }
+                    Ok(())
+                });
             }
         }
         self.pending
             .recall(&self.shared.link_memo, &self.services, &mut self.sums);
     }
 
-    fn walk(&mut self, context: &ReadContext) -> Result<(), ReadError> {
+    /// Walks all sources side by side and adds what is missing of their traces.
+    fn walk(&mut self) -> Result<(), ReadError> {
         let mut queue = BinaryHeap::new();
         for (index, source) in self.sources.iter_mut().enumerate() {
             queue.extend(source.peek(self.shared).map(|low| Reverse((low, index))));
         }
-        let mut group: Vec<usize> = Vec::new();
+        let mut members: Vec<usize> = Vec::new();
         let mut traces = 0_u64;
         while let Some(Reverse((low, index))) = queue.pop() {
             // Sources are in order of arrival, and so are equal ids in the queue.
-            group.push(index);
+            members.push(index);
             if queue.peek().is_some_and(|Reverse((next, _))| *next == low) {
                 continue;
             }
-            self.trace(&group, context)?;
-            for index in group.drain(..) {
+            self.plan(low, &members);
+            for index in members.drain(..) {
                 if let Some(source) = self.sources.get_mut(index) {
                     source.skip();
                     queue.extend(source.peek(self.shared).map(|low| Reverse((low, index))));
                 }
             }
+            if self.plan.is_full() {
+                self.run()?;
+            }
             traces += 1;
             if traces.is_multiple_of(1024) {
-                context.check()?;
+                self.context.check()?;
             }
         }
-        Ok(())
+        self.run()
     }
 
-    /// Adds what is missing of a trace that lies in these sources, which stand at it.
-    fn trace(&mut self, group: &[usize], context: &ReadContext) -> Result<(), ReadError> {
+    /// Plans to read a trace that lies in these sources, which stand at it, if it is needed.
+    fn plan(&mut self, low: u64, members: &[usize]) {
         let summed = |&index: &usize| self.sources.get(index).is_some_and(Source::is_summed);
         let touched = |&index: &usize| self.sources.get(index).is_some_and(Source::is_touched);
         // Its first sources, as far as all are summed.
-        let prefix = group.iter().take_while(|&index| summed(index)).count();
-        let any_summed = group.iter().any(summed);
-        if !any_summed && !group.iter().any(touched) {
-            return Ok(());
+        let prefix = members.iter().take_while(|&index| summed(index)).count();
+        let any_summed = members.iter().any(summed);
+        if !any_summed && !members.iter().any(touched) {
+            return;
         }
-        for index in group.iter().skip(prefix.max(1)) {
+        for index in members.iter().skip(prefix.max(1)) {
             self.pending.forbid(*index);
         }
-        let steps = group.iter().take(prefix).skip(1);
+        let steps = members.iter().take(prefix.min(NARROW)).skip(1);
         let open = steps.filter(|index| self.pending.is_open(**index)).count();
-        if open == 0 && prefix == group.len() {
-            return Ok(());
+        let is_wide_known = self.recall_wide(low, members, prefix);
+        if open > 0 || !is_wide_known || prefix < members.len() {
+            let group = Group {
+                low,
+                prefix,
+                any_summed,
+                is_wide_known,
+            };
+            self.plan.push(group, members, &self.sources);
         }
-        self.read(group);
-        if any_summed {
-            return self.mend(group, prefix, context);
+    }
+
+    /// Adds what is remembered of a trace beyond its narrow sources; returns whether that is all.
+    fn recall_wide(&mut self, low: u64, members: &[usize], prefix: usize) -> bool {
+        if prefix <= NARROW {
+            return true;
         }
-        if self
-            .rows
-            .iter()
-            .any(|row| inside(&self.window, row.timestamp_us))
-        {
+        for (place, &index) in members.iter().enumerate().take(prefix).skip(NARROW) {
+            let before = members.get(..place).unwrap_or_default();
+            self.pending.depend(index, before);
+        }
+        let summed = members.get(..prefix).unwrap_or_default();
+        let memos = &self.shared.link_memo;
+        let known = self.pending.recall_wide(memos, &self.services, low, summed);
+        if let Some(links) = &known {
+            self.sums.add(links, 1);
+        }
+        known.is_some()
+    }
+
+    /// Reads the planned traces and adds what is missing of them.
+    fn run(&mut self) -> Result<(), ReadError> {
+        let mut plan = std::mem::take(&mut self.plan);
+        let mut batch = Batch::default();
+        let mut first = 0;
+        while first < plan.groups.len() {
+            let from = batch::From {
+                shared: self.shared,
+                sources: &self.sources,
+                services: &self.services,
+                context: self.context,
+            };
+            first = batch.read(&mut plan, first, &from)?;
+            for pieces in batch.pieces.chunk_by(|a, b| a.group == b.group) {
+                let number = pieces.first().map_or(0, |piece| piece.group as usize);
+                if let Some(group) = plan.groups.get(number) {
+                    self.add(group, pieces, &batch)?;
+                }
+            }
+        }
+        plan.clear();
+        self.plan = plan;
+        Ok(())
+    }
+
+    fn add(&mut self, group: &Group, pieces: &[Piece], batch: &Batch) -> Result<(), ReadError> {
+        self.rows.clear();
+        self.ends.clear();
+        for piece in pieces {
+            self.rows.extend_from_slice(batch.rows(piece));
+            self.ends.push(self.rows.len());
+        }
+        if group.any_summed {
+            return self.mend(group, pieces, batch);
+        }
+        let mut times = self.rows.iter().map(|row| row.timestamp_us);
+        if times.any(|time| inside(&self.window, time)) {
             self.linker.put_trace(by_millisecond(&self.rows));
         }
         Ok(())
     }
 
-    fn read(&mut self, group: &[usize]) {
-        self.rows.clear();
-        self.ends.clear();
-        for &index in group {
-            if let Some(source) = self.sources.get_mut(index) {
-                source.append(self.shared, &mut self.rows, &mut self.services);
-            }
-            self.ends.push(self.rows.len());
-        }
-    }
-
     /// Adds the steps of a trace of which some source is summed; so it has a span in the window.
-    fn mend(
-        &mut self,
-        group: &[usize],
-        prefix: usize,
-        context: &ReadContext,
-    ) -> Result<(), ReadError> {
-        for place in 1..prefix {
-            let (Some(&index), Some(before)) = (group.get(place), group.get(..place)) else {
+    fn mend(&mut self, group: &Group, pieces: &[Piece], batch: &Batch) -> Result<(), ReadError> {
+        let members: Vec<usize> = pieces.iter().map(|piece| piece.source).collect();
+        let narrow = group.prefix.min(NARROW);
+        for place in 1..narrow {
+            let (Some(&index), Some(before)) = (members.get(place), members.get(..place)) else {
                 continue;
             };
             if self.pending.is_open(index) {
-                // A trace of very many spans in very many segments takes long.
-                context.check()?;
-                let mut step = Sums::default();
-                self.add_links_of(place + 1, &mut step, 1);
-                self.add_links_of(place, &mut step, -1);
-                self.add_own(index, &mut step, -1);
-                self.sums.add(&step, 1);
+                let step = self.step(place..place + 1, pieces, batch)?;
                 self.pending.add(index, before, &step);
             }
         }
-        if prefix < group.len() {
-            let mut step = Sums::default();
-            self.add_links_of(group.len(), &mut step, 1);
-            self.add_links_of(prefix, &mut step, -1);
-            for &index in group.iter().skip(prefix) {
-                self.add_own(index, &mut step, -1);
-            }
-            self.sums.add(&step, 1);
+        if group.prefix > narrow && !group.is_wide_known {
+            let step = self.step(narrow..group.prefix, pieces, batch)?;
+            let summed = members.get(..group.prefix).unwrap_or_default();
+            self.pending.add_wide(group.low, summed, step);
+        }
+        if group.prefix < pieces.len() {
+            self.step(group.prefix..pieces.len(), pieces, batch)?;
         }
         Ok(())
+    }
+
+    /// Adds and returns what it takes to go on from the links of the first sources of a trace to
+    /// those of some more, whose summaries are counted already.
+    fn step(
+        &mut self,
+        more: Range<usize>,
+        pieces: &[Piece],
+        batch: &Batch,
+    ) -> Result<Sums, ReadError> {
+        // A trace of very many spans takes long.
+        self.context.check()?;
+        let mut step = Sums::default();
+        self.add_links_of(more.end, &mut step, 1);
+        self.add_links_of(more.start, &mut step, -1);
+        for piece in pieces.get(more).unwrap_or_default() {
+            for &(pair, calls, errors) in batch.own(piece) {
+                step.put(pair, calls.wrapping_neg(), errors.wrapping_neg());
+            }
+        }
+        self.sums.add(&step, 1);
+        Ok(step)
     }
 
     /// Adds the links of the trace's rows in its first `sources` sources.
@@ -217,19 +302,13 @@ impl Query<'_> {
         sums.add_counts(self.scratch.counts(), sign);
     }
 
-    /// Adds what the summary of a source, if it is summed, says of the trace.
-    fn add_own(&self, index: usize, sums: &mut Sums, sign: i64) {
-        let source = self.sources.get(index);
-        if let Some((links, names)) = source.and_then(Source::own_links) {
-            sums.add_links(links, names, sign);
-        }
-    }
-
     fn answer(mut self) -> Vec<DependencyLink> {
         self.sums.add_counts(self.linker.counts(), 1);
         let mut links: Vec<DependencyLink> = self
             .sums
             .positive()
+            // Services of a segment that could not be read the first time.
+            .filter(|&(parent, child, ..)| parent.max(child) != u32::MAX)
             .map(|(parent, child, call_count, error_count)| DependencyLink {
                 parent: text(self.services.get(parent)),
                 child: text(self.services.get(child)),
@@ -247,17 +326,23 @@ impl Query<'_> {
 /// other, the linker lets the order of names decide.
 fn services(shared: &Shared, snapshot: &Snapshot) -> Interner {
     let mut seen = Interner::new();
+    let mut bytes = 0;
+    let mut see = |name: &[u8]| {
+        // As for lists of names; a service beyond is none to the linker.
+        let fits = name.len() <= NAME_BYTES_MAX && bytes + name.len() <= NAMES_BYTES_MAX;
+        if fits && seen.find(name).is_none() {
+            bytes += name.len();
+            seen.intern(name);
+        }
+    };
     for segment in snapshot.segments.iter() {
         if let Some(meta) = served(shared, segment, || segment.meta()) {
-            meta.services.iter().for_each(|name| {
-                seen.intern(name);
-            });
+            meta.services.iter().for_each(&mut see);
         }
     }
-    let (mut local, mut remote) = (0, 0);
     for view in snapshot.heads.iter().flat_map(|head| head.views()) {
-        seen.intern_near(&mut local, view.local_service_name());
-        seen.intern_near(&mut remote, view.remote_service_name());
+        see(view.local_service_name());
+        see(view.remote_service_name());
     }
     let mut names: Vec<String> = seen.iter().map(text).collect();
     names.sort_unstable_by(|a, b| java_order(a, b));
@@ -304,22 +389,4 @@ pub(crate) fn row(operation: Operation, mut named: impl FnMut(u32) -> Option<u32
         },
         remote_service: named(operation.remote),
     }
-}
-
-fn sources<'s>(
-    shared: &Shared,
-    snapshot: &'s Snapshot,
-    window: &Window,
-    services: &mut Interner,
-) -> Vec<Source<'s>> {
-    let mut sources = Vec::new();
-    for segment in snapshot.segments.iter() {
-        let source = served(shared, segment, || {
-            SegmentSource::new(segment, window, services)
-        });
-        sources.extend(source.map(|source| Source::Segment(Box::new(source))));
-    }
-    let heads = snapshot.heads.iter().map(HeadSource::new);
-    sources.extend(heads.map(Source::Head));
-    sources
 }

@@ -29,69 +29,85 @@ pub(crate) struct Link {
     pub(crate) errors: u64,
 }
 
-/// A summary as read back.
+/// A summary as read back: little more than its bytes, since all segments that are asked for at
+/// once have one.
 #[derive(Debug, Default)]
 pub(crate) struct LinkSets {
-    sets: Vec<Vec<Link>>,
-    of_trace: Vec<u32>,
+    raw: Vec<u8>,
+    /// Where the links of each set start in `raw`, their number first.
+    sets: Vec<u32>,
+    /// Where the planes start, which give the set of each trace.
+    planes: usize,
+    traces: usize,
     /// The links of all traces together.
     pub(crate) totals: Vec<Link>,
 }
 
 impl LinkSets {
     /// Reads the summary of a segment with so many traces and services.
-    pub(crate) fn decode(raw: &[u8], traces: usize, services: usize) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(raw);
+    pub(crate) fn decode(raw: Vec<u8>, traces: usize, services: usize) -> Result<Self, Corrupt> {
+        let mut reader = Reader::new(&raw);
         let mut sets = Vec::with_capacity(reader.count(1)?);
         for _ in 0..sets.capacity() {
-            let links = reader.count(4)?;
-            let links = (0..links).map(|_| Link::read(&mut reader, services));
-            sets.push(links.collect::<Result<Vec<_>, _>>()?);
+            sets.push((raw.len() - reader.remaining()) as u32);
+            for _ in 0..reader.count(4)? {
+                Link::read(&mut reader, services)?;
+            }
         }
-        let of_trace = Planes::new(reader.take(reader.remaining())?, traces)?.to_vec32();
+        let planes = raw.len() - reader.remaining();
+        let of_trace = Planes::new(reader.take(reader.remaining())?, traces)?;
         let mut counts = vec![0_u64; sets.len()];
-        for &set in &of_trace {
-            let count = counts.get_mut(set as usize);
+        for trace in 0..traces {
+            let count = counts.get_mut(of_trace.get(trace) as usize);
             *count.ok_or(Corrupt("a trace has a set of links that is not there"))? += 1;
         }
+        let mut sets = Self {
+            sets,
+            planes,
+            traces,
+            totals: vec![],
+            raw,
+        };
+        sets.totals = sets.sum(&counts);
+        Ok(sets)
+    }
+
+    /// Returns the links of the sets, each so many times.
+    fn sum(&self, counts: &[u64]) -> Vec<Link> {
         let mut totals: HashMap<(u32, u32), (u64, u64), RandomState> = HashMap::default();
-        for (set, count) in sets.iter().zip(counts) {
-            for link in set {
+        for (set, &count) in counts.iter().enumerate() {
+            for link in self.set(set) {
                 let total = totals.entry((link.parent, link.child)).or_default();
                 total.0 = total.0.wrapping_add(link.calls.wrapping_mul(count));
                 total.1 = total.1.wrapping_add(link.errors.wrapping_mul(count));
             }
         }
-        let totals = totals
-            .into_iter()
-            .map(|((parent, child), (calls, errors))| Link {
-                parent,
-                child,
-                calls,
-                errors,
-            })
-            .collect();
-        Ok(Self {
-            sets,
-            of_trace,
-            totals,
-        })
+        let link = |((parent, child), (calls, errors))| Link {
+            parent,
+            child,
+            calls,
+            errors,
+        };
+        totals.into_iter().map(link).collect()
+    }
+
+    fn set(&self, set: usize) -> impl Iterator<Item = Link> {
+        let start = self.sets.get(set).map_or(usize::MAX, |&at| at as usize);
+        let mut reader = Reader::new(self.raw.get(start..).unwrap_or_default());
+        let count = reader.number().unwrap_or_default();
+        // It was read before, with the number of services.
+        (0..count).map_while(move |_| Link::read(&mut reader, usize::MAX).ok())
     }
 
     /// Returns the links of a trace.
-    pub(crate) fn of(&self, trace: usize) -> &[Link] {
-        let set = self.of_trace.get(trace).copied().unwrap_or_default();
-        self.sets
-            .get(set as usize)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+    pub(crate) fn of(&self, trace: usize) -> impl Iterator<Item = Link> {
+        let planes = self.raw.get(self.planes..).unwrap_or_default();
+        let set = Planes::new(planes, self.traces).map_or(u64::MAX, |planes| planes.get(trace));
+        self.set(set as usize)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let links: usize = self.sets.iter().map(Vec::len).sum();
-        (links + self.totals.len()) * size_of::<Link>()
-            + self.sets.len() * size_of::<Vec<Link>>()
-            + self.of_trace.len() * size_of::<u32>()
+        self.raw.len() + self.sets.len() * size_of::<u32>() + self.totals.len() * size_of::<Link>()
     }
 }
 

@@ -23,6 +23,34 @@ use crate::store::Shared;
 
 /// Strings kept for one answer: a bound on memory, and on what anyone could look at.
 const NAMES_MAX: usize = 1 << 20;
+/// Bytes of them.
+pub(crate) const NAMES_BYTES_MAX: usize = 16 << 20;
+/// A longer string is no name, and is not listed.
+pub(crate) const NAME_BYTES_MAX: usize = 64 << 10;
+
+/// The strings of an answer.
+#[derive(Default)]
+struct Found {
+    strings: BTreeSet<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Found {
+    fn add(&mut self, string: &[u8]) {
+        let bytes = self.bytes + string.len();
+        let fits = self.strings.len() < NAMES_MAX && bytes <= NAMES_BYTES_MAX;
+        if fits && string.len() <= NAME_BYTES_MAX && !self.strings.contains(string) {
+            self.strings.insert(string.to_vec());
+            self.bytes = bytes;
+        }
+    }
+
+    fn sorted(self) -> Vec<String> {
+        let mut strings: Vec<String> = self.strings.iter().map(|string| text(string)).collect();
+        strings.sort_by(|a, b| java_order(a, b));
+        strings
+    }
+}
 
 /// What is listed: how a segment's operation and a head's span name it.
 struct Named {
@@ -79,10 +107,10 @@ fn collect(
     }
     let is_asked_for = |name: &[u8]| service.is_none_or(|service| service.as_bytes() == name);
     let snapshot = shared.snapshot();
-    let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut names = Found::default();
     let mut add_of = |own: &[u8], name: &[u8]| {
         if is_asked_for(own) && !name.is_empty() {
-            add(&mut names, name);
+            names.add(name);
         }
     };
     for segment in snapshot.segments.iter() {
@@ -101,13 +129,7 @@ fn collect(
             add_of(view.local_service_name(), (what.of_view)(&view));
         }
     }
-    Ok(sorted(&names))
-}
-
-fn sorted(names: &BTreeSet<Vec<u8>>) -> Vec<String> {
-    let mut names: Vec<String> = names.iter().map(|name| text(name)).collect();
-    names.sort_by(|a, b| java_order(a, b));
-    names
+    Ok(names.sorted())
 }
 
 /// Returns the values seen of a tag key; none unless the key was configured.
@@ -125,7 +147,7 @@ pub(crate) fn tag_values(
         return Ok(vec![]);
     }
     let snapshot = shared.snapshot();
-    let mut values: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut values = Found::default();
     for segment in snapshot.segments.iter() {
         context.check()?;
         served(shared, segment, || {
@@ -138,26 +160,16 @@ pub(crate) fn tag_values(
             // Of repeated keys the last one is the span's.
             let value = view.tags().filter(|(k, _)| *k == key.as_bytes()).last();
             if let Some((_, value)) = value {
-                add(&mut values, value);
+                values.add(value);
             }
         }
     }
-    Ok(sorted(&values))
-}
-
-fn add(values: &mut BTreeSet<Vec<u8>>, value: &[u8]) {
-    if values.len() < NAMES_MAX && !values.contains(value) {
-        values.insert(value.to_vec());
-    }
+    Ok(values.sorted())
 }
 
 /// Adds the values of a key in a segment: those of its dictionary, and what pages hold beside it
 /// where there can be such.
-fn values_of(
-    segment: &Segment,
-    key: &[u8],
-    values: &mut BTreeSet<Vec<u8>>,
-) -> Result<(), SegmentError> {
+fn values_of(segment: &Segment, key: &[u8], values: &mut Found) -> Result<(), SegmentError> {
     let meta = segment.meta()?;
     let directory = segment.directory()?;
     let column = meta.key_column(key);
@@ -169,7 +181,7 @@ fn values_of(
             let chunk = segment.values(section)?;
             numbered += chunk.len();
             if !repeated {
-                chunk.iter().for_each(|value| add(values, value));
+                chunk.iter().for_each(|value| values.add(value));
             }
         }
     }
@@ -182,7 +194,7 @@ fn values_of(
         let page = segment.page(index)?;
         if let Some(column) = column {
             of_rows(&page, &meta, column, |value| match value {
-                Value::Plain(value) => add(values, value),
+                Value::Plain(value) => values.add(value),
                 Value::Coded(code) => {
                     codes.insert(code as usize);
                 }
@@ -191,7 +203,7 @@ fn values_of(
         of_rows(&page, &meta, LOOSE, |tags| {
             let Value::Plain(tags) = tags else { return };
             if let Some(value) = last_of(tags, key) {
-                add(values, value);
+                values.add(value);
             }
         })?;
     }
@@ -199,7 +211,7 @@ fn values_of(
     for code in codes {
         let section = sections.iter().flatten().nth(code / CHUNK_VALUES);
         let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
-        add(values, segment.values(*section)?.get(code % CHUNK_VALUES));
+        values.add(segment.values(*section)?.get(code % CHUNK_VALUES));
     }
     Ok(())
 }

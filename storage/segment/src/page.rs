@@ -1,15 +1,21 @@
 //! Reads the pages that [`crate::page_encode`] writes. Streams are unpacked when first asked for,
 //! and stay with the page while it is cached.
 
+mod column;
+mod ids;
+
 use std::sync::OnceLock;
 
 use crate::bytes::Reader;
 use crate::encode::unpack;
 use crate::error::Corrupt;
-use crate::format::{RAW_BYTES_MAX, u32_le, u64_le};
-use crate::page_encode::{LOOK_BACK, PARENT_RAW, STREAMS, Stream};
+use crate::format::{RAW_BYTES_MAX, u32_le};
+use crate::page_encode::{STREAMS, Stream};
 use crate::planes::Planes;
 use crate::rows::ANNOTATIONS;
+
+pub(crate) use column::{ColumnCursor, ColumnView, Value};
+pub(crate) use ids::IdCursor;
 
 /// Annotations of a page without text and time that are believed.
 const EMPTY_ANNOTATIONS_MAX: u64 = 1 << 22;
@@ -32,100 +38,6 @@ pub(crate) struct Page {
     streams: Vec<Packed>,
     /// Columns present, ascending; column `i` has streams `STREAMS + 3 * i` and the two behind.
     columns: Vec<u32>,
-}
-
-/// A column of tag values or annotation values of a page.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ColumnView<'p> {
-    pub(crate) codes: Planes<'p>,
-    all_plain: bool,
-    lengths_present: bool,
-    lengths: Planes<'p>,
-    bytes: &'p [u8],
-}
-
-impl ColumnView<'_> {
-    /// Returns whether some values of the page are not in the dictionary.
-    pub(crate) fn has_plain(&self) -> bool {
-        self.all_plain || self.lengths_present
-    }
-
-    /// Returns a cursor that stands before the value of this rank.
-    pub(crate) fn cursor(&self, rank: usize) -> ColumnCursor<'_> {
-        let mut plain_rank = rank;
-        if !self.all_plain {
-            plain_rank = (0..rank)
-                .filter(|&before| self.codes.get(before) == 0)
-                .count();
-        }
-        let start = (0..plain_rank)
-            .map(|before| self.lengths.get(before) as usize)
-            .fold(0, usize::saturating_add);
-        ColumnCursor {
-            column: self,
-            unpacked: None,
-            rank,
-            plain_rank,
-            start,
-        }
-    }
-
-    /// Returns a cursor that stands before the first value and is made to see them all: its
-    /// columns are put together once, which costs less than doing it value by value.
-    pub(crate) fn walk(&self) -> ColumnCursor<'_> {
-        ColumnCursor {
-            unpacked: Some((self.codes.to_vec32(), self.lengths.to_vec32())),
-            ..self.cursor(0)
-        }
-    }
-}
-
-/// A value of a column.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Value<'p> {
-    /// Its number in the dictionary.
-    Coded(u32),
-    /// The value itself.
-    Plain(&'p [u8]),
-}
-
-/// Walks a column row by row.
-#[derive(Debug)]
-pub(crate) struct ColumnCursor<'p> {
-    column: &'p ColumnView<'p>,
-    /// Codes and lengths as integers, if all are going to be seen.
-    unpacked: Option<(Vec<u32>, Vec<u32>)>,
-    rank: usize,
-    plain_rank: usize,
-    start: usize,
-}
-
-impl<'p> ColumnCursor<'p> {
-    /// Returns the next value.
-    pub(crate) fn next(&mut self) -> Value<'p> {
-        let code = match &self.unpacked {
-            Some((codes, _)) => codes.get(self.rank).copied().map_or(0, u64::from),
-            None => self.column.codes.get(self.rank),
-        };
-        self.rank += 1;
-        if code != 0 {
-            // Codes have 32 bits where they were written; more is in no dictionary.
-            return Value::Coded(u32::try_from(code - 1).unwrap_or(u32::MAX));
-        }
-        let len = match &self.unpacked {
-            Some((_, lengths)) => lengths.get(self.plain_rank).copied().map_or(0, u64::from),
-            None => self.column.lengths.get(self.plain_rank),
-        };
-        let len = len as usize;
-        self.plain_rank += 1;
-        let value = self
-            .column
-            .bytes
-            .get(self.start..)
-            .and_then(|rest| rest.get(..len));
-        self.start = self.start.saturating_add(len);
-        Value::Plain(value.unwrap_or_default())
-    }
 }
 
 impl Page {
@@ -210,13 +122,11 @@ impl Page {
     /// ones at the time of their span, which take no bytes: of those some are believed.
     pub(crate) fn annotation_counts(&self) -> Result<Planes<'_>, Corrupt> {
         let counts = self.numbers(Stream::AnnotationCount)?;
-        let total = (0..self.rows)
-            .map(|row| counts.get(row))
-            .fold(0, u64::saturating_add);
+        let total = counts.sum(0..self.rows);
         let known = match self.annotation_times()?.len() as u64 {
             0 => self
                 .column(ANNOTATIONS)?
-                .map_or(0, |view| view.codes.len().max(view.lengths.len()) as u64),
+                .map_or(0, |view| view.len() as u64),
             known => known,
         };
         if total == known || known == 0 && total <= EMPTY_ANNOTATIONS_MAX {
@@ -236,19 +146,8 @@ impl Page {
             return Ok(None);
         };
         let first = STREAMS + index * 3;
-        let codes = Planes::of_unknown_length(self.unpacked(first)?)?;
-        let lengths = self.unpacked(first + 1)?;
-        let lengths_present = !lengths.is_empty();
-        let lengths = Planes::of_unknown_length(if lengths.is_empty() { &[0] } else { lengths })?;
-        let all_plain = self.unpacked(first)?.first() == Some(&0);
-        let bytes = self.unpacked(first + 2)?;
-        Ok(Some(ColumnView {
-            codes,
-            all_plain,
-            lengths_present,
-            lengths,
-            bytes,
-        }))
+        let (codes, lengths) = (self.unpacked(first)?, self.unpacked(first + 1)?);
+        ColumnView::new(codes, lengths, self.unpacked(first + 2)?).map(Some)
     }
 
     /// Returns the first row of each trace, and the number of rows behind the last.
@@ -284,63 +183,26 @@ impl Page {
         Ok(times)
     }
 
-    /// Returns id and parent of each row in `rows`, which must be whole traces given by `starts`.
+    /// Returns id and parent of each row; `starts` are those of [`Page::trace_starts`].
     pub(crate) fn ids(&self, starts: &[usize]) -> Result<Vec<(u64, u64)>, Corrupt> {
-        let first = starts.first().copied().unwrap_or_default();
-        let (id_refs, parent_refs) = (self.stream(Stream::Id)?, self.stream(Stream::Parent)?);
-        let count = |refs: &[u8], raw: u8| {
-            refs.get(..first)
-                .unwrap_or_default()
-                .iter()
-                .filter(|&&r| r == raw)
-                .count()
-        };
-        let mut ids = RawIds::new(self.stream(Stream::IdRaw)?, count(id_refs, 0));
-        let mut parents = RawIds::new(
-            self.stream(Stream::ParentRaw)?,
-            count(parent_refs, PARENT_RAW),
-        );
-        let mut all: Vec<(u64, u64)> = Vec::new();
+        let mut cursor = self.id_cursor()?;
+        let mut all = Vec::with_capacity(self.rows);
         for bounds in starts.windows(2) {
             let &[start, end] = bounds else { continue };
-            let base = all.len();
-            for &reference in id_refs.get(start..end).unwrap_or_default() {
-                let back = all
-                    .len()
-                    .checked_sub(reference as usize)
-                    .and_then(|at| all.get(at));
-                let id = match (reference, back) {
-                    (0, _) => ids.next(),
-                    (_, Some(&(id, _))) => id,
-                    _ => return Err(Corrupt("an id refers to no row")),
-                };
-                all.push((id, 0));
-            }
-            for (row, &reference) in parent_refs
-                .get(start..end)
-                .unwrap_or_default()
-                .iter()
-                .enumerate()
-            {
-                let at = base + row;
-                let target = match reference as usize {
-                    0 => continue,
-                    back if back <= LOOK_BACK => at.checked_sub(back),
-                    ahead if reference != PARENT_RAW => Some(at + (ahead - LOOK_BACK)),
-                    _ => None,
-                };
-                let parent = match target {
-                    None if reference == PARENT_RAW => parents.next(),
-                    target => target
-                        .and_then(|target| all.get(target))
-                        .map_or(0, |row| row.0),
-                };
-                if let Some(row) = all.get_mut(at) {
-                    row.1 = parent;
-                }
-            }
+            cursor.trace(start..end, &mut all)?;
         }
         Ok(all)
+    }
+
+    /// Returns a cursor over ids and parents that stands before the first row.
+    pub(crate) fn id_cursor(&self) -> Result<IdCursor<'_>, Corrupt> {
+        Ok(IdCursor::new(
+            (self.stream(Stream::Id)?, self.stream(Stream::IdRaw)?),
+            (
+                self.stream(Stream::Parent)?,
+                self.stream(Stream::ParentRaw)?,
+            ),
+        ))
     }
 }
 
@@ -363,23 +225,5 @@ impl Packed {
             return Err(Corrupt("a stream is too long"));
         }
         Ok(packed)
-    }
-}
-
-/// Raw ids one after the other.
-struct RawIds<'p> {
-    rest: std::slice::ChunksExact<'p, u8>,
-}
-
-impl<'p> RawIds<'p> {
-    fn new(bytes: &'p [u8], skip: usize) -> Self {
-        let rest = bytes.get(skip.saturating_mul(8)..).unwrap_or_default();
-        Self {
-            rest: rest.chunks_exact(8),
-        }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.rest.next().map_or(0, u64_le)
     }
 }

@@ -6,6 +6,8 @@
 //! planes u8 (0 to 8) | plane 0: one byte a row | plane 1 | ...
 //! ```
 
+use std::ops::Range;
+
 use crate::error::Corrupt;
 
 /// Appends the planes of `values` to `out`; all zeros take one byte.
@@ -97,6 +99,33 @@ impl<'a> Planes<'a> {
         value
     }
 
+    /// Returns the sum of these rows, at most the greatest number there is.
+    pub(crate) fn sum(&self, rows: Range<usize>) -> u64 {
+        let mut sum = 0_u64;
+        for (plane, bytes) in self.chunks().enumerate() {
+            let of_rows = bytes.get(self.inside(&rows)).unwrap_or_default();
+            let of_plane: u64 = of_rows.iter().map(|&byte| u64::from(byte)).sum();
+            sum = sum.saturating_add(of_plane.saturating_mul(1 << (plane * 8)));
+        }
+        sum
+    }
+
+    /// Returns how many of these rows are 0; those beyond the end are.
+    pub(crate) fn zeros(&self, rows: Range<usize>) -> usize {
+        let inside = self.inside(&rows);
+        let beyond = rows.len() - inside.len();
+        if self.planes <= 1 {
+            let bytes = self.bytes.get(inside.clone()).unwrap_or_default();
+            let others = bytes.iter().filter(|&&byte| byte != 0).count();
+            return rows.len() - others;
+        }
+        beyond + inside.filter(|&row| self.get(row) == 0).count()
+    }
+
+    fn inside(&self, rows: &Range<usize>) -> Range<usize> {
+        rows.start.min(self.rows)..rows.end.min(self.rows)
+    }
+
     /// Returns the integers as 32 bits each.
     pub(crate) fn to_vec32(self) -> Vec<u32> {
         let mut values = vec![0_u32; self.rows];
@@ -142,6 +171,36 @@ mod tests {
             assert_eq!(planes.to_vec(), values);
             let one_by_one: Vec<u64> = (0..values.len()).map(|row| planes.get(row)).collect();
             assert_eq!(one_by_one, values);
+        }
+    }
+
+    #[test]
+    fn sums_and_zeros_of_rows_are_those_of_their_values() {
+        for values in [
+            vec![],
+            vec![0, 0, 0],
+            vec![0, 200, 255, 0, 0, 7],
+            vec![1, 256, 0, 65_536, 0],
+            vec![u64::MAX, 5, 0, 1 << 40],
+        ] {
+            let mut raw = Vec::new();
+            write(&mut raw, &values);
+            let planes = Planes::new(&raw, values.len()).unwrap();
+            for start in 0..=values.len() {
+                for end in start..=values.len() {
+                    let rows = values.get(start..end).unwrap();
+                    let sum = rows.iter().fold(0, |sum: u64, &v| sum.saturating_add(v));
+                    assert_eq!(planes.sum(start..end), sum);
+                    let zeros = rows.iter().filter(|&&value| value == 0).count();
+                    assert_eq!(planes.zeros(start..end), zeros);
+                    assert_eq!(
+                        planes.sum(start..values.len() + 9),
+                        planes.sum(start..values.len())
+                    );
+                    let beyond = planes.zeros(start..values.len() + 9);
+                    assert_eq!(beyond, planes.zeros(start..values.len()) + 9);
+                }
+            }
         }
     }
 

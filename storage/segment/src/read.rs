@@ -2,17 +2,21 @@
 //! that can't be read is reported and left out; the rest is answered.
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use speargun_model::{DependencyLink, Span, SpanView, TraceId};
 use speargun_storage::order::{group_by_millisecond, keep_first_of_equal};
 use speargun_storage::{IdMode, ReadContext, ReadError, SpanReader, TraceRequest, Window};
 
-use crate::assemble;
+use crate::assemble::{Assembler, locate};
 use crate::dependencies;
 use crate::error::SegmentError;
 use crate::names;
 use crate::search;
-use crate::segment::Segment;
+use crate::segment::{Reading, Segment};
 use crate::store::{SegmentStore, Shared, Snapshot};
+
+/// Traces fetched at once up to which their pages stay in the cache: as many as a person looks at.
+const KEPT_TRACES: usize = 32;
 
 impl SpanReader for SegmentStore {
     fn describe(&self) -> String {
@@ -88,39 +92,87 @@ pub(crate) fn fetch(
     lows: &[u64],
     context: &ReadContext,
 ) -> Result<HashMap<TraceId, Vec<Span>>, ReadError> {
-    let mode = shared.config.id_mode;
     let mut lows = lows.to_vec();
     lows.sort_unstable();
     lows.dedup();
-    let mut found: HashMap<TraceId, Vec<Span>> = HashMap::default();
+    let mut found = Found {
+        mode: shared.config.id_mode,
+        traces: HashMap::default(),
+    };
     for segment in snapshot.segments.iter() {
         context.check()?;
-        for &low in &lows {
-            let spans = served(shared, segment, || assemble::spans(segment, low));
-            let spans = spans.unwrap_or_default();
-            for span in spans {
-                found
-                    .entry(key(mode, span.trace_id))
-                    .or_default()
-                    .push(span);
-            }
-        }
+        fetch_of(shared, segment, &lows, &mut found, context)?;
     }
     for head in &snapshot.heads {
         context.check()?;
-        head.each_of(&lows, |view: SpanView<'_>| {
-            let span = view.to_span();
-            found
-                .entry(key(mode, span.trace_id))
-                .or_default()
-                .push(span);
-        });
+        head.each_of(&lows, |view: SpanView<'_>| found.push(view.to_span()));
     }
-    for spans in found.values_mut() {
+    for spans in found.traces.values_mut().filter(|spans| spans.len() > 1) {
         keep_first_of_equal(spans);
         group_by_millisecond(spans);
     }
-    Ok(found)
+    Ok(found.traces)
+}
+
+/// Adds the spans of a segment to those found.
+fn fetch_of(
+    shared: &Shared,
+    segment: &Segment,
+    lows: &[u64],
+    found: &mut Found,
+    context: &ReadContext,
+) -> Result<(), ReadError> {
+    let mut report = |error| shared.report_damage(&segment.path, &error);
+    let wanted = served(shared, segment, || locate(segment, lows, &mut report));
+    let wanted = wanted.unwrap_or_default();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let reading = if lows.len() <= KEPT_TRACES {
+        Reading::Keeping
+    } else {
+        Reading::Passing
+    };
+    let Some(mut assembler) = served(shared, segment, || Assembler::open(segment, reading)) else {
+        return Ok(());
+    };
+    for of_page in wanted.chunk_by(|one, other| one.page == other.page) {
+        context.check()?;
+        let traces = served(shared, segment, || assembler.page(of_page, &mut report));
+        traces
+            .into_iter()
+            .flatten()
+            .for_each(|spans| found.add(spans));
+    }
+    Ok(())
+}
+
+/// Traces by what tells them apart, their spans in order of arrival.
+struct Found {
+    mode: IdMode,
+    traces: HashMap<TraceId, Vec<Span>>,
+}
+
+impl Found {
+    fn push(&mut self, span: Span) {
+        let key = key(self.mode, span.trace_id);
+        self.traces.entry(key).or_default().push(span);
+    }
+
+    /// Adds spans whose ids have the same lower half: nearly always one trace, which then stays in
+    /// the vector it came in.
+    fn add(&mut self, spans: Vec<Span>) {
+        let mut keys = spans.iter().map(|span| key(self.mode, span.trace_id));
+        let Some(first) = keys.next() else {
+            return;
+        };
+        let is_one = keys.all(|other| other == first);
+        if is_one && let Entry::Vacant(place) = self.traces.entry(first) {
+            place.insert(spans);
+        } else {
+            spans.into_iter().for_each(|span| self.push(span));
+        }
+    }
 }
 
 /// Returns what `read` read of the segment; `None`, reported, where it is damaged.

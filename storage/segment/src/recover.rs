@@ -19,6 +19,8 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) durable: u64,
     pub(crate) next_head: u64,
+    /// Segments that are damaged or missing.
+    pub(crate) lost: u64,
 }
 
 /// Opens the folder: reads the manifest, deletes leftovers, opens the segments.
@@ -46,11 +48,8 @@ pub(crate) fn recover(
         .iter()
         .filter_map(|path| parse_segment_path(path))
         .collect();
-    let (live, durable) = match Manifest::read(disk, dir).map_err(at(dir))? {
-        Found::Manifest(manifest) => (
-            manifest.segments.into_iter().collect(),
-            Some(manifest.durable),
-        ),
+    let manifest = match Manifest::read(disk, dir).map_err(at(dir))? {
+        Found::Manifest(manifest) => Some(manifest),
         Found::TooNew(found) => {
             let path = manifest::path(dir);
             return Err(OpenError::TooNew {
@@ -59,37 +58,76 @@ pub(crate) fn recover(
                 known: manifest::VERSION,
             });
         }
-        Found::Missing if named.is_empty() => (BTreeSet::new(), Some(0)),
+        Found::Missing if named.is_empty() => Some(Manifest::default()),
         Found::Missing => {
             tracing::warn!(dir = %dir.display(), "the manifest is missing; listing the segments");
-            (not_merged(&named), None)
+            None
         }
         Found::Damaged(error) => {
             tracing::error!(dir = %dir.display(), %error, "listing the segments anew");
-            (not_merged(&named), None)
+            None
         }
     };
-    for &(first, last) in named.difference(&live) {
+    let (durable, opened) = match manifest {
+        Some(manifest) => {
+            let live = manifest.segments.into_iter().collect();
+            (Some(manifest.durable), open_all(disk, dir, live, cache)?)
+        }
+        None => (None, open_listed(disk, dir, named.clone(), cache)?),
+    };
+    // Last, so that nothing is gone that the segment it was merged into does not hold.
+    for &(first, last) in named.difference(&opened.live) {
         let path = segment_path(dir, first, last);
+        tracing::info!(path = %path.display(), "deleting a segment that no longer counts");
         disk.remove(&path).map_err(at(&path))?;
     }
-    let next_head = live
+    let next_head = opened
+        .live
         .iter()
         .chain(&named)
         .map(|&(_, last)| last.saturating_add(1))
         .max()
         .unwrap_or(1);
-    let segments = open_all(disk, dir, &live, cache)?;
-    let end = segments
+    let ends = opened
+        .segments
         .iter()
-        .map(|segment| segment.facts.end_position)
-        .max();
-    let durable = durable.or(end).unwrap_or_default();
+        .map(|segment| segment.facts.end_position);
+    let durable = durable.or(ends.max()).unwrap_or_default();
     Ok(Recovered {
-        segments,
+        segments: opened.segments,
         durable,
         next_head,
+        lost: opened.lost.len() as u64,
     })
+}
+
+/// Segments that were to be opened, and how it went.
+struct Opened {
+    /// All of them.
+    live: BTreeSet<(u64, u64)>,
+    segments: Vec<Arc<Segment>>,
+    /// Those that are damaged or missing.
+    lost: BTreeSet<(u64, u64)>,
+}
+
+/// Opens what counts of the segments in the folder. What was merged counts again where the result
+/// is damaged.
+fn open_listed(
+    disk: &dyn Disk,
+    dir: &Path,
+    mut named: BTreeSet<(u64, u64)>,
+    cache: &Arc<Cache>,
+) -> Result<Opened, OpenError> {
+    let mut lost = BTreeSet::new();
+    loop {
+        let mut opened = open_all(disk, dir, not_merged(&named), cache)?;
+        if opened.lost.is_empty() {
+            opened.live.extend(&lost);
+            return Ok(Opened { lost, ..opened });
+        }
+        named.retain(|interval| !opened.lost.contains(interval));
+        lost.append(&mut opened.lost);
+    }
 }
 
 /// Returns the intervals that lie in no other: segments that were merged into another lie in it.
@@ -105,12 +143,14 @@ fn not_merged(named: &BTreeSet<(u64, u64)>) -> BTreeSet<(u64, u64)> {
 fn open_all(
     disk: &dyn Disk,
     dir: &Path,
-    live: &BTreeSet<(u64, u64)>,
+    live: BTreeSet<(u64, u64)>,
     cache: &Arc<Cache>,
-) -> Result<Vec<Arc<Segment>>, OpenError> {
+) -> Result<Opened, OpenError> {
     let mut segments = Vec::with_capacity(live.len());
-    for &(first, last) in live {
+    let mut lost = BTreeSet::new();
+    for &(first, last) in &live {
         let path = segment_path(dir, first, last);
+        let before = segments.len();
         match Segment::open(disk, &path, cache.clone()) {
             Ok(segment) if (segment.facts.first, segment.facts.last) == (first, last) => {
                 segments.push(Arc::new(segment));
@@ -129,8 +169,15 @@ fn open_all(
             }
             Err(SegmentError::Io(source)) => return Err(OpenError::Io { path, source }),
         }
+        if segments.len() == before {
+            lost.insert((first, last));
+        }
     }
-    Ok(segments)
+    Ok(Opened {
+        live,
+        segments,
+        lost,
+    })
 }
 
 /// Renames a damaged segment, so that it is neither served nor deleted.

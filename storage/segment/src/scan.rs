@@ -1,6 +1,8 @@
 //! Which traces of a segment meet which criteria: by its dictionaries first, then page by page over
 //! the columns that the criteria need.
 
+use std::cell::OnceCell;
+
 use hashbrown::HashMap;
 use speargun_model::TraceId;
 use speargun_storage::{TagTerm, Window};
@@ -13,7 +15,7 @@ use crate::format::{CHUNK_VALUES, Directory};
 use crate::page::{Page, Value};
 use crate::page_encode::Stream;
 use crate::rows::{ANNOTATIONS, LOOSE};
-use crate::segment::Segment;
+use crate::segment::{Highs, Reading, Segment};
 
 /// A trace of a segment that meets some criteria there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Scan<'s> {
     terms: Vec<Term<'s>>,
     /// Whether some spans have their tags in one loose value.
     loose: Vec<bool>,
+    /// Once a page has matched.
+    highs: OnceCell<Highs>,
 }
 
 impl<'s> Scan<'s> {
@@ -99,7 +103,17 @@ impl<'s> Scan<'s> {
             operations,
             terms,
             loose,
+            highs: OnceCell::new(),
         }))
+    }
+
+    /// Returns the upper halves of the trace ids, read at most once in a scan.
+    fn highs(&self) -> Result<&Highs, SegmentError> {
+        if let Some(highs) = self.highs.get() {
+            return Ok(highs);
+        }
+        let highs = self.segment.highs(Reading::Keeping)?;
+        Ok(self.highs.get_or_init(|| highs))
     }
 
     /// Calls `visit` with each trace of a page that meets some criteria.
@@ -121,6 +135,7 @@ impl<'s> Scan<'s> {
         let starts = page.trace_starts()?;
         let times = page.times(self.segment.facts.time_min_us, &starts)?;
         let highs = page.numbers(Stream::High)?;
+        let trace_highs = self.highs()?;
         let lows = self.segment.trace_lows(first_trace, starts.len() - 1)?;
         for ((trace, bounds), low) in starts.windows(2).enumerate().zip(lows) {
             let &[start, end] = bounds else { continue };
@@ -130,7 +145,7 @@ impl<'s> Scan<'s> {
                 continue;
             }
             let times = times.get(start..end).unwrap_or_default();
-            let high = self.segment.high(first_trace + trace as u32)?;
+            let high = trace_highs.get(first_trace + trace as u32)?;
             let rows = (start..end).zip(of_trace).zip(times);
             let rows = rows.map(|((row, &bits), &time)| (highs.get(row), bits, time));
             for (other, bits, newest_us) in by_high(&self.window, rows) {

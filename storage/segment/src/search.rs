@@ -1,8 +1,8 @@
 //! Finding traces: sources from new to old, each says which traces meet which criteria in it; a
 //! trace whose criteria are all met between its sources is fetched whole and tested. Exact but for
-//! the bounds [`SPREAD_MS`] and [`PARTIAL_MAX`], and for which matches a limit leaves out: sources
-//! are searched until there are enough, so that a trace that only older sources complete may not be
-//! among them.
+//! the bounds [`SPREAD_MS`], [`FAR_ROWS_MAX`] and [`PARTIAL_MAX`], and for which matches a limit
+//! leaves out: sources are searched until there are enough, so that a trace that only older sources
+//! complete may not be among them.
 
 use hashbrown::HashMap;
 use speargun_model::{Span, TraceId};
@@ -15,16 +15,18 @@ use crate::scan::{Match, Scan, inside};
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
 
-/// How far beyond the window a segment's spans may lie and still add to a trace inside it. Spans of
-/// a trace in segments that are farther away are not searched, only answered.
-const SPREAD_MS: u64 = 60_000;
+/// How far beyond the window a segment's spans may lie and still add to a trace inside it.
+const SPREAD_MS: u64 = 3_600_000;
+/// Rows of segments farther away that are searched too when there are not enough matches. Spans of
+/// a trace in others are not searched, only answered.
+const FAR_ROWS_MAX: u64 = 2_000_000;
 /// Traces that meet some criteria but not yet all, beyond which further ones are not kept: a bound
 /// on memory of about 50 MB.
 const PARTIAL_MAX: usize = 500_000;
 /// Traces without a row inside the window in the sources that match, which are tested all the same.
 const OUTSIDE_MAX: usize = 1_000;
-/// Traces fetched at a time.
-const FETCH: usize = 64;
+/// Traces fetched at once while none of as many before matched, though fewer are asked for.
+const FETCH_MORE: usize = 512;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
@@ -66,8 +68,16 @@ pub(crate) fn search(
         search.head(head);
     }
     search.test(false)?;
-    for segment in by_time(&snapshot.segments, &request.window) {
+    let (near, far) = by_time(&snapshot.segments, &request.window);
+    for segment in near {
         if search.is_done(segment.facts.time_max_us / 1000) {
+            break;
+        }
+        search.segment(segment)?;
+        search.test(false)?;
+    }
+    for segment in far {
+        if search.found.len() >= request.limit {
             break;
         }
         search.segment(segment)?;
@@ -87,22 +97,30 @@ pub(crate) fn search(
         .collect())
 }
 
-/// Returns the segments that may hold spans of traces in the window, newest times first.
-fn by_time<'s>(segments: &'s [std::sync::Arc<Segment>], window: &Window) -> Vec<&'s Segment> {
-    let start = window.start_ms().saturating_sub(SPREAD_MS);
-    let end = window.end_ms.saturating_add(SPREAD_MS);
+/// Returns the segments that may hold spans of traces in the window, newest times first, and those
+/// that may complete such traces from farther away, the nearest first.
+fn by_time<'s>(
+    segments: &'s [std::sync::Arc<Segment>],
+    window: &Window,
+) -> (Vec<&'s Segment>, Vec<&'s Segment>) {
     // Where no span has a time, nothing says that it is another one.
-    let untimed = |segment: &&Segment| segment.facts.rows == segment.facts.untimed;
-    let mut all: Vec<&Segment> = segments
-        .iter()
-        .map(|segment| &**segment)
-        .filter(|segment| {
-            let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
-            untimed(segment) || greatest / 1000 >= start && least / 1000 <= end
-        })
-        .collect();
-    all.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
-    all
+    let untimed = |segment: &Segment| segment.facts.rows == segment.facts.untimed;
+    let distance_ms = |segment: &Segment| {
+        let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
+        let before = window.start_ms().saturating_sub(greatest / 1000);
+        before.max((least / 1000).saturating_sub(window.end_ms))
+    };
+    let all = segments.iter().map(|segment| &**segment);
+    let (mut near, mut far): (Vec<&Segment>, Vec<&Segment>) =
+        all.partition(|segment| untimed(segment) || distance_ms(segment) <= SPREAD_MS);
+    near.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
+    far.sort_by_key(|segment| distance_ms(segment));
+    let mut rows = 0;
+    far.retain(|segment| {
+        rows += segment.facts.rows;
+        rows <= FAR_ROWS_MAX
+    });
+    (near, far)
 }
 
 impl Search<'_> {
@@ -197,27 +215,40 @@ impl Search<'_> {
         if outside {
             ready.truncate(OUTSIDE_MAX);
         }
-        let limit = self.criteria.request.limit;
-        let mut passed = 0;
-        let mut next = ready.chunks(FETCH.min(limit.max(1)));
-        for chunk in next.by_ref() {
-            self.context.check()?;
-            passed += self.test_some(chunk)?;
-            if passed >= limit {
+        let mut rest = ready.as_slice();
+        let mut tested = 0;
+        while let Some(&(newest, _)) = rest.first() {
+            // Older than as many matches: they wait, in case later sources show newer spans.
+            if self.is_done(newest / 1000) {
                 break;
             }
+            self.context.check()?;
+            let some = self.wanted(rest, tested);
+            self.test_some(rest.get(..some).unwrap_or(rest))?;
+            tested += some;
+            rest = rest.get(some..).unwrap_or_default();
         }
-        // Older than as many matches of this source: they wait, in case those of later sources
-        // are fewer.
-        later.extend(next.flatten().map(|&(_, id)| id));
+        later.extend(rest.iter().map(|&(_, id)| id));
         self.ready = later;
         Ok(())
     }
 
-    fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<usize, ReadError> {
+    /// Returns how many of these, newest first, are fetched next: all that are missing at once, so
+    /// that a page is read once for them; where none are missing, those newer than what is found.
+    fn wanted(&self, ready: &[(u64, TraceId)], tested: usize) -> usize {
+        let limit = self.criteria.request.limit;
+        let missing = limit.saturating_sub(self.found.len());
+        if missing > 0 {
+            return missing.max(tested.min(FETCH_MORE)).min(ready.len());
+        }
+        let oldest_ms = self.found.last().map_or(0, |(newest, _)| *newest);
+        let newer = ready.partition_point(|(newest, _)| newest / 1000 > oldest_ms);
+        newer.min(limit).max(1)
+    }
+
+    fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<(), ReadError> {
         let lows: Vec<u64> = some.iter().map(|(_, id)| id.low).collect();
         let mut fetched = fetch(self.shared, self.snapshot, &lows, self.context)?;
-        let mut passed = 0;
         for (_, id) in some {
             let tested = self
                 .candidates
@@ -235,12 +266,12 @@ impl Search<'_> {
                 .filter(|&time| time != 0 && inside(&window, time))
                 .max();
             self.found.push((newest.unwrap_or_default() / 1000, spans));
-            passed += 1;
         }
-        Ok(passed)
+        Ok(())
     }
 
-    /// Returns whether no source whose newest time is this can add anything.
+    /// Returns whether nothing whose newest time is this can add anything; lets go of what is older
+    /// than as many as are asked for.
     fn is_done(&mut self, newest_ms: u64) -> bool {
         let limit = self.criteria.request.limit;
         if self.found.len() < limit {
@@ -251,6 +282,6 @@ impl Search<'_> {
         self.found.truncate(limit);
         self.found
             .last()
-            .is_some_and(|(newest, _)| *newest > newest_ms)
+            .is_some_and(|(newest, _)| *newest >= newest_ms)
     }
 }

@@ -18,6 +18,31 @@ use crate::format::{
 use crate::links::LinkSets;
 use crate::page::Page;
 
+/// How what is read of segments gets along with the cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reading {
+    /// What was read stays there: for a few parts, which may be wanted again.
+    Keeping,
+    /// What is there is used, and nothing is added: for many parts, each wanted once, which would
+    /// push out what others need.
+    Passing,
+}
+
+/// The upper halves of the ids of a segment's traces, each of its trace's first row.
+#[derive(Clone, Debug)]
+pub(crate) struct Highs(Arc<Vec<u8>>);
+
+impl Highs {
+    /// Returns that of a trace, by its index among all of the segment.
+    pub(crate) fn get(&self, trace: u32) -> Result<u64, Corrupt> {
+        let at = trace as usize * 8;
+        let bytes = self.0.get(at..at + 8);
+        bytes
+            .map(u64_le)
+            .ok_or(Corrupt("the id table is too short"))
+    }
+}
+
 /// A segment of the store.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -81,6 +106,22 @@ impl Segment {
         )
     }
 
+    /// Returns the part, read by `load` when the cache does not have it.
+    fn part(
+        &self,
+        part: Part,
+        reading: Reading,
+        load: impl FnOnce() -> Result<Item, SegmentError>,
+    ) -> Result<Item, SegmentError> {
+        if reading == Reading::Keeping {
+            return self.cached(part, load);
+        }
+        let segment = self.number;
+        self.cache
+            .peek(&Key { segment, part })
+            .map_or_else(load, Ok)
+    }
+
     /// Returns stored bytes whose checksum is right.
     fn stored(&self, extent: &Extent) -> Result<Vec<u8>, SegmentError> {
         if extent.offset.saturating_add(u64::from(extent.stored)) > self.bytes {
@@ -136,11 +177,20 @@ impl Segment {
 
     /// Returns the page with this index.
     pub(crate) fn page(&self, index: usize) -> Result<Arc<Page>, SegmentError> {
+        self.page_by(index, Reading::Keeping)
+    }
+
+    /// Returns the page with this index, read in this way.
+    pub(crate) fn page_by(
+        &self,
+        index: usize,
+        reading: Reading,
+    ) -> Result<Arc<Page>, SegmentError> {
         let load = || {
             let page = self.read_page(index)?;
             Ok(Item::Page(Arc::new(page)))
         };
-        match self.cached(Part::Page(index as u32), load)? {
+        match self.part(Part::Page(index as u32), reading, load)? {
             Item::Page(page) => Ok(page),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
@@ -167,8 +217,17 @@ impl Segment {
 
     /// Returns a chunk of a column's dictionary.
     pub(crate) fn values(&self, section: usize) -> Result<Arc<Strings>, SegmentError> {
+        self.values_by(section, Reading::Keeping)
+    }
+
+    /// Returns a chunk of a column's dictionary, read in this way.
+    pub(crate) fn values_by(
+        &self,
+        section: usize,
+        reading: Reading,
+    ) -> Result<Arc<Strings>, SegmentError> {
         let load = || Ok(Item::Values(Arc::new(self.read_values(section)?)));
-        match self.cached(Part::Values(section as u32), load)? {
+        match self.part(Part::Values(section as u32), reading, load)? {
             Item::Values(values) => Ok(values),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
@@ -195,7 +254,7 @@ impl Segment {
         let load = || {
             let raw = self.raw(&section.extent)?;
             let services = self.meta()?.services.len();
-            let links = LinkSets::decode(&raw, self.facts.traces as usize, services)?;
+            let links = LinkSets::decode(raw, self.facts.traces as usize, services)?;
             Ok(Item::Links(Arc::new(links)))
         };
         match self.cached(Part::Links, load)? {
@@ -209,14 +268,16 @@ impl Segment {
         self.number
     }
 
-    fn highs(&self) -> Result<Arc<Vec<u8>>, SegmentError> {
+    /// Returns the upper halves of all trace ids: read as a whole, so asked for once where many are
+    /// wanted.
+    pub(crate) fn highs(&self, reading: Reading) -> Result<Highs, SegmentError> {
         let load = || {
             let directory = self.directory()?;
             let section = Self::section(&directory, SectionKind::Highs)?;
             Ok(Item::Highs(Arc::new(self.raw(&section.extent)?)))
         };
-        match self.cached(Part::Highs, load)? {
-            Item::Highs(highs) => Ok(highs),
+        match self.part(Part::Highs, reading, load)? {
+            Item::Highs(highs) => Ok(Highs(highs)),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
     }
@@ -254,27 +315,6 @@ impl Segment {
             .get(skip..skip + count)
             .ok_or(Corrupt("the id table is too short"))?;
         Ok(lows.to_vec())
-    }
-
-    /// Returns the index among all traces of the segment of the one whose lower half is `low`.
-    pub(crate) fn locate(&self, low: u64) -> Result<Option<u32>, SegmentError> {
-        let directory = self.directory()?;
-        let behind = directory.fences.partition_point(|&fence| fence <= low);
-        let Some(chunk) = behind.checked_sub(1) else {
-            return Ok(None);
-        };
-        let place = self.lows(chunk)?.binary_search(&low).ok();
-        Ok(place.map(|place| (chunk * CHUNK_IDS + place) as u32))
-    }
-
-    /// Returns the upper half of the id of a trace's first row.
-    pub(crate) fn high(&self, trace: u32) -> Result<u64, SegmentError> {
-        let highs = self.highs()?;
-        let at = trace as usize * 8;
-        let bytes = highs
-            .get(at..at + 8)
-            .ok_or(Corrupt("the id table is too short"))?;
-        Ok(u64_le(bytes))
     }
 
     /// Returns the page that holds a trace, and the trace's index in it.

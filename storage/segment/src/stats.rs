@@ -8,6 +8,8 @@ use crate::store::Shared;
 /// What happened since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// Segments that were damaged or missing at the start.
+    pub(crate) lost_segments: u64,
     pub(crate) sealed_rows: AtomicU64,
     pub(crate) merged_rows: AtomicU64,
     pub(crate) merges: AtomicU64,
@@ -35,6 +37,8 @@ pub struct Stats {
     pub head_bytes: u64,
     /// Bytes of memory that the cache takes.
     pub cache_bytes: u64,
+    /// Bytes of memory of what is remembered of links.
+    pub link_memo_bytes: u64,
     /// Spans sealed since the start.
     pub sealed_rows: u64,
     /// Spans written again by merges since the start.
@@ -45,6 +49,8 @@ pub struct Stats {
     pub expired_segments: u64,
     /// Spans deleted by retention since the start.
     pub expired_rows: u64,
+    /// Segments that were damaged or missing at the start.
+    pub lost_segments: u64,
     /// Reads that met damaged bytes since the start.
     pub corrupt_reads: u64,
     /// Seals that failed and are tried again.
@@ -66,11 +72,13 @@ pub(crate) fn of(shared: &Shared) -> Stats {
         head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
         head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
         cache_bytes: shared.cache.bytes(),
+        link_memo_bytes: shared.link_memo.bytes(),
         sealed_rows: count(&counters.sealed_rows),
         merged_rows: count(&counters.merged_rows),
         merges: count(&counters.merges),
         expired_segments: count(&counters.expired_segments),
         expired_rows: count(&counters.expired_rows),
+        lost_segments: counters.lost_segments,
         corrupt_reads: count(&counters.corrupt_reads),
         failed_seals: count(&counters.failed_seals),
         failed_merges: count(&counters.failed_merges),

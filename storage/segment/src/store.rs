@@ -106,7 +106,10 @@ impl SegmentStore {
             disk,
             clock,
             cache,
-            counters: Counters::default(),
+            counters: Counters {
+                lost_segments: recovered.lost,
+                ..Counters::default()
+            },
             link_memo: Memos::default(),
             state: Mutex::new(State {
                 head: Head::new(recovered.next_head),

@@ -210,7 +210,8 @@ fn long_values() {
             assert_eq!(found(store, &with_terms(&[&format!("k={}", long(n))])), [n]);
             assert_eq!(found(store, &with_terms(&[&long(n + 4)])), [n]);
         }
-        assert_eq!(store.tag_values("k", &CONTEXT).unwrap().len(), 3);
+        // Nobody chooses from values of megabytes.
+        assert!(store.tag_values("k", &CONTEXT).unwrap().is_empty());
     });
 }
 

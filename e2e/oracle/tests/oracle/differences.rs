@@ -1,4 +1,4 @@
-//! Where ours answers otherwise on purpose, one by one; docs/wire.md says why.
+//! Where ours answers otherwise on purpose, one by one; docs/compatibility.md says why.
 
 use speargun_oracle::{Format, Oracle, Verdict};
 

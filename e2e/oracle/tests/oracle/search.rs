@@ -234,7 +234,7 @@ fn messages(pick: &mut Pick, mode: IdMode) -> Vec<Vec<Span>> {
     for _ in 0..TRACES {
         let low = 1 + pick.below(TRACES) as u64;
         // Where ids are compared in full, Zipkin still searches and sorts those of one lower half
-        // as one trace: see docs/wire.md.
+        // as one trace: see docs/compatibility.md.
         let high = match mode {
             IdMode::Strict => low % 3 / 2,
             IdMode::Lenient => pick.below(3) as u64 / 2,

@@ -151,3 +151,11 @@ fn unknown_fields_nest_up_to_a_bound() {
     assert!(nested(128).starts_with("[{"));
     assert_eq!(nested(129), "nesting exceeds 128");
 }
+
+#[test]
+fn annotations_of_a_span_are_bounded() {
+    let one = r#"{"timestamp":1,"value":""}"#;
+    let more = format!("{one},").repeat(1 << 20);
+    let body = format!(r#"[{{"traceId":"1","id":"1","annotations":[{more}{one}]}}]"#);
+    assert_eq!(answer(body), "annotations of a span exceeds 1048576");
+}

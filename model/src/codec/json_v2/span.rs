@@ -5,7 +5,7 @@ use crate::batch::{EndpointRecord, Slice, SpanRecord, Text};
 use crate::codec::json_v2::cursor::Cursor;
 use crate::codec::json_v2::fault::{Cause, Fault, rule};
 use crate::codec::json_v2::value::{INT, LONG};
-use crate::codec::{check_port, missing_ids, put_ip, settle, text};
+use crate::codec::{check_fields, check_port, missing_ids, put_ip, settle, text};
 use crate::endpoint::ip::parse_ip;
 use crate::span::Kind;
 
@@ -166,6 +166,7 @@ impl Cursor<'_> {
         let mut more = self.open(b'[', b']')?;
         while more {
             let annotation = self.annotation()?;
+            check_fields(self.out.annotations.len())?;
             self.out.annotations.push(annotation);
             more = self.more(b']')?;
         }
@@ -201,6 +202,7 @@ impl Cursor<'_> {
                 return Err(Fault::new(Cause::NoValue(self.at)));
             }
             let value = self.text()?;
+            check_fields(self.out.tags.len())?;
             self.out.tags.push((key, value));
             more = self.more(b'}')?;
         }

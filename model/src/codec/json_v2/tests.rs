@@ -1,6 +1,6 @@
 //! The rules of Zipkin's JSON v2 one by one, as its own reader and writer answered them.
 
-use crate::batch::{Bounds, SpanBatch};
+use crate::batch::{Bounds, FIELDS_MAX, SpanBatch};
 use crate::codec::{DecodeError, Format, decode, json_v2};
 use crate::span::Span;
 
@@ -516,6 +516,17 @@ fn nesting_is_bounded() {
     assert_eq!(nested(max), "");
     assert_eq!(nested(max + 1), format!("nesting exceeds {max}"));
     assert_eq!(nested(1 << 20), format!("nesting exceeds {max}"));
+}
+
+#[test]
+fn tags_are_bounded() {
+    let tags = r#""k":"","#.repeat(FIELDS_MAX);
+    let body = format!(r#"[{{"traceId":"1","id":"1","tags":{{{tags}"k":""}}}}]"#);
+    let mut batch = SpanBatch::default();
+    let refused = decode(Format::JsonV2, body.into(), &Bounds::default(), &mut batch);
+    let text = format!("tags or annotations exceeds {FIELDS_MAX}");
+    assert_eq!(refused.unwrap_err().to_string(), text);
+    assert!(batch.memory_bytes() < 1 << 20, "the memory is given back");
 }
 
 #[test]

@@ -8,9 +8,9 @@
 //! ```
 
 use crate::batch::{EndpointRecord, SpanBatch, SpanRecord, Text};
-use crate::codec::DecodeError;
 use crate::codec::v1::forks::{FIRST, Fork, Forks};
 use crate::codec::v1::{V1Annotation, V1Span};
+use crate::codec::{DecodeError, check_fields};
 use crate::span::Kind;
 
 mod addresses;
@@ -33,7 +33,7 @@ pub(in crate::codec) fn convert(
     };
     conversion.run()?;
     forks.finish(out);
-    Ok(())
+    check_fields(out.tags.len().max(out.annotations.len()))
 }
 
 /// The annotations that mean something, by their names: client and server, send and receive;

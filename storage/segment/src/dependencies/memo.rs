@@ -1,7 +1,7 @@
 //! What a segment's traces need of mending because of parts in segments before it. It is remembered
 //! under the segment's number, with the numbers of those before it that were read: valid as long as
-//! all of them are summed. Only merged segments inside a window that was asked for have one, of
-//! some links each.
+//! all of them are summed. What traces of very many segments need beyond the first of them is
+//! remembered under the trace. All of it takes bounded memory; what does not fit is found again.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,24 +12,132 @@ use super::sums::Sums;
 use crate::dictionary::text;
 use crate::intern::Interner;
 
-/// The memos of a store.
-pub(crate) type Memos = Mutex<HashMap<u64, Memo>>;
+/// Memory of all that is remembered.
+const BYTES_MAX: usize = 4 << 20;
+/// Links of all that one query is going to remember.
+const PENDING_LINKS_MAX: usize = 32_768;
 
-/// One segment's.
+/// The memos of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Memos(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    segments: HashMap<u64, Memo>,
+    /// By the lower half of the trace's id.
+    wide: HashMap<u64, Memo>,
+    bytes: usize,
+}
+
+/// Links to add as long as what they depend on is summed: of a segment at least these segments, of
+/// a wide trace exactly these.
 #[derive(Clone, Debug)]
-pub(crate) struct Memo {
+struct Memo {
     depends: Vec<u64>,
-    /// Parent, child, calls, errors.
-    links: Vec<(String, String, i64, i64)>,
+    links: Vec<Named>,
+}
+
+#[derive(Clone, Debug)]
+struct Named {
+    parent: Box<str>,
+    child: Box<str>,
+    calls: i64,
+    errors: i64,
+}
+
+impl Memos {
+    /// Returns the memory that memos take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.lock().bytes as u64
+    }
+}
+
+impl Kept {
+    fn drop_gone(&mut self, live: &BTreeSet<u64>) {
+        let is_live = |number: &u64| live.contains(number);
+        self.segments.retain(|number, _| live.contains(number));
+        self.wide.retain(|_, memo| memo.depends.iter().all(is_live));
+        let memos = self.segments.values().chain(self.wide.values());
+        self.bytes = memos.map(Memo::memory_bytes).sum();
+    }
+
+    fn has_room(&mut self, memo: &Memo) -> bool {
+        let bytes = self.bytes + memo.memory_bytes();
+        let fits = bytes <= BYTES_MAX;
+        if fits {
+            self.bytes = bytes;
+        }
+        fits
+    }
+}
+
+impl Memo {
+    fn new(depends: Vec<u64>, sums: &Sums, services: &Interner) -> Self {
+        let name = |code: u32| text(services.get(code)).into_boxed_str();
+        let links = sums.iter().map(|((parent, child), (calls, errors))| Named {
+            parent: name(parent),
+            child: name(child),
+            calls,
+            errors,
+        });
+        Self {
+            links: links.collect(),
+            depends,
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let texts = self.links.iter().map(|l| l.parent.len() + l.child.len());
+        128 + self.depends.len() * 8 + self.links.len() * size_of::<Named>() + texts.sum::<usize>()
+    }
+
+    /// Returns the links by the numbers of services; `None` when one of them has none.
+    fn numbered(&self, services: &Interner) -> Option<Sums> {
+        let mut sums = Sums::default();
+        for link in &self.links {
+            let parent = services.find(link.parent.as_bytes())?;
+            let child = services.find(link.child.as_bytes())?;
+            sums.put((parent, child), link.calls, link.errors);
+        }
+        Some(sums)
+    }
 }
 
 /// A memo in the making.
 #[derive(Debug, Default)]
 struct Open {
-    depends: BTreeSet<u64>,
+    /// A bit for each source.
+    depends: Vec<u64>,
     sums: Sums,
     /// Whether some trace has a part before that is not summed: then nothing can be remembered.
     forbidden: bool,
+}
+
+impl Open {
+    fn depend(&mut self, source: usize) {
+        let (word, bit) = (source / 64, source % 64);
+        if self.depends.len() <= word {
+            self.depends.resize(word + 1, 0);
+        }
+        if let Some(word) = self.depends.get_mut(word) {
+            *word |= 1 << bit;
+        }
+    }
+
+    fn sources(&self) -> impl Iterator<Item = usize> {
+        let words = self.depends.iter().enumerate();
+        words.flat_map(|(index, &word)| {
+            let bits = (0..64).filter(move |bit| word >> bit & 1 == 1);
+            bits.map(move |bit| index * 64 + bit)
+        })
+    }
+
+    fn forbid(&mut self) {
+        *self = Self {
+            forbidden: true,
+            ..Self::default()
+        };
+    }
 }
 
 /// What one query recalls and will remember, by source.
@@ -37,6 +145,8 @@ struct Open {
 pub(crate) struct Pending {
     numbers: Vec<Option<u64>>,
     open: Vec<Option<Open>>,
+    wide: Vec<(u64, Vec<u64>, Sums)>,
+    links: usize,
 }
 
 impl Pending {
@@ -47,81 +157,120 @@ impl Pending {
             .iter()
             .map(|number| number.map(|_| Open::default()))
             .collect();
-        Self { numbers, open }
-    }
-
-    /// Adds what is remembered and still valid; those memos need no making.
-    pub(crate) fn recall(&mut self, memos: &Memos, services: &Interner, sums: &mut Sums) {
-        let summed: BTreeSet<u64> = self.numbers.iter().flatten().copied().collect();
-        let memos = memos.lock();
-        for (number, open) in self.numbers.iter().zip(&mut self.open) {
-            let Some(memo) = number.and_then(|number| memos.get(&number)) else {
-                continue;
-            };
-            let names = memo.links.iter().map(|(parent, child, ..)| {
-                let code = |name: &str| services.find(name.as_bytes());
-                Some((code(parent)?, code(child)?))
-            });
-            let known: Option<Vec<(u32, u32)>> = names.collect();
-            let valid = memo.depends.iter().all(|number| summed.contains(number));
-            let Some(pairs) = known.filter(|_| valid) else {
-                continue;
-            };
-            for (pair, &(_, _, calls, errors)) in pairs.into_iter().zip(&memo.links) {
-                sums.put(pair, calls, errors);
-            }
-            *open = None;
+        Self {
+            numbers,
+            open,
+            wide: vec![],
+            links: 0,
         }
     }
 
+    /// Adds what is remembered and still valid; those memos need no making.
+    pub(super) fn recall(&mut self, memos: &Memos, services: &Interner, sums: &mut Sums) {
+        let summed: BTreeSet<u64> = self.numbers.iter().flatten().copied().collect();
+        let kept = memos.0.lock();
+        for (number, open) in self.numbers.iter().zip(&mut self.open) {
+            let memo = number.and_then(|number| kept.segments.get(&number));
+            let memo = memo.filter(|memo| memo.depends.iter().all(|n| summed.contains(n)));
+            if let Some(links) = memo.and_then(|memo| memo.numbered(services)) {
+                sums.add(&links, 1);
+                *open = None;
+            }
+        }
+    }
+
+    /// Returns what is remembered of a wide trace that lies in these summed sources.
+    pub(super) fn recall_wide(
+        &self,
+        memos: &Memos,
+        services: &Interner,
+        low: u64,
+        sources: &[usize],
+    ) -> Option<Sums> {
+        let numbers = self.numbers(sources);
+        let kept = memos.0.lock();
+        let memo = kept.wide.get(&low)?;
+        let is_valid = memo.depends == numbers;
+        is_valid.then(|| memo.numbered(services)).flatten()
+    }
+
+    fn numbers(&self, sources: &[usize]) -> Vec<u64> {
+        let number = |&index: &usize| self.numbers.get(index).copied().flatten();
+        sources.iter().filter_map(number).collect()
+    }
+
     /// Returns whether the memo of a summed source is still to be made.
-    pub(crate) fn is_open(&self, source: usize) -> bool {
+    pub(super) fn is_open(&self, source: usize) -> bool {
         self.open.get(source).is_some_and(Option::is_some)
     }
 
     /// Says that a trace of the source has a part before it that is not summed.
-    pub(crate) fn forbid(&mut self, source: usize) {
+    pub(super) fn forbid(&mut self, source: usize) {
         if let Some(Some(open)) = self.open.get_mut(source) {
-            open.forbidden = true;
+            open.forbid();
+        }
+    }
+
+    /// Says that a trace of the source has parts in the sources `before`.
+    pub(super) fn depend(&mut self, source: usize, before: &[usize]) {
+        if let Some(Some(open)) = self.open.get_mut(source)
+            && !open.forbidden
+        {
+            before.iter().for_each(|&index| open.depend(index));
         }
     }
 
     /// Adds a step of a trace with parts in the sources `before`.
-    pub(crate) fn add(&mut self, source: usize, before: &[usize], step: &Sums) {
-        if let Some(Some(open)) = self.open.get_mut(source) {
-            let numbers = before.iter().filter_map(|&index| self.numbers.get(index));
-            open.depends.extend(numbers.flatten());
+    pub(super) fn add(&mut self, source: usize, before: &[usize], step: &Sums) {
+        self.depend(source, before);
+        if let Some(Some(open)) = self.open.get_mut(source)
+            && !open.forbidden
+        {
+            let links = open.sums.len();
             open.sums.add(step, 1);
+            self.links += open.sums.len() - links;
+            if self.links > PENDING_LINKS_MAX {
+                self.links -= open.sums.len();
+                open.forbid();
+            }
+        }
+    }
+
+    /// Adds what a trace that lies in these summed sources needs beyond the narrow ones.
+    pub(super) fn add_wide(&mut self, low: u64, sources: &[usize], step: Sums) {
+        let links = step.len() + sources.len();
+        if self.links + links <= PENDING_LINKS_MAX {
+            self.links += links;
+            self.wide.push((low, self.numbers(sources), step));
         }
     }
 
     /// Keeps the memos that were made, and drops those of segments that are gone.
-    pub(crate) fn remember(
+    pub(super) fn remember(
         &mut self,
         memos: &Memos,
         services: &Interner,
         live: impl Iterator<Item = u64>,
     ) {
-        let live: BTreeSet<u64> = live.collect();
-        let mut memos = memos.lock();
-        memos.retain(|number, _| live.contains(number));
-        for (number, open) in self.numbers.iter().zip(&mut self.open) {
-            let (Some(number), Some(open)) = (number, open.take()) else {
+        let mut kept = memos.0.lock();
+        kept.drop_gone(&live.collect());
+        for index in 0..self.open.len() {
+            let number = self.numbers.get(index).copied().flatten();
+            let open = self.open.get_mut(index).and_then(Option::take);
+            let (Some(number), Some(open)) = (number, open.filter(|open| !open.forbidden)) else {
                 continue;
             };
-            if open.forbidden {
-                continue;
+            let depends: Vec<usize> = open.sources().collect();
+            let memo = Memo::new(self.numbers(&depends), &open.sums, services);
+            if kept.has_room(&memo) {
+                kept.segments.insert(number, memo);
             }
-            let name = |code: u32| text(services.get(code));
-            let links = open.sums.iter();
-            let links = links.map(|((parent, child), (calls, errors))| {
-                (name(parent), name(child), calls, errors)
-            });
-            let memo = Memo {
-                links: links.collect(),
-                depends: open.depends.into_iter().collect(),
-            };
-            memos.insert(*number, memo);
+        }
+        for (low, numbers, sums) in self.wide.drain(..) {
+            let memo = Memo::new(numbers, &sums, services);
+            if kept.has_room(&memo) {
+                kept.wide.insert(low, memo);
+            }
         }
     }
 }

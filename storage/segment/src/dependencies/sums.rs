@@ -33,14 +33,17 @@ impl Sums {
         }
     }
 
-    /// Adds links of a summary whose services are numbered `names` here, `sign` times.
-    pub(crate) fn add_links(&mut self, links: &[Link], names: &[u32], sign: i64) {
-        let name = |code: u32| names.get(code as usize).copied().unwrap_or_default();
+    /// Adds links of a summary whose services are numbered `names` here.
+    pub(crate) fn add_links(&mut self, links: &[Link], names: &[u32]) {
+        let name = |code: u32| names.get(code as usize).copied().unwrap_or(u32::MAX);
         for link in links {
-            let signed = |n: u64| n.cast_signed().wrapping_mul(sign);
             let pair = (name(link.parent), name(link.child));
-            self.put(pair, signed(link.calls), signed(link.errors));
+            self.put(pair, link.calls.cast_signed(), link.errors.cast_signed());
         }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Returns all that is not zero.

@@ -11,9 +11,9 @@ use speargun_storage::{TraceRequest, Window};
 /// Which times spans have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Times {
-    /// Within some seconds, so that any window is answered exactly.
+    /// Most within some seconds, some within months.
     Near,
-    /// From 1 to the greatest: only windows over all of time are answered exactly.
+    /// From 1 to the greatest.
     Wild,
 }
 
@@ -85,6 +85,8 @@ fn time(random: &mut Random, times: Times) -> u64 {
     match (times, random.below(6)) {
         (Times::Near, 0) => near + random.below(25_000_000),
         (Times::Near, 1) => near - random.below(25_000_000),
+        (Times::Near, 2) => near + random.below(9_000_000_000_000),
+        (Times::Near, 3) => near - random.below(9_000_000_000_000),
         (Times::Wild, 0) => 1 + random.below(3),
         (Times::Wild, 1) => i64::MAX as u64 - random.below(3),
         (Times::Wild, 2) => random.below(i64::MAX as u64) + 1,
@@ -92,18 +94,18 @@ fn time(random: &mut Random, times: Times) -> u64 {
     }
 }
 
-/// Returns a window that the engine answers exactly for spans of these times.
+/// Returns a window around spans of these times.
 pub(crate) fn window(random: &mut Random, times: Times) -> Window {
     match times {
-        Times::Near => random.window(),
-        Times::Wild => Window {
+        Times::Wild if random.once_in(2) => Window {
             end_ms: i64::MAX as u64 / 1000,
             lookback_ms: i64::MAX as u64 / 1000,
         },
+        _ => random.window(),
     }
 }
 
-/// Returns a request that the engine answers exactly for spans of these times.
+/// Returns a request for traces with spans of these times.
 pub(crate) fn request(random: &mut Random, times: Times) -> TraceRequest {
     TraceRequest {
         window: window(random, times),

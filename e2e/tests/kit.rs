@@ -1,0 +1,54 @@
+//! Zipkin's own test kit passes on the binary, whole, on both engines and through kills, and what
+//! Brave reports is what is read.
+
+use std::sync::LazyLock;
+
+use anyhow::{Result, anyhow, ensure};
+use speargun_e2e::kit::{Counts, Reports};
+
+/// One run of Maven serves all tests.
+static REPORTS: LazyLock<Result<Reports>> = LazyLock::new(Reports::make);
+
+#[test]
+fn zipkins_test_kit_passes_on_the_default_engine() -> Result<()> {
+    check_passed("default", "speargun.KitTest", 85)
+}
+
+#[test]
+fn zipkins_test_kit_passes_in_memory() -> Result<()> {
+    check_passed("mem", "speargun.KitTest", 85)
+}
+
+#[test]
+fn zipkins_test_kit_passes_when_each_write_is_followed_by_a_kill() -> Result<()> {
+    check_passed("killed", "speargun.KitTest", 85)
+}
+
+#[test]
+fn what_brave_reports_is_read_back() -> Result<()> {
+    check_passed("default", "speargun.BraveTest", 4)?;
+    check_passed("mem", "speargun.BraveTest", 4)
+}
+
+#[test]
+fn what_brave_reports_in_the_forms_of_version_1_is_read_back() -> Result<()> {
+    check_passed("default", "speargun.BraveV1Test", 4)?;
+    check_passed("mem", "speargun.BraveV1Test", 4)
+}
+
+/// Fails unless exactly so many tests of a class ran and passed.
+fn check_passed(run: &str, class: &str, found: u32) -> Result<()> {
+    let reports = REPORTS.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+    let expected = Counts {
+        found,
+        failed: 0,
+        skipped: 0,
+    };
+    let counts = reports.counts(run, class)?;
+    ensure!(
+        counts == expected,
+        "{class}, {run}: {counts:?}, expected {expected:?}\n{}",
+        reports.failures(run, class)?
+    );
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Answers to gRPC's `Report`: a status in trailers, in headers, or for browsers in the body. What
+//! the message holds is the collector's business.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRAILER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http_body::Body;
+use speargun_collector::Inlet;
+use speargun_collector::receive::grpc;
+use speargun_collector::receive::http::Limits;
+
+use super::reply::{self, Reply};
+use super::service::discard;
+
+const EMPTY_MESSAGE: [u8; 5] = [0; 5];
+/// For browsers trailers are a frame of the body.
+const WEB_DONE: &[u8] = b"\0\0\0\0\0\x80\0\0\0\x10grpc-status: 0\r\n";
+const GRPC_STATUS: http::HeaderName = http::HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: http::HeaderName = http::HeaderName::from_static("grpc-message");
+const GRPC_ENCODING: http::HeaderName = http::HeaderName::from_static("grpc-encoding");
+
+/// Answers a call of the method.
+pub(crate) async fn answer<B>(inlet: &Inlet, (head, body): (&Parts, B), limits: &Limits) -> Reply
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let Some(web) = content_type.and_then(is_for_browsers) else {
+        discard(body).await;
+        return reply::with_body(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            reply::PLAIN_TEXT,
+            "Missing or invalid Content-Type header.",
+        );
+    };
+    let verdict = grpc::receive(inlet, body, limits).await;
+    let content_type = if web {
+        "application/grpc-web+proto"
+    } else {
+        "application/grpc+proto"
+    };
+    let status = grpc_status(&verdict);
+    if verdict.code != grpc::Code::Ok {
+        // An answer of nothing but a status carries it in its headers.
+        let mut reply = reply::empty(StatusCode::OK);
+        *reply.headers_mut() = status;
+        reply::set(&mut reply, CONTENT_TYPE, content_type);
+        reply::set(&mut reply, CONTENT_LENGTH, "0");
+        return reply;
+    }
+    let mut reply = if web {
+        reply::with_body(StatusCode::OK, content_type, WEB_DONE)
+    } else {
+        reply::with_trailers(content_type, Bytes::from_static(&EMPTY_MESSAGE), status)
+    };
+    reply::set(&mut reply, GRPC_ENCODING, "identity");
+    if !web && head.version < Version::HTTP_2 {
+        reply::set(&mut reply, TRAILER, "grpc-status");
+    }
+    reply
+}
+
+/// Returns whether a content type is that of browsers, or `None` when it is none of gRPC.
+fn is_for_browsers(content_type: &[u8]) -> Option<bool> {
+    match content_type.to_ascii_lowercase().as_slice() {
+        b"application/grpc" | b"application/grpc+proto" => Some(false),
+        b"application/grpc-web" | b"application/grpc-web+proto" => Some(true),
+        _ => None,
+    }
+}
+
+fn grpc_status(verdict: &grpc::GrpcVerdict) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(GRPC_STATUS, HeaderValue::from(verdict.code as u16));
+    if !verdict.message.is_empty()
+        && let Ok(message) = HeaderValue::from_str(&percent_encode(&verdict.message))
+    {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    headers
+}
+
+/// gRPC's form of a message: printable ASCII but the percent sign stays.
+fn percent_encode(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            out.push(char::from(byte));
+        } else {
+            let written = write!(out, "%{byte:02X}");
+            debug_assert!(written.is_ok(), "strings take all that is written");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_exact_in_any_case() {
+        let of = |text: &str| is_for_browsers(text.as_bytes());
+        assert_eq!(of("Application/GRPC"), Some(false));
+        assert_eq!(of("application/grpc+proto"), Some(false));
+        assert_eq!(of("application/grpc-web+proto"), Some(true));
+        for other in [
+            "application/grpc+json",
+            "application/grpc; charset=utf-8",
+            "application/grpcx",
+            "application/grpc-web-text",
+            "",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn messages_are_percent_encoded() {
+        assert_eq!(percent_encode("a b%\n\u{e9}"), "a b%25%0A%C3%A9");
+    }
+}

@@ -1,0 +1,257 @@
+//! Reads the rows of a source's traces as the linker wants them, and what its summary says of
+//! them. One page is held at a time, so traces are best asked for in the order of their ids.
+
+use std::sync::Arc;
+
+use speargun_model::SpanView;
+use speargun_model::link::LinkEndpoint;
+
+use super::source::{SegmentSource, Source};
+use super::{Row, row};
+use crate::bytes::Reader;
+use crate::dictionary::{Meta, endpoint};
+use crate::error::{Corrupt, SegmentError};
+use crate::intern::Interner;
+use crate::links::LinkSets;
+use crate::page::{Page, Value};
+use crate::page_encode::Stream;
+use crate::planes::Planes;
+use crate::read::served;
+use crate::rows::LOOSE;
+use crate::segment::Segment;
+use crate::store::Shared;
+
+pub(crate) const ERROR: &[u8] = b"error";
+
+/// Calls and errors by the numbers of parent and child among all services.
+pub(super) type Own = ((u32, u32), i64, i64);
+
+/// Reads traces of one source.
+pub(super) enum RowReader<'s> {
+    Segment(Option<Box<SegmentReader<'s>>>),
+    Head(&'s Source<'s>, &'s Interner),
+}
+
+impl<'s> RowReader<'s> {
+    pub(super) fn new(source: &'s Source<'s>, services: &'s Interner, shared: &Shared) -> Self {
+        match source {
+            Source::Segment(inner) => {
+                let reader = served(shared, inner.segment, || {
+                    SegmentReader::new(inner, source.is_summed(), services)
+                });
+                Self::Segment(reader.map(Box::new))
+            }
+            Source::Head(_) => Self::Head(source, services),
+        }
+    }
+
+    /// Appends the rows of the trace at `place`, and its links as the summary says them.
+    pub(super) fn append(
+        &mut self,
+        shared: &Shared,
+        place: usize,
+        rows: &mut Vec<Row>,
+        own: &mut Vec<Own>,
+    ) {
+        match self {
+            Self::Segment(Some(reader)) => {
+                let segment = reader.segment;
+                served(shared, segment, || reader.append(place, rows));
+                reader.append_own(place, own);
+            }
+            Self::Head(Source::Head(source), services) => {
+                let views = source.trace(place).iter();
+                rows.extend(views.map(|(_, view)| row_of(view, services)));
+            }
+            Self::Segment(None) | Self::Head(..) => {}
+        }
+    }
+}
+
+fn row_of(view: &SpanView<'_>, services: &Interner) -> Row {
+    let record = view.record();
+    let service = |name: &[u8]| services.find(name).filter(|_| !name.is_empty());
+    Row {
+        id: record.id,
+        parent_id: record.parent_id,
+        timestamp_us: record.timestamp_us,
+        kind: record.kind,
+        shared: record.shared,
+        error: view.tags().any(|(key, _)| key == ERROR),
+        local: LinkEndpoint {
+            service: service(view.local_service_name()),
+            ipv4: record.local.has_ipv4.then_some(record.local.ipv4),
+            ipv6: view.ipv6(&record.local).map(u128::from_be_bytes),
+            port: record.local.port,
+        },
+        remote_service: service(view.remote_service_name()),
+    }
+}
+
+/// Returns the number among all services of each service of the segment.
+pub(super) fn names(meta: &Meta, services: &Interner) -> Vec<u32> {
+    let number = |name: &[u8]| services.find(name).unwrap_or(u32::MAX);
+    meta.services.iter().map(number).collect()
+}
+
+pub(super) struct SegmentReader<'s> {
+    segment: &'s Segment,
+    summary: Option<Arc<LinkSets>>,
+    /// The number of each of its services among all.
+    names: Vec<u32>,
+    /// What each operation and each local address is to the linker.
+    operations: Vec<Row>,
+    addresses: Vec<LinkEndpoint<u32>>,
+    /// For each shape: whether it has a tag named error, and whether its tags are loose.
+    errors: Vec<(bool, bool)>,
+    /// The page read last, its rows, and where each of its traces starts.
+    page: Option<usize>,
+    rows: PageRows,
+}
+
+/// The columns of a page that linking needs: a third of the memory of its rows.
+#[derive(Default)]
+struct PageRows {
+    starts: Vec<usize>,
+    ids: Vec<(u64, u64)>,
+    times: Vec<u64>,
+    operations: Vec<u32>,
+    locals: Vec<u32>,
+    errors: Vec<bool>,
+}
+
+impl<'s> SegmentReader<'s> {
+    fn new(
+        source: &SegmentSource<'s>,
+        is_summed: bool,
+        services: &Interner,
+    ) -> Result<Self, SegmentError> {
+        let segment = source.segment;
+        let meta = segment.meta()?;
+        let error = meta.key_column(ERROR);
+        let is_error = |shape: &Vec<u32>| error.is_some_and(|error| shape.contains(&error));
+        let errors = meta
+            .shapes
+            .iter()
+            .map(|shape| (is_error(shape), shape.as_slice() == [LOOSE]));
+        Ok(Self {
+            segment,
+            summary: if is_summed { segment.links()? } else { None },
+            names: names(&meta, services),
+            operations: operations(&meta, services),
+            addresses: meta.addresses.iter().map(address).collect(),
+            errors: errors.collect(),
+            page: None,
+            rows: PageRows::default(),
+        })
+    }
+
+    fn append_own(&self, trace: usize, own: &mut Vec<Own>) {
+        let Some(summary) = &self.summary else {
+            return;
+        };
+        let name = |code: u32| self.names.get(code as usize).copied().unwrap_or(u32::MAX);
+        own.extend(summary.of(trace).map(|link| {
+            let pair = (name(link.parent), name(link.child));
+            (pair, link.calls.cast_signed(), link.errors.cast_signed())
+        }));
+    }
+
+    fn append(&mut self, trace: usize, rows: &mut Vec<Row>) -> Result<(), SegmentError> {
+        let (page, trace) = self.segment.page_of(trace as u32)?;
+        if self.page != Some(page) {
+            // First, so that a damaged page is met once.
+            self.page = Some(page);
+            self.rows = PageRows::default();
+            self.rows = self.read(page)?;
+        }
+        let Some(&[start, end]) = self.rows.starts.get(trace..trace + 2) else {
+            return Ok(());
+        };
+        for at in start..end {
+            rows.push(self.row(at).ok_or(Corrupt("a row is missing"))?);
+        }
+        Ok(())
+    }
+
+    /// Returns a row of the page read last.
+    fn row(&self, at: usize) -> Option<Row> {
+        let page = &self.rows;
+        let &(id, parent_id) = page.ids.get(at)?;
+        let row = self.operations.get(*page.operations.get(at)? as usize)?;
+        let address = self.addresses.get(*page.locals.get(at)? as usize);
+        Some(Row {
+            id,
+            parent_id,
+            timestamp_us: *page.times.get(at)?,
+            error: *page.errors.get(at)?,
+            local: LinkEndpoint {
+                service: row.local.service,
+                ..address.copied().unwrap_or_default()
+            },
+            ..*row
+        })
+    }
+
+    fn read(&self, index: usize) -> Result<PageRows, SegmentError> {
+        // Past the cache: each page is read once, and what other queries need stays there.
+        let page = self.segment.read_page(index)?;
+        let starts = page.trace_starts()?;
+        let numbers = |stream| page.numbers(stream).map(Planes::to_vec32);
+        Ok(PageRows {
+            ids: page.ids(&starts)?,
+            times: page.times(self.segment.facts.time_min_us, &starts)?,
+            operations: numbers(Stream::Operation)?,
+            locals: numbers(Stream::Local)?,
+            errors: self.errors(&page, &numbers(Stream::Shape)?)?,
+            starts,
+        })
+    }
+
+    fn errors(&self, page: &Page, shapes: &[u32]) -> Result<Vec<bool>, SegmentError> {
+        let of_shape = |shape: u32| self.errors.get(shape as usize).copied().unwrap_or_default();
+        let mut errors: Vec<bool> = shapes.iter().map(|&shape| of_shape(shape).0).collect();
+        if let Some(view) = page.column(LOOSE)? {
+            let mut values = view.walk();
+            for (error, &shape) in errors.iter_mut().zip(shapes) {
+                if of_shape(shape).1
+                    && let Value::Plain(tags) = values.next()
+                {
+                    *error = has_key(tags, ERROR)?;
+                }
+            }
+        }
+        Ok(errors)
+    }
+}
+
+/// Returns what each operation is to the linker.
+fn operations(meta: &Meta, services: &Interner) -> Vec<Row> {
+    let named = |code: u32| {
+        let name = meta.services.get(code as usize);
+        services.find(name).filter(|_| !name.is_empty())
+    };
+    let rows = meta.operations.iter();
+    rows.map(|operation| row(*operation, named)).collect()
+}
+
+pub(crate) fn has_key(tags: &[u8], wanted: &[u8]) -> Result<bool, Corrupt> {
+    let mut reader = Reader::new(tags);
+    while reader.remaining() > 0 {
+        if reader.string()? == wanted {
+            return Ok(true);
+        }
+        reader.string()?;
+    }
+    Ok(false)
+}
+
+pub(crate) fn address(key: &[u8]) -> LinkEndpoint<u32> {
+    let endpoint = endpoint(b"", key, None).unwrap_or_default();
+    LinkEndpoint {
+        service: None,
+        ipv4: endpoint.ipv4.map(u32::from),
+        ipv6: endpoint.ipv6.map(u128::from),
+        port: endpoint.port,
+    }
+}
