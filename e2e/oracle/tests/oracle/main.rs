@@ -1,5 +1,6 @@
 //! Zipkin's library and ours, asked the same: bodies to decode, traces to link, searches. What
-//! they may answer differently is in [`differences`] and in docs/compatibility.md, and nothing else.
+//! they may answer differently is in [`differences`] and in docs/compatibility.md, and nothing
+//! else.
 //!
 //! A failure prints the seed; `E2E_SEED` repeats it. Bodies and traces are shrunk first.
 
