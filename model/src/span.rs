@@ -83,6 +83,23 @@ pub struct Span {
 }
 
 impl Span {
+    /// Returns about how much memory the span takes.
+    pub fn memory_bytes(&self) -> usize {
+        let endpoint = |endpoint: &Option<Endpoint>| {
+            let name = endpoint.as_ref().and_then(|e| e.service_name.as_deref());
+            name.map_or(0, str::len)
+        };
+        let tags = self.tags.iter().map(|(key, value)| key.len() + value.len());
+        let annotations = self.annotations.iter().map(|a| a.value.len());
+        size_of::<Self>()
+            + self.name.as_deref().map_or(0, str::len)
+            + endpoint(&self.local_endpoint)
+            + endpoint(&self.remote_endpoint)
+            + self.tags.len() * size_of::<(String, String)>()
+            + self.annotations.len() * size_of::<Annotation>()
+            + tags.chain(annotations).sum::<usize>()
+    }
+
     /// Sorts annotations and tags as this struct promises. Of equal tag keys the last one wins, so
     /// tags must still be in the order received.
     pub fn normalise(&mut self) {

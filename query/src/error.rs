@@ -41,6 +41,7 @@ impl From<ReadError> for QueryError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::DeadlineExceeded => Self::TimedOut,
+            ReadError::TooMuch(_) => Self::Refused(error.to_string()),
             ReadError::Failed(_) => Self::Failed(error.to_string()),
         }
     }

@@ -17,6 +17,9 @@ pub enum ReadError {
     /// The query's deadline passed.
     #[error("the query took longer than its deadline")]
     DeadlineExceeded,
+    /// The answer would take more memory than one may.
+    #[error("the answer takes more than {0} bytes: ask for fewer traces")]
+    TooMuch(usize),
     /// The engine could not read; other queries may succeed.
     #[error("storage could not be read: {0}")]
     Failed(String),

@@ -27,6 +27,8 @@ pub struct Config {
     pub seal_age_ms: u64,
     /// Rows up to which segments are merged.
     pub merge_rows: u64,
+    /// Bytes of memory that the spans of one answer may take.
+    pub answer_bytes: usize,
     /// Rows of traces that finding links holds at a time, about 112 bytes each.
     pub link_rows: usize,
 }
@@ -45,6 +47,7 @@ impl Config {
             seal_bytes: 32 << 20,
             seal_age_ms: 5 * 60 * 1000,
             merge_rows: 240_000,
+            answer_bytes: 512 << 20,
             link_rows: 1 << 16,
         }
     }

@@ -31,7 +31,8 @@ impl SpanReader for SegmentStore {
 
     fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {
         let snapshot = self.shared.snapshot();
-        let mut found = fetch(&self.shared, &snapshot, &[id.low], context)?;
+        let room = self.shared.config.answer_bytes;
+        let mut found = fetch((&self.shared, &snapshot), &[id.low], room, context)?;
         Ok(found
             .remove(&key(self.shared.config.id_mode, id))
             .unwrap_or_default())
@@ -85,11 +86,12 @@ pub(crate) fn key(mode: IdMode, id: TraceId) -> TraceId {
     }
 }
 
-/// Returns all traces whose ids have one of these lower halves, each in the order of the contract.
+/// Returns all traces whose ids have one of these lower halves, each in the order of the contract;
+/// an error when they take more than `bytes_left` of what an answer may take.
 pub(crate) fn fetch(
-    shared: &Shared,
-    snapshot: &Snapshot,
+    (shared, snapshot): (&Shared, &Snapshot),
     lows: &[u64],
+    bytes_left: usize,
     context: &ReadContext,
 ) -> Result<HashMap<TraceId, Vec<Span>>, ReadError> {
     let mut lows = lows.to_vec();
@@ -98,14 +100,23 @@ pub(crate) fn fetch(
     let mut found = Found {
         mode: shared.config.id_mode,
         traces: HashMap::default(),
+        bytes_left,
     };
+    let too_much = || ReadError::TooMuch(shared.config.answer_bytes);
     for segment in snapshot.segments.iter() {
         context.check()?;
         fetch_of(shared, segment, &lows, &mut found, context)?;
     }
     for head in &snapshot.heads {
         context.check()?;
-        head.each_of(&lows, |view: SpanView<'_>| found.push(view.to_span()));
+        let mut fits = true;
+        head.each_of(&lows, |view: SpanView<'_>| {
+            // The rest is not even made.
+            fits = fits && found.add(vec![view.to_span()]);
+        });
+        if !fits {
+            return Err(too_much());
+        }
     }
     for spans in found.traces.values_mut().filter(|spans| spans.len() > 1) {
         keep_first_of_equal(spans);
@@ -139,10 +150,11 @@ fn fetch_of(
     for of_page in wanted.chunk_by(|one, other| one.page == other.page) {
         context.check()?;
         let traces = served(shared, segment, || assembler.page(of_page, &mut report));
-        traces
-            .into_iter()
-            .flatten()
-            .for_each(|spans| found.add(spans));
+        for spans in traces.into_iter().flatten() {
+            if !found.add(spans) {
+                return Err(ReadError::TooMuch(shared.config.answer_bytes));
+            }
+        }
     }
     Ok(())
 }
@@ -151,6 +163,7 @@ fn fetch_of(
 struct Found {
     mode: IdMode,
     traces: HashMap<TraceId, Vec<Span>>,
+    bytes_left: usize,
 }
 
 impl Found {
@@ -160,11 +173,16 @@ impl Found {
     }
 
     /// Adds spans whose ids have the same lower half: nearly always one trace, which then stays in
-    /// the vector it came in.
-    fn add(&mut self, spans: Vec<Span>) {
+    /// the vector it came in. Returns whether there was room for them.
+    fn add(&mut self, spans: Vec<Span>) -> bool {
+        let bytes = spans.iter().map(Span::memory_bytes).sum();
+        let Some(bytes_left) = self.bytes_left.checked_sub(bytes) else {
+            return false;
+        };
+        self.bytes_left = bytes_left;
         let mut keys = spans.iter().map(|span| key(self.mode, span.trace_id));
         let Some(first) = keys.next() else {
-            return;
+            return true;
         };
         let is_one = keys.all(|other| other == first);
         if is_one && let Entry::Vacant(place) = self.traces.entry(first) {
@@ -172,6 +190,7 @@ impl Found {
         } else {
             spans.into_iter().for_each(|span| self.push(span));
         }
+        true
     }
 }
 

@@ -248,7 +248,10 @@ impl Search<'_> {
 
     fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<(), ReadError> {
         let lows: Vec<u64> = some.iter().map(|(_, id)| id.low).collect();
-        let mut fetched = fetch(self.shared, self.snapshot, &lows, self.context)?;
+        let traces = self.found.iter().flat_map(|(_, spans)| spans);
+        let held: usize = traces.map(Span::memory_bytes).sum();
+        let room = self.shared.config.answer_bytes.saturating_sub(held);
+        let mut fetched = fetch((self.shared, self.snapshot), &lows, room, self.context)?;
         for (_, id) in some {
             let tested = self
                 .candidates

@@ -12,9 +12,14 @@ use speargun_runtime::{ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore, Stats};
 use speargun_storage::contract::spans::{everything, of_service, with_terms};
 use speargun_storage::contract::{NOW_MS, Sketch, batch_of, span};
-use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter, TraceRequest, Window};
+use speargun_storage::{
+    Position, ReadContext, ReadError, SpanReader, SpanWriter, TraceRequest, Window,
+};
 
 const CONTEXT: ReadContext = ReadContext { deadline: None };
+
+/// Less than all values of the largest test together, more than its largest trace.
+const ANSWER_BYTES: usize = 128 << 20;
 
 /// Returns a store whose merges are due at once: its segments' partition is over.
 fn open(disk: &SimulatedDisk, now_ms: u64) -> Arc<SegmentStore> {
@@ -24,6 +29,7 @@ fn open(disk: &SimulatedDisk, now_ms: u64) -> Arc<SegmentStore> {
         seal_rows: usize::MAX,
         seal_bytes: usize::MAX,
         seal_age_ms: u64::MAX,
+        answer_bytes: ANSWER_BYTES,
         ..Config::new("/segments")
     };
     let clock = Arc::new(ManualClock::new(now_ms));
@@ -332,5 +338,20 @@ fn a_million_distinct_values() {
             Span::tag(&trace(store, 123_457)[0], "l"),
             Some("value 123456")
         );
+    });
+}
+
+#[test]
+fn an_answer_beyond_its_bound_is_refused_and_others_are_given() {
+    let long = "x".repeat(1 << 20);
+    let spans: Vec<Span> = (1..=150_u64)
+        .map(|n| span((1 + n / 130).into(), n).by("s").tag("note", &long))
+        .collect();
+    told(&halves(spans), |store| {
+        let large = store.trace(TraceId { high: 0, low: 1 }, &CONTEXT);
+        assert!(matches!(large, Err(ReadError::TooMuch(ANSWER_BYTES))));
+        assert_eq!(trace(store, 2).len(), 21);
+        let all = store.search(&of_service("s"), &CONTEXT);
+        assert!(matches!(all, Err(ReadError::TooMuch(ANSWER_BYTES))));
     });
 }

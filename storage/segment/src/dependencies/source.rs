@@ -1,5 +1,5 @@
 //! Where traces lie: segments and heads as cursors over the lower halves of trace ids. What is in
-//! the traces is read elsewhere ([`super::rows`]).
+//! the traces is read elsewhere ([`super::reader`]).
 
 use std::sync::Arc;
 
