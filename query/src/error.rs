@@ -42,7 +42,7 @@ impl From<ReadError> for QueryError {
         match error {
             ReadError::DeadlineExceeded => Self::TimedOut,
             ReadError::TooMuch(_) => Self::Refused(error.to_string()),
-            ReadError::Failed(_) => Self::Failed(error.to_string()),
+            ReadError::Unwritable(_) | ReadError::Failed(_) => Self::Failed(error.to_string()),
         }
     }
 }

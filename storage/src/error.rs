@@ -20,6 +20,9 @@ pub enum ReadError {
     /// The answer would take more memory than one may.
     #[error("the answer takes more than {0} bytes: ask for fewer traces")]
     TooMuch(usize),
+    /// The engine reads, but can't write what it was given.
+    #[error("storage could not be written: {0}")]
+    Unwritable(String),
     /// The engine could not read; other queries may succeed.
     #[error("storage could not be read: {0}")]
     Failed(String),

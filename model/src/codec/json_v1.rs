@@ -187,7 +187,10 @@ impl Reader<'_> {
                 self.span.check_room()?;
                 self.span.tag(name, value, endpoint);
             }
-            None if is_address => self.span.address(name, endpoint, self.cursor.out),
+            None if is_address => {
+                self.span.check_room()?;
+                self.span.address(name, endpoint, self.cursor.out);
+            }
             None => {}
         }
         Ok(())

@@ -145,6 +145,7 @@ impl Spans<'_, '_> {
             self.span.check_room()?;
             self.span.tag(key, value, endpoint);
         } else if is_bool && self.out.bytes(value) == b"\x01" {
+            self.span.check_room()?;
             self.span.address(key, endpoint, self.out);
         }
         Ok(())

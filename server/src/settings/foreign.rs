@@ -147,6 +147,11 @@ const GROUPS: &[Group] = &[
         verdict: Verdict::Ignored("values of tags are not written apart from their spans"),
     },
     Group {
+        names: "",
+        properties: "zipkin.ui.search-enabled zipkin.ui.searchEnabled",
+        verdict: Verdict::Ignored("the page follows SEARCH_ENABLED"),
+    },
+    Group {
         names: "QUERY_NAMES_MAX_AGE",
         properties: "",
         verdict: Verdict::Ignored("set ZIPKIN_QUERY_NAMES_MAX_AGE, as with Zipkin itself"),
@@ -183,10 +188,13 @@ impl Group {
         is_variable || self.has_property(name)
     }
 
-    /// Returns whether a name is a property of the group, with dots, or as a variable of Zipkin's.
+    /// Returns whether a name is a property of the group, with dots, or as a variable under one of
+    /// the prefixes that nobody else uses.
     fn has_property(&self, name: &str) -> bool {
         let upper = name.to_ascii_uppercase().replace(['.', '-'], "_");
-        let is_property = name.contains('.') || name.starts_with("ZIPKIN_");
+        let prefixes = ["ZIPKIN_", "ARMERIA_", "SERVER_SSL_"];
+        let is_variable = prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let is_property = name.contains('.') || is_variable;
         is_property
             && self.properties.split_whitespace().any(|property| {
                 let property = property.to_ascii_uppercase().replace(['.', '-'], "_");

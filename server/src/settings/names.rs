@@ -54,9 +54,9 @@ pub(super) enum Rank {
     Property,
 }
 
-/// Returns the setting of a variable. Only properties under Zipkin's own prefix count, and its log
-/// level: a `SERVER_PORT` is everybody's.
-pub(super) fn in_environment(name: &str) -> Option<(&'static Setting, Rank)> {
+/// Returns the setting of a variable. Of properties those under Zipkin's own prefix count, its log
+/// level, and a `SERVER_PORT` that is one: Kubernetes makes addresses of that name.
+pub(super) fn in_environment(name: &str, value: &str) -> Option<(&'static Setting, Rank)> {
     if let Some(setting) = table::find(name) {
         let rank = if setting.name == name {
             Rank::Name
@@ -65,7 +65,11 @@ pub(super) fn in_environment(name: &str) -> Option<(&'static Setting, Rank)> {
         };
         return Some((setting, rank));
     }
-    let own = name.starts_with("ZIPKIN_") || name == "LOGGING_LEVEL_ZIPKIN2";
+    let own = match name {
+        "LOGGING_LEVEL_ZIPKIN2" => true,
+        "SERVER_PORT" => value.parse::<u16>().is_ok(),
+        _ => name.starts_with("ZIPKIN_"),
+    };
     let setting = own.then(|| of_property(name)).flatten()?;
     Some((setting, Rank::Property))
 }
@@ -116,14 +120,17 @@ mod tests {
         ] {
             assert_eq!(anywhere(form).unwrap().name, "ZIPKIN_UI_QUERY_LIMIT");
         }
-        let (setting, rank) = in_environment("ZIPKIN_STORAGE_STRICTTRACEID").unwrap();
+        let (setting, rank) = in_environment("ZIPKIN_STORAGE_STRICTTRACEID", "true").unwrap();
         assert_eq!((setting.name, rank), ("STRICT_TRACE_ID", Rank::Property));
     }
 
     #[test]
     fn variables_of_others_are_not_ours() {
         for name in ["SERVER_PORT", "ZIPKIN_PORT", "ZIPKIN_SERVICE_HOST", "PATH"] {
-            assert!(in_environment(name).is_none(), "{name}");
+            assert!(
+                in_environment(name, "tcp://10.0.0.1:80").is_none(),
+                "{name}"
+            );
         }
     }
 }

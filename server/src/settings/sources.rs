@@ -143,7 +143,7 @@ impl Texts {
             if value.is_empty() {
                 continue;
             }
-            if let Some((setting, rank)) = names::in_environment(&name) {
+            if let Some((setting, rank)) = names::in_environment(&name, value) {
                 ours.push((rank, setting, value.to_owned()));
             } else if name.starts_with("SPEARGUN_") {
                 return Err(unknown(&name, ENVIRONMENT));

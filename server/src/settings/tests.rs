@@ -220,3 +220,17 @@ fn names_are_unique() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+#[test]
+fn variables_that_spring_would_read_are_not_passed_over() {
+    let port = |variables: &[(&str, &str)]| parse(environment(variables)).unwrap().port;
+    assert_eq!(port(&[("SERVER_PORT", "7"), ("QUERY_PORT", "8")]), 7);
+    // Kubernetes makes this of a service named server.
+    let address = ("SERVER_PORT", "tcp://10.0.0.1:80");
+    assert_eq!(port(&[address, ("QUERY_PORT", "8")]), 8);
+    for name in ["ARMERIA_SSL_ENABLED", "SERVER_SSL_KEYSTORE"] {
+        let text = parse(environment(&[(name, "true")])).unwrap_err();
+        let text = text.to_string();
+        assert!(text.contains(name) && text.contains("no TLS"), "{text}");
+    }
+}

@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
     pub(crate) page: usize,
     /// Its index in the page.
     trace: usize,
-    low: u64,
+    pub(crate) low: u64,
 }
 
 /// Returns where the traces are whose ids have one of these lower halves, which are sorted; page by

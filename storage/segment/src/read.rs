@@ -26,7 +26,7 @@ impl SpanReader for SegmentStore {
     fn check(&self) -> Result<(), ReadError> {
         self.shared
             .trouble()
-            .map_or(Ok(()), |trouble| Err(ReadError::Failed(trouble)))
+            .map_or(Ok(()), |trouble| Err(ReadError::Unwritable(trouble)))
     }
 
     fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {

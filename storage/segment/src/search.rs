@@ -1,8 +1,8 @@
 //! Finding traces: sources from new to old, each says which traces meet which criteria in it; a
 //! trace whose criteria are all met between its sources is fetched whole and tested. Exact but for
 //! the bounds [`SPREAD_MS`], [`FAR_ROWS_MAX`] and [`PARTIAL_MAX`], and for which matches a limit
-//! leaves out: sources are searched until there are enough, so that a trace that only older sources
-//! complete may not be among them.
+//! leaves out: sources are searched until there are enough, and then [`late`] looks for traces that
+//! only older sources complete.
 
 use hashbrown::HashMap;
 use speargun_model::{Span, TraceId};
@@ -27,6 +27,8 @@ const PARTIAL_MAX: usize = 500_000;
 const OUTSIDE_MAX: usize = 1_000;
 /// Traces fetched at once while none of as many before matched, though fewer are asked for.
 const FETCH_MORE: usize = 512;
+
+mod late;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
@@ -69,7 +71,7 @@ pub(crate) fn search(
     }
     search.test(false)?;
     let (near, far) = by_time(&snapshot.segments, &request.window);
-    for segment in near {
+    for &segment in &near {
         if search.is_done(segment.facts.time_max_us / 1000) {
             break;
         }
@@ -86,6 +88,7 @@ pub(crate) fn search(
     if search.found.len() < request.limit {
         search.test(true)?;
     }
+    late::complete(&mut search, &near)?;
     search
         .found
         .sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
@@ -248,10 +251,8 @@ impl Search<'_> {
 
     fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<(), ReadError> {
         let lows: Vec<u64> = some.iter().map(|(_, id)| id.low).collect();
-        let traces = self.found.iter().flat_map(|(_, spans)| spans);
-        let held: usize = traces.map(Span::memory_bytes).sum();
-        let room = self.shared.config.answer_bytes.saturating_sub(held);
-        let mut fetched = fetch((self.shared, self.snapshot), &lows, room, self.context)?;
+        let of = (self.shared, self.snapshot);
+        let mut fetched = fetch(of, &lows, self.room(), self.context)?;
         for (_, id) in some {
             let tested = self
                 .candidates
@@ -263,14 +264,25 @@ impl Search<'_> {
             if tested == Some(true) || !self.criteria.request.test(&spans) {
                 continue;
             }
-            let window = self.criteria.request.window;
-            let times = spans.iter().map(|span| span.timestamp_us);
-            let newest = times
-                .filter(|&time| time != 0 && inside(&window, time))
-                .max();
-            self.found.push((newest.unwrap_or_default() / 1000, spans));
+            self.keep(spans);
         }
         Ok(())
+    }
+
+    /// Returns how many bytes of spans the answer may still take.
+    fn room(&self) -> usize {
+        let traces = self.found.iter().flat_map(|(_, spans)| spans);
+        let held: usize = traces.map(Span::memory_bytes).sum();
+        self.shared.config.answer_bytes.saturating_sub(held)
+    }
+
+    fn keep(&mut self, spans: Vec<Span>) {
+        let window = self.criteria.request.window;
+        let times = spans.iter().map(|span| span.timestamp_us);
+        let newest = times
+            .filter(|&time| time != 0 && inside(&window, time))
+            .max();
+        self.found.push((newest.unwrap_or_default() / 1000, spans));
     }
 
     /// Returns whether nothing whose newest time is this can add anything; lets go of what is older

@@ -13,7 +13,9 @@ use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore};
 use speargun_storage::contract::spans::{everything, of_service, with_terms};
 use speargun_storage::contract::{NOW_MS, Random, Sketch, batch_of, span};
-use speargun_storage::{IdMode, Position, ReadContext, SpanReader, SpanWriter, TraceRequest};
+use speargun_storage::{
+    IdMode, Position, ReadContext, SpanReader, SpanWriter, TraceRequest, Window,
+};
 
 const CONTEXT: ReadContext = ReadContext { deadline: None };
 const DIR: &str = "/segments";
@@ -132,6 +134,16 @@ fn unlike(found: &[Vec<Span>], all: &HashSet<Vec<Span>>) -> Option<TraceId> {
     Some(unlike.first()?.trace_id)
 }
 
+/// Returns the newest millisecond inside the window of each trace: what a limit keeps the most of.
+fn newest_times(traces: &[Vec<Span>], window: &Window) -> Vec<u64> {
+    let inside = |ms: &u64| (window.start_ms()..=window.end_ms).contains(ms);
+    let newest = |spans: &Vec<Span>| {
+        let times = spans.iter().map(|span| span.timestamp_us / 1000);
+        times.filter(inside).max().unwrap_or_default()
+    };
+    traces.iter().map(newest).collect()
+}
+
 fn assert_agree(model: &MemoryStore, store: &SegmentStore, random: &mut Random) {
     for request in requests() {
         let unlimited = TraceRequest {
@@ -142,6 +154,8 @@ fn assert_agree(model: &MemoryStore, store: &SegmentStore, random: &mut Random) 
         let found = store.search(&unlimited, &CONTEXT).unwrap();
         assert!(!all.is_empty(), "{request:?}");
         assert_eq!(found.len(), all.len(), "{request:?}");
+        let mut times = newest_times(&all, &request.window);
+        times.sort_unstable_by(|a, b| b.cmp(a));
         let all: HashSet<Vec<Span>> = all.into_iter().collect();
         assert_eq!(unlike(&found, &all), None, "{request:?}");
         for limit in [1, 20, 700] {
@@ -150,7 +164,8 @@ fn assert_agree(model: &MemoryStore, store: &SegmentStore, random: &mut Random) 
                 ..request.clone()
             };
             let found = store.search(&limited, &CONTEXT).unwrap();
-            assert_eq!(found.len(), limit.min(all.len()), "{limited:?}");
+            let newest = times.get(..limit).unwrap_or(&times);
+            assert_eq!(newest_times(&found, &request.window), newest, "{limited:?}");
             assert_eq!(unlike(&found, &all), None, "{limited:?}");
             let found: HashSet<&Vec<Span>> = found.iter().collect();
             assert_eq!(found.len(), limit.min(all.len()), "none twice: {limited:?}");

@@ -1,0 +1,162 @@
+//! Traces that a limit would leave out wrongly: what makes them match lies in an older source, and
+//! a span newer than the last match found in a newer one. Few traces lie in several sources, so
+//! only the ids of those with such a span are looked up in the others.
+
+use hashbrown::HashMap;
+use speargun_storage::{ReadError, Window};
+
+use super::Search;
+use crate::assemble::locate;
+use crate::error::SegmentError;
+use crate::read::{fetch, served};
+use crate::scan::inside;
+use crate::segment::Segment;
+
+/// Traces newer than the last match that are looked up; with more of them, matches are so rare that
+/// this would take longer than the search did.
+const NEWER_MAX: usize = 8_192;
+
+/// In how many sources a trace lies.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sources {
+    count: u32,
+    /// The head that was counted last.
+    head: u32,
+}
+
+impl Sources {
+    /// Counts a head once, by its number; 0 is a segment, which has a trace once.
+    fn add(&mut self, head: u32) {
+        if head == 0 || head != self.head {
+            self.count += 1;
+            self.head = head;
+        }
+    }
+}
+
+/// Adds the matches that are newer than the last of as many as were asked for, and that only other
+/// sources complete.
+pub(super) fn complete(search: &mut Search<'_>, near: &[&Segment]) -> Result<(), ReadError> {
+    let limit = search.criteria.request.limit;
+    if search.found.len() < limit {
+        return Ok(());
+    }
+    search.is_done(0);
+    let Some(&(oldest_ms, _)) = search.found.last() else {
+        return Ok(());
+    };
+    let Some(mut newer) = newer_traces(search, near, oldest_ms)? else {
+        return Ok(());
+    };
+    count_sources(search, near, &mut newer)?;
+    let several = newer.into_iter().filter(|(_, sources)| sources.count > 1);
+    let lows: Vec<u64> = several.map(|(low, _)| low).collect();
+    if lows.is_empty() {
+        return Ok(());
+    }
+    let room = search.room();
+    let of = (search.shared, search.snapshot);
+    for (id, spans) in fetch(of, &lows, room, search.context)? {
+        let candidate = search.candidates.get(&id);
+        let tested = candidate.is_some_and(|candidate| candidate.tested);
+        if !tested && search.criteria.request.test(&spans) {
+            search.keep(spans);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the lower halves of the ids of traces with a span in the window that is newer; `None`
+/// when they are too many.
+fn newer_traces(
+    search: &Search<'_>,
+    near: &[&Segment],
+    oldest_ms: u64,
+) -> Result<Option<HashMap<u64, Sources>>, ReadError> {
+    let window = search.criteria.request.window;
+    let is_newer = |time: u64| time / 1000 > oldest_ms && inside(&window, time);
+    let mut newer: HashMap<u64, Sources> = HashMap::default();
+    for view in search.snapshot.heads.iter().flat_map(|head| head.views()) {
+        let record = view.record();
+        if is_newer(record.timestamp_us) {
+            newer.insert(record.trace_id.low, Sources::default());
+        }
+    }
+    for segment in near {
+        if segment.facts.time_max_us / 1000 <= oldest_ms {
+            continue;
+        }
+        search.context.check()?;
+        served(search.shared, segment, || {
+            newer_of(segment, &window, oldest_ms, &mut newer)
+        });
+        if newer.len() > NEWER_MAX {
+            return Ok(None);
+        }
+    }
+    Ok(Some(newer))
+}
+
+fn newer_of(
+    segment: &Segment,
+    window: &Window,
+    oldest_ms: u64,
+    newer: &mut HashMap<u64, Sources>,
+) -> Result<(), SegmentError> {
+    let directory = segment.directory()?;
+    for (index, entry) in directory.pages.iter().enumerate() {
+        let page = segment.page(index)?;
+        let starts = page.trace_starts()?;
+        let times = page.times(segment.facts.time_min_us, &starts)?;
+        let is_newer = |time: &u64| time / 1000 > oldest_ms && inside(window, *time);
+        if !times.iter().any(is_newer) {
+            continue;
+        }
+        let lows = segment.trace_lows(entry.first_trace, starts.len() - 1)?;
+        for (bounds, low) in starts.windows(2).zip(lows) {
+            let &[start, end] = bounds else { continue };
+            let times = times.get(start..end).unwrap_or_default();
+            if times.iter().any(is_newer) {
+                newer.insert(low, Sources::default());
+            }
+        }
+        if newer.len() > NEWER_MAX {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Counts in how many sources each of the traces lies.
+fn count_sources(
+    search: &Search<'_>,
+    near: &[&Segment],
+    newer: &mut HashMap<u64, Sources>,
+) -> Result<(), ReadError> {
+    let mut lows: Vec<u64> = newer.keys().copied().collect();
+    lows.sort_unstable();
+    if lows.is_empty() {
+        return Ok(());
+    }
+    for (number, head) in (1..).zip(&search.snapshot.heads) {
+        for view in head.views() {
+            if let Some(sources) = newer.get_mut(&view.record().trace_id.low) {
+                sources.add(number);
+            }
+        }
+    }
+    for segment in near {
+        search.context.check()?;
+        let mut report = |error| search.shared.report_damage(&segment.path, &error);
+        let located = served(search.shared, segment, || {
+            locate(segment, &lows, &mut report)
+        });
+        for found in located.into_iter().flatten() {
+            if let Some(sources) = newer.get_mut(&found.low) {
+                // A segment has a trace once.
+                sources.add(0);
+            }
+        }
+    }
+    Ok(())
+}
