@@ -1,0 +1,6 @@
+//! x
+use super::Report;
+/// x
+pub fn text(_report: &Report) -> String {
+    String::new()
+}
