@@ -58,7 +58,8 @@ pub struct PaceOptions {
     #[arg(long, default_value = "10k", value_parser = rate)]
     pub rate: f64,
     /// Rates to hold one after the other, each for --duration: 10k,20k,40k.
-    #[arg(long, value_delimiter = ',', value_parser = rate, conflicts_with_all = ["ramp", "find", "closed"])]
+    #[arg(long, value_delimiter = ',', value_parser = rate)]
+    #[arg(conflicts_with_all = ["ramp", "find", "closed"])]
     pub steps: Vec<f64>,
     /// Raise the rate evenly from 0 to --rate over --duration.
     #[arg(long, conflicts_with_all = ["find", "closed"])]
@@ -118,7 +119,8 @@ pub struct BodyOptions {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Spans made before the run; later ones are the same with other ids and times.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 100_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub pool: u32,
     /// Send recorded spans from a file (JSON v2 or v1, proto3, thrift), moved to now.
     #[arg(long)]

@@ -83,7 +83,8 @@ mod tests {
         #[test]
         fn the_limit_is_found_from_below(first in 100.0_f64..1e6, limit in 100.0_f64..1e6) {
             let found = search(first, limit).highest().unwrap();
-            prop_assert!(found <= limit && found * CLOSE >= limit * 0.999, "{} of {}", found, limit);
+            let near = found <= limit && found * CLOSE >= limit * 0.999;
+            prop_assert!(near, "{} of {}", found, limit);
         }
     }
 }

@@ -128,7 +128,12 @@ fn the_same_seed_makes_the_same_bodies() {
 
 proptest! {
     #[test]
-    fn digits_are_changed_as_numbers_are(value: u64, mask: u64, time in 0..10_u64.pow(15), more in 0..10_u64.pow(15)) {
+    fn digits_are_changed_as_numbers_are(
+        value: u64,
+        mask: u64,
+        time in 0..10_u64.pow(15),
+        more in 0..10_u64.pow(15),
+    ) {
         let mut digits = [0; 16];
         digits.copy_from_slice(format!("{value:016x}").as_bytes());
         mask_digits(&mut digits, mask);

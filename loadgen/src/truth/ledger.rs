@@ -25,7 +25,7 @@ impl Counters {
         let text = http.get("/prometheus").ok().filter(|it| it.status == 200);
         counters.stored = text.and_then(|it| {
             let text = String::from_utf8_lossy(&it.body).into_owned();
-            sum(&text, concat!("speargun", "_spans_stored_total"))
+            sum(&text, "speargun_spans_stored_total")
         });
         Some(counters)
     }
