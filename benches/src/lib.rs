@@ -7,10 +7,12 @@
 //! - [`load`]: sends prepared requests over many connections and checks every answer.
 //! - [`process`]: what another process costs: CPU, memory, disk.
 //! - [`measure`]: this thread's CPU clock, medians, the words of the command line.
+//! - [`zipkin`]: Zipkin's own server, to compare with.
 //! - [`report`]: a table with the machine, the commit and the command that made it.
 
 pub mod load;
 pub mod measure;
 pub mod report;
+pub mod zipkin;
 
 pub use speargun_loadgen::{process, workload};

@@ -45,6 +45,8 @@ struct Plot {
     title: &'static str,
     show_x: fn(f64) -> String,
     show_y: fn(f64) -> String,
+    /// Marks of the axis below; without any it has three.
+    marks: Vec<f64>,
     lines: Vec<Line>,
 }
 
@@ -199,6 +201,7 @@ fn plots(report: &Report) -> Vec<Plot> {
         title,
         show_x: |at| format!("{at:.0} s"),
         show_y,
+        marks: Vec::new(),
         lines,
     };
     vec![
@@ -252,6 +255,7 @@ fn spectrum(steps: &[StepReport]) -> Plot {
         title: "Latency by percentile, last step",
         show_x: |nines| format!("p{}", round_off(100.0 - 100.0 / 10_f64.powf(nines))),
         show_y: |us| time(rounded(us)),
+        marks: vec![1.0, 2.0, 3.0, 4.0],
         lines: vec![Line {
             name: "latency",
             colour: "#1f6feb",
@@ -285,6 +289,19 @@ fn draw(out: &mut String, plot: &Plot) {
         y(0.0),
         WIDTH - 12.0
     );
+    let marks = match plot.marks.as_slice() {
+        [] => vec![0.0, x_max / 2.0, x_max],
+        marks => marks.to_vec(),
+    };
+    for mark in marks.into_iter().filter(|mark| *mark <= x_max) {
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            x(mark),
+            HEIGHT - 6.0,
+            escaped(&(plot.show_x)(mark))
+        );
+    }
     for part in [0.0, 0.5, 1.0] {
         put!(
             out,
@@ -292,13 +309,6 @@ fn draw(out: &mut String, plot: &Plot) {
             LEFT - 4.0,
             y(y_max * part) + 3.0,
             escaped(&(plot.show_y)(y_max * part))
-        );
-        put!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            x(x_max * part),
-            HEIGHT - 6.0,
-            escaped(&(plot.show_x)(x_max * part))
         );
     }
     for (index, line) in plot.lines.iter().enumerate() {
