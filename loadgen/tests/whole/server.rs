@@ -28,6 +28,8 @@ pub(crate) enum Behaviour {
     Fails,
     /// It refuses what comes faster than so many bodies a second.
     RefusesAbove(u64),
+    /// It takes bodies and never answers.
+    Hangs,
     /// It has no API.
     NotFound,
 }
@@ -96,6 +98,11 @@ fn serve(state: &State, stream: TcpStream) {
     stream.set_nodelay(true).unwrap();
     let mut stream = BufReader::new(stream);
     while let Some((head, body)) = request(&mut stream) {
+        if state.behaviour == Behaviour::Hangs && body.len() > 2 {
+            // The client closes when it has waited enough.
+            stream.read_to_end(&mut Vec::new()).unwrap_or(0);
+            return;
+        }
         let (status, more, answer) = state.answer(&head, body);
         let text = format!(
             "HTTP/1.1 {status} x\r\n{more}content-length: {}\r\n\r\n{answer}",
