@@ -3,14 +3,16 @@
 //!
 //! # Layout
 //!
-//! - [`workload`]: the spans that all figures are about, as JSON and proto3 bodies.
+//! - [`workload`]: the spans that all figures are about; the load harness sends the same.
 //! - [`load`]: sends prepared requests over many connections and checks every answer.
 //! - [`process`]: what another process costs: CPU, memory, disk.
 //! - [`measure`]: this thread's CPU clock, medians, the words of the command line.
+//! - [`zipkin`]: Zipkin's own server, to compare with.
 //! - [`report`]: a table with the machine, the commit and the command that made it.
 
 pub mod load;
 pub mod measure;
-pub mod process;
 pub mod report;
-pub mod workload;
+pub mod zipkin;
+
+pub use speargun_loadgen::{process, workload};

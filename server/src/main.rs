@@ -52,6 +52,8 @@ enum Command {
     Server(Flags),
     /// Print the settings in force, without secrets.
     Config(Flags),
+    /// Load a Zipkin-compatible server and check that what it accepted is there.
+    Load(Box<speargun_loadgen::Options>),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
             properties,
             ..flags
         }),
+        Command::Load(options) => return speargun_loadgen::load(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -83,5 +83,6 @@ fn codec_of(format: Format) -> Codec {
     match format {
         Format::Json => Codec::JsonV2,
         Format::Proto => Codec::Proto3,
+        Format::JsonV1 => Codec::JsonV1,
     }
 }

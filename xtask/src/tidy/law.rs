@@ -76,6 +76,7 @@ const LAWS: &[Law] = &[
         ..law("speargun-query", CONTRACT)
     },
     law("speargun-ui", &[]),
+    law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
         &[
@@ -88,11 +89,17 @@ const LAWS: &[Law] = &[
             "speargun-collector",
             "speargun-query",
             "speargun-ui",
+            "speargun-loadgen",
         ],
     ),
     law(
         "speargun-benches",
-        &["speargun-model", "speargun-runtime", "speargun-e2e"],
+        &[
+            "speargun-model",
+            "speargun-runtime",
+            "speargun-loadgen",
+            "speargun-e2e",
+        ],
     ),
     law("speargun-e2e", &[]),
     // It asks Zipkin's library and ours the same, so its tests see what they compare.

@@ -17,7 +17,7 @@ impl Traffic {
             Database::Orders => remote("postgres", [10, 42, 200, 5], 5432),
             Database::Reads => remote("mysql", [10, 42, 200, 6], 3306),
         };
-        span.tags.extend([
+        span.tag([
             ("sql.query", Text::Borrowed(text)),
             (
                 "db.instance",
@@ -27,7 +27,7 @@ impl Traffic {
         ]);
         if self.random.chance(3) {
             let text = "Deadlock found when trying to get lock; try restarting transaction";
-            span.tags.push(("error", Text::Borrowed(text)));
+            span.tag([("error", Text::Borrowed(text))]);
         }
     }
 
@@ -48,7 +48,7 @@ impl Traffic {
         } else {
             "false"
         };
-        span.tags.extend([
+        span.tag([
             ("redis.command", Text::Borrowed(command)),
             ("cache.key", Text::Owned(key)),
             ("cache.hit", Text::Borrowed(hit)),
@@ -59,7 +59,7 @@ impl Traffic {
         span.name = Text::Borrowed("post /products/_search");
         span.duration_us = self.random.latency_us(6000);
         span.remote = remote("elasticsearch", [10, 42, 202, 9], 9200);
-        span.tags.extend([
+        span.tag([
             ("http.method", Text::Borrowed("POST")),
             ("http.path", Text::Borrowed("/products/_search")),
             ("es.took_ms", number(span.duration_us / 1000)),
@@ -71,21 +71,22 @@ impl Traffic {
         span.duration_us = self.random.latency_us(90_000);
         span.remote = remote("psp", [185, 60, 112, 14], 443);
         let reference = format!("ch_{}", hex(self.random.bits(), 16));
-        span.tags.extend([
+        span.tag([
             ("http.method", Text::Borrowed("POST")),
             ("http.path", Text::Borrowed("/v3/charges")),
             ("psp.reference", Text::Owned(reference)),
         ]);
         if self.random.chance(20) {
-            span.tags.push(("error", Text::Borrowed("402")));
+            span.tag([("error", Text::Borrowed("402"))]);
         }
     }
 }
 
 pub(super) fn remote(service_name: &'static str, ipv4: [u8; 4], port: u16) -> Endpoint {
     Endpoint {
-        service_name,
+        service_name: Text::Borrowed(service_name),
         ipv4,
         port,
+        ..Endpoint::default()
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Returns the CPU time of all threads of a process, in nanoseconds. Threads that have ended are
 /// not in it, and the server's live as long as it does.
@@ -19,6 +20,64 @@ pub fn cpu_ns(pid: u32) -> Result<u64> {
         total += on_cpu.parse::<u64>()?;
     }
     Ok(total)
+}
+
+/// Returns the CPU time of all threads a process ever had, in microseconds and exact to ten
+/// milliseconds: threads that have ended are in it.
+pub fn cpu_total_us(pid: u32) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let ticks = ticks_in(&text).context("stat has another form")?;
+    Ok(ticks * 1_000_000 / rustix::param::clock_ticks_per_second().max(1))
+}
+
+/// The name of a process may hold anything, blanks and brackets too; it ends at the last bracket.
+fn ticks_in(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ').skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// Returns the CPU time of this process, in microseconds.
+pub fn own_cpu_us() -> u64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    // Both parts of a CPU clock are never negative.
+    now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000
+}
+
+/// Returns the process that listens on a port of this machine, when it may be seen.
+pub fn listening(port: u16) -> Option<u32> {
+    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .flat_map(|text| {
+            let own = text.lines().filter_map(|line| inode_of(line, port));
+            own.map(|inode| format!("socket:[{inode}]"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let holds = |pid: &u32| {
+        let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+            return false;
+        };
+        files.flatten().any(|file| {
+            let link = std::fs::read_link(file.path()).unwrap_or_default();
+            sockets.iter().any(|socket| link == Path::new(socket))
+        })
+    };
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(holds)
+}
+
+/// Returns the inode of a socket that listens on a port, from a line of the kernel's table.
+fn inode_of(line: &str, port: u16) -> Option<&str> {
+    const LISTENS: &str = "0A";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (_, digits) = fields.get(1)?.rsplit_once(':')?;
+    let own = u16::from_str_radix(digits, 16).ok()? == port;
+    (own && *fields.get(3)? == LISTENS).then_some(*fields.get(9)?)
 }
 
 /// Memory of a process.
@@ -103,6 +162,23 @@ mod tests {
         let memory = memory(pid).unwrap();
         assert!(memory.resident_bytes > 0 && memory.peak_bytes >= memory.resident_bytes);
         assert!(cpu_ns(pid).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_name_with_brackets_does_not_hide_the_clocks() {
+        let stat = "7 (a ) b) R 1 7 7 0 -1 0 1 2 3 4 1500 250 0 0 20";
+        assert_eq!(ticks_in(stat), Some(1750));
+        assert_eq!(ticks_in("7 (a) R 1"), None);
+        assert!(cpu_total_us(std::process::id()).is_ok());
+    }
+
+    #[test]
+    fn the_process_behind_a_port_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(listening(port), Some(std::process::id()));
+        drop(listener);
+        assert_eq!(listening(port), None);
     }
 
     #[test]

@@ -17,6 +17,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns the kind with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Client),
+            2 => Some(Self::Server),
+            3 => Some(Self::Producer),
+            4 => Some(Self::Consumer),
+            _ => None,
+        }
+    }
+
     /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -28,47 +39,58 @@ impl Kind {
     }
 }
 
-/// One side of a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// One side of a call. What is empty or zero is absent.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Endpoint {
-    /// The service; empty is absent.
-    pub service_name: &'static str,
+    /// The service.
+    pub service_name: Text,
     /// The address.
     pub ipv4: [u8; 4],
-    /// The port; 0 is absent.
+    /// The other address; the shop has none, recorded spans may.
+    pub ipv6: [u8; 16],
+    /// The port.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// Returns whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A text that is usually one of a table's.
 pub type Text = Cow<'static, str>;
 
 /// A span as an instrumented service would report it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Span {
-    /// 128 random bits.
+    /// 128 random bits, or 64 when that is asked for.
     pub trace_id: u128,
     /// 0 at the root.
     pub parent_id: u64,
     /// Shared by both sides of a call.
     pub id: u64,
-    /// The role.
-    pub kind: Kind,
+    /// The role; recorded spans may have none.
+    pub kind: Option<Kind>,
     /// Lower case.
     pub name: Text,
-    /// Microseconds since the epoch.
+    /// Microseconds since the epoch; 0 is absent.
     pub timestamp_us: u64,
-    /// Microseconds, at least 1.
+    /// Microseconds; 0 is absent.
     pub duration_us: u64,
     /// Who reports.
     pub local: Endpoint,
     /// The other side.
     pub remote: Endpoint,
     /// Time and value.
-    pub annotations: Vec<(u64, &'static str)>,
+    pub annotations: Vec<(u64, Text)>,
     /// Keys are distinct.
-    pub tags: Vec<(&'static str, Text)>,
+    pub tags: Vec<(Text, Text)>,
     /// True on a server that continues its client's span.
     pub shared: bool,
+    /// Overrules samplers.
+    pub debug: bool,
     /// Which process reports it: an index over all services' instances.
     pub instance: u16,
 }
@@ -76,6 +98,12 @@ pub struct Span {
 impl Span {
     /// Returns when it ended, which is when a reporter gets it.
     pub fn end_us(&self) -> u64 {
-        self.timestamp_us + self.duration_us
+        self.timestamp_us.saturating_add(self.duration_us)
+    }
+
+    /// Adds tags with keys of a table.
+    pub(super) fn tag<const N: usize>(&mut self, tags: [(&'static str, Text); N]) {
+        let owned = tags.map(|(key, value)| (Text::Borrowed(key), value));
+        self.tags.extend(owned);
     }
 }

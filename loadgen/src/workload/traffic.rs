@@ -194,25 +194,17 @@ impl Traffic {
 
     fn span(&self, instance: usize, trace_id: u128, id: u64) -> Span {
         let process = &self.instances[instance];
-        let endpoint = |service_name, ipv4| Endpoint {
-            service_name,
-            ipv4,
-            port: 0,
-        };
         Span {
             trace_id,
-            parent_id: 0,
             id,
-            kind: Kind::Server,
-            name: Text::Borrowed(""),
-            timestamp_us: 0,
             duration_us: 1,
-            local: endpoint(SERVICES[process.service].name, process.ipv4),
-            remote: endpoint("", [0; 4]),
-            annotations: Vec::new(),
-            tags: Vec::new(),
-            shared: false,
+            local: Endpoint {
+                service_name: Text::Borrowed(SERVICES[process.service].name),
+                ipv4: process.ipv4,
+                ..Endpoint::default()
+            },
             instance: instance as u16,
+            ..Span::default()
         }
     }
 
@@ -225,7 +217,7 @@ impl Traffic {
     ) -> Outcome {
         let id = self.random.bits() | 1;
         let mut span = self.span(here.instance, visit.trace_id, id);
-        span.kind = Kind::Client;
+        span.kind = Some(Kind::Client);
         span.parent_id = here.span_id;
         span.timestamp_us = now_us;
         let mut failed = false;
@@ -266,25 +258,25 @@ impl Traffic {
         span.duration_us = outcome.end_us - span.timestamp_us + self.random.latency_us(150);
         span.remote = Endpoint {
             port: 8080,
-            ..out[callee].local
+            ..out[callee].local.clone()
         };
-        span.tags.extend([
+        span.tag([
             ("http.method", Text::Borrowed(operation.method)),
             ("http.path", path(operation, visit)),
             ("http.status_code", status(outcome.failed)),
         ]);
         if outcome.failed {
-            span.tags.push(("error", Text::Borrowed("500")));
+            span.tag([("error", Text::Borrowed("500"))]);
         }
         outcome.failed && self.random.chance(500)
     }
 
     fn send(&mut self, operation: usize, span: &mut Span, (visit, out): (&Visit, &mut Vec<Span>)) {
-        span.kind = Kind::Producer;
+        span.kind = Some(Kind::Producer);
         span.name = Text::Borrowed("send");
         span.duration_us = self.random.latency_us(400);
         span.remote = backends::remote("kafka", BROKER, 9092);
-        span.tags.extend([
+        span.tag([
             ("kafka.topic", Text::Borrowed(OPERATIONS[operation].route)),
             ("kafka.key", number(visit.customer)),
             ("kafka.partition", number(visit.customer % 12)),

@@ -12,7 +12,7 @@ impl Traffic {
         how: (&Visit, bool),
     ) {
         let (visit, failed) = how;
-        span.kind = Kind::Server;
+        span.kind = Some(Kind::Server);
         span.name = operation_name(operation);
         span.remote.port = 32_768 + self.random.below(28_000) as u16;
         let agent = if operation.service <= 1 {
@@ -20,7 +20,7 @@ impl Traffic {
         } else {
             Text::Borrowed("okhttp/4.12.0")
         };
-        span.tags.extend([
+        span.tag([
             ("http.method", Text::Borrowed(operation.method)),
             ("http.path", path(operation, visit)),
             ("http.route", Text::Borrowed(operation.route)),
@@ -31,7 +31,7 @@ impl Traffic {
         ]);
         if failed {
             let text = "java.net.SocketTimeoutException: Read timed out";
-            span.tags.push(("error", Text::Borrowed(text)));
+            span.tag([("error", Text::Borrowed(text))]);
         }
     }
 
@@ -41,12 +41,12 @@ impl Traffic {
         operation: &Operation,
         visit: &Visit,
     ) {
-        span.kind = Kind::Consumer;
+        span.kind = Some(Kind::Consumer);
         span.name = Text::Borrowed("poll");
-        span.remote.service_name = "kafka";
+        span.remote.service_name = Text::Borrowed("kafka");
         span.remote.ipv4 = BROKER;
         self.next_offset += 1;
-        span.tags.extend([
+        span.tag([
             ("kafka.topic", Text::Borrowed(operation.route)),
             ("kafka.key", number(visit.customer)),
             ("kafka.partition", number(visit.customer % 12)),
@@ -63,13 +63,13 @@ impl Traffic {
     pub(super) fn finish(&mut self, span: &mut Span, operation: &Operation, visit: &Visit) {
         self.tag_process(span);
         let zone = ZONES[usize::from(span.instance) % ZONES.len()];
-        span.tags.push(("cloud.zone", Text::Borrowed(zone)));
+        span.tag([("cloud.zone", Text::Borrowed(zone))]);
         if !matches!(operation.service, 2 | 7) {
-            span.tags.push(("customer.id", number(visit.customer)));
+            span.tag([("customer.id", number(visit.customer))]);
         }
         if matches!(operation.service, 0 | 5 | 6) {
             let id = Text::Owned(visit.request_id.clone());
-            span.tags.push(("request.id", id));
+            span.tag([("request.id", id)]);
         }
         self.annotate(span);
     }
@@ -77,7 +77,7 @@ impl Traffic {
     pub(super) fn tag_process(&self, span: &mut Span) {
         let process = &self.instances[usize::from(span.instance)];
         let version = SERVICES[process.service].version;
-        span.tags.extend([
+        span.tag([
             ("k8s.pod.name", Text::Owned(process.pod_name.clone())),
             ("service.version", Text::Borrowed(version)),
         ]);
@@ -90,7 +90,8 @@ impl Traffic {
             let half_us = (span.duration_us / 2).max(2);
             let at = span.timestamp_us + self.random.below(half_us);
             let later = at + self.random.below(half_us);
-            span.annotations.extend([(at, first), (later, second)]);
+            span.annotations
+                .extend([(at, Text::Borrowed(first)), (later, Text::Borrowed(second))]);
         }
     }
 }

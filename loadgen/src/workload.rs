@@ -3,15 +3,19 @@
 //! It is deterministic by seed, and knows nothing of the server it loads.
 
 mod encode;
+mod knobs;
 mod random;
 mod shop;
 mod span;
 mod traffic;
+mod tree;
 
-pub use encode::Format;
+pub use encode::{Format, Marks};
+pub use knobs::{Knobs, Shape, Window};
 pub use random::Random;
 pub use span::{Endpoint, Kind, Span, Text};
 pub use traffic::Traffic;
+pub use tree::{TRACE_SPANS_MAX, Tree};
 
 /// Groups spans as reporters do: each batch comes from one instance, in the order in which its
 /// spans end, and has `size` of them (an instance's last may be smaller). Batches come in the
@@ -56,7 +60,12 @@ mod tests {
             (340.0..366.0).contains(&proto),
             "{proto} proto bytes a span"
         );
-        let clients = per_span(spans.iter().filter(|s| s.kind == Kind::Client).count());
+        let clients = per_span(
+            spans
+                .iter()
+                .filter(|s| s.kind == Some(Kind::Client))
+                .count(),
+        );
         assert!((0.6..0.68).contains(&clients), "{clients} are clients");
     }
 
@@ -65,6 +74,26 @@ mod tests {
         let body = |seed| Format::Json.encode(&Traffic::new(seed).spans(500, START_US, 1000));
         assert_eq!(body(5), body(5));
         assert_ne!(body(5), body(6));
+    }
+
+    /// FNV-1a, written out so that the figures below need nothing else.
+    fn checksum(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    #[test]
+    fn the_reference_is_what_all_figures_so_far_were_made_with() {
+        let spans = Traffic::new(7).spans(5000, START_US, 60_000_000);
+        assert_eq!(
+            checksum(&Format::Json.encode(&spans)),
+            0x704c_e6fd_8182_7823
+        );
+        assert_eq!(
+            checksum(&Format::Proto.encode(&spans)),
+            0xb1e6_564c_4723_b6f8
+        );
     }
 
     #[test]
@@ -95,7 +124,7 @@ mod tests {
         assert!(servers.len() > 300, "{}", servers.len());
         let clients: std::collections::HashSet<(u128, u64, u64)> = spans
             .iter()
-            .filter(|s| s.kind == Kind::Client)
+            .filter(|s| s.kind == Some(Kind::Client))
             .map(|s| (s.trace_id, s.id, s.parent_id))
             .collect();
         // The last trace may be cut before its clients, which come behind their servers.

@@ -1,0 +1,98 @@
+//! Whether targets were met, in words. It measures nothing.
+
+use std::time::Duration;
+
+use crate::options::CheckOptions;
+use crate::report::table::time;
+use crate::report::{Report, StepReport};
+
+/// Returns what a step missed.
+pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
+    let mut missed = Vec::new();
+    for (name, at, target) in [("p99", 99.0, targets.p99), ("p99.9", 99.9, targets.p999)] {
+        let us = step.latency_at(at);
+        if let Some(target) = target
+            && Duration::from_micros(us) > target
+        {
+            missed.push(format!("{name} is {}, not {target:?}", time(us)));
+        }
+    }
+    let (not_accepted, bodies) = (step.not_accepted(), step.bodies());
+    #[expect(clippy::cast_precision_loss, reason = "a share, for a comparison")]
+    let share = not_accepted as f64 * 100.0 / bodies.max(1) as f64;
+    if share > targets.refused_max {
+        missed.push(format!(
+            "{not_accepted} of {bodies} bodies were not accepted: {} refused, {} failed, {} unsent",
+            step.refused, step.failed, step.unsent
+        ));
+    }
+    if bodies == 0 {
+        missed.push("nothing was sent".into());
+    }
+    missed
+}
+
+/// Returns what a run missed. A search is expected to miss targets in some of its steps.
+pub fn run(report: &Report, searched: bool) -> Vec<String> {
+    let mut missed = Vec::new();
+    if searched {
+        if report.highest_rate.is_none() {
+            missed.push("no rate met the targets".into());
+        }
+    } else {
+        for step in &report.steps {
+            let rate = step
+                .asked
+                .map_or(String::new(), |rate| format!("at {rate} spans/s: "));
+            missed.extend(step.missed.iter().map(|text| format!("{rate}{text}")));
+        }
+    }
+    let found = &report.read_back;
+    if !found.is_whole() {
+        missed.push(format!(
+            "{} of {} accepted spans that were read back are lost, {} changed",
+            found.lost_spans, found.spans, found.changed_spans
+        ));
+    }
+    if let Some(ledger) = &report.ledger
+        && ledger.missing() > 0
+    {
+        let missing = ledger.missing();
+        missed.push(format!("{missing} accepted spans are not in the counters"));
+    }
+    missed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets() -> CheckOptions {
+        CheckOptions {
+            p99: Some(Duration::from_millis(50)),
+            p999: None,
+            refused_max: 1.0,
+            read_back: 0,
+            settle: Duration::ZERO,
+            queries: 0.0,
+            pid: None,
+            data: None,
+        }
+    }
+
+    #[test]
+    fn targets_are_met_up_to_their_bound() {
+        let mut good = StepReport {
+            accepted: 99,
+            refused: 1,
+            latency_us: vec![(99.0, 50_000)],
+            ..StepReport::default()
+        };
+        assert_eq!(step(&good, &targets()), Vec::<String>::new());
+        good.failed = 1;
+        assert_eq!(step(&good, &targets()).len(), 1);
+        good.latency_us = vec![(99.0, 50_001)];
+        assert_eq!(step(&good, &targets()).len(), 2);
+        assert_eq!(step(&StepReport::default(), &targets()).len(), 1);
+    }
+}

@@ -1,0 +1,120 @@
+//! Tests over real sockets: a server that says exactly what it is told to.
+
+use std::net::TcpListener;
+use std::thread;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serves one connection after another, each with these answers, and returns what it was sent.
+fn serve(connections: Vec<Vec<&'static [u8]>>) -> (Target, thread::JoinHandle<Vec<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+    let server = thread::spawn(move || {
+        let mut asked = Vec::new();
+        for answers in connections {
+            let (stream, _) = listener.accept().unwrap();
+            let mut stream = BufReader::new(stream);
+            for answer in answers {
+                asked.push(request(&mut stream));
+                stream.get_mut().write_all(answer).unwrap();
+            }
+        }
+        asked
+    });
+    (target, server)
+}
+
+fn request(stream: &mut BufReader<TcpStream>) -> Vec<u8> {
+    let (mut all, mut length) = (Vec::new(), 0);
+    loop {
+        let line = line(stream).unwrap();
+        let text = String::from_utf8_lossy(&line).into_owned();
+        if let Some(value) = text.strip_prefix("Content-Length: ") {
+            length = value.parse().unwrap();
+        }
+        all.extend_from_slice(&line);
+        all.push(b'\n');
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    all.extend_from_slice(&body);
+    all
+}
+
+fn poster(target: &Target) -> Http {
+    let mut http = Http::new(target, PATIENCE);
+    http.post(Format::Proto, true);
+    http
+}
+
+#[test]
+fn answers_are_told_apart_on_one_connection() {
+    let (target, server) = serve(vec![vec![
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nretry-after: 2\r\ncontent-length: 4\r\n\r\nbusy",
+        b"HTTP/1.1 429 Slow\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 400 Bad\r\ncontent-length: 3\r\n\r\nno\n",
+    ]]);
+    let mut http = poster(&target);
+    assert_eq!(http.send(b"one").unwrap(), Outcome::Accepted);
+    let refused = |status, seconds: Option<u64>| Outcome::Refused {
+        status,
+        retry_after: seconds.map(Duration::from_secs),
+    };
+    assert_eq!(http.send(b"two").unwrap(), refused(503, Some(2)));
+    assert_eq!(http.send(b"three").unwrap(), refused(429, None));
+    let failed = Outcome::Failed {
+        status: 400,
+        text: "no".into(),
+    };
+    assert_eq!(http.send(b"four").unwrap(), failed);
+    let asked = server.join().unwrap();
+    let first = String::from_utf8(asked[0].clone()).unwrap();
+    let authority = &target.authority;
+    assert_eq!(
+        first,
+        format!(
+            "POST /api/v2/spans HTTP/1.1\nHost: {authority}\n\
+             Content-Type: application/x-protobuf\nContent-Encoding: gzip\n\
+             Content-Length: 3\n\none"
+        )
+    );
+}
+
+#[test]
+fn a_closed_connection_is_opened_again() {
+    let closing = b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let until_end = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nall of it";
+    let (target, server) = serve(vec![vec![closing], vec![until_end]]);
+    let mut http = poster(&target);
+    assert_eq!(http.send(b"one").unwrap(), Outcome::Accepted);
+    assert_eq!(http.get("/x").unwrap().body, b"all of it");
+    assert_eq!(server.join().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_no_http_says_so() {
+    for (answer, word) in [
+        (&b"\x15\x03\x01\x00\x02\x02\x28\n"[..], "TLS"),
+        (b"SSH-2.0-x\r\n", "something else"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", ""),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+            "too large",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "size",
+        ),
+    ] {
+        let (target, server) = serve(vec![vec![answer]]);
+        let error = poster(&target).send(b"x").unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+        server.join().unwrap();
+    }
+}

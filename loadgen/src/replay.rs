@@ -1,0 +1,172 @@
+//! Spans from a file that somebody recorded: a body of any of Zipkin's formats, or a list of traces
+//! as the query API answers it. They are moved so that the first begins where a pool does.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use speargun_model::codec::{self, Format as Codec};
+use speargun_model::{Bounds, SpanBatch};
+
+use crate::pool::EPOCH_US;
+use crate::workload::{Endpoint, Kind, Span, Text};
+
+/// A larger file is not read.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Recorded spans, ready to be sent.
+#[derive(Debug)]
+pub struct Recording {
+    /// The spans, the first at [`EPOCH_US`].
+    pub spans: Vec<Span>,
+    /// From the start of the first to the end of the last.
+    pub window_us: u64,
+}
+
+/// Reads a file.
+pub fn read(path: &Path) -> Result<Recording> {
+    let about = || format!("read {}", path.display());
+    let bytes = std::fs::metadata(path).with_context(about)?.len();
+    ensure!(
+        bytes <= FILE_BYTES_MAX,
+        "{} is larger than {FILE_BYTES_MAX} bytes",
+        path.display()
+    );
+    parse(std::fs::read(path).with_context(about)?).with_context(about)
+}
+
+/// Reads the bytes of a file.
+pub fn parse(bytes: Vec<u8>) -> Result<Recording> {
+    let body = flat(bytes)?;
+    let Some(format) = Codec::detect(&body) else {
+        bail!("no spans in JSON, proto3 or thrift");
+    };
+    let mut batch = SpanBatch::default();
+    codec::decode(format, body.into(), &Bounds::WIDEST, &mut batch)?;
+    ensure!(!batch.spans.is_empty(), "no spans in it");
+    let mut instances = HashMap::new();
+    let mut spans: Vec<Span> = batch
+        .views()
+        .map(|view| convert(view.to_span(), &mut instances))
+        .collect();
+    drop(batch);
+    let times = spans.iter().filter(|span| span.timestamp_us > 0);
+    let start_us = times.clone().map(|span| span.timestamp_us).min();
+    let start_us = start_us.context("no span has a time")?;
+    let end_us = times.map(Span::end_us).max().unwrap_or(start_us);
+    let moved = |at: u64| at.saturating_sub(start_us) + EPOCH_US;
+    for span in &mut spans {
+        if span.timestamp_us > 0 {
+            span.timestamp_us = moved(span.timestamp_us);
+        }
+        for (at, _) in &mut span.annotations {
+            *at = moved(*at);
+        }
+    }
+    Ok(Recording {
+        spans,
+        window_us: end_us - start_us,
+    })
+}
+
+/// Makes one list of a list of traces.
+fn flat(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let mut start = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    if start.next() != Some(&b'[') {
+        return Ok(bytes);
+    }
+    if start.next() != Some(&b'[') {
+        return Ok(bytes);
+    }
+    let traces: Vec<Vec<Value>> = serde_json::from_slice(&bytes)?;
+    let spans: Vec<Value> = traces.into_iter().flatten().collect();
+    Ok(serde_json::to_vec(&spans)?)
+}
+
+fn convert(span: speargun_model::Span, instances: &mut HashMap<Option<String>, u16>) -> Span {
+    let local = span.local_endpoint.unwrap_or_default();
+    let next = instances.len() as u16;
+    let instance = *instances.entry(local.service_name.clone()).or_insert(next);
+    let annotations = span.annotations.into_iter();
+    Span {
+        trace_id: span.trace_id.as_u128(),
+        parent_id: span.parent_id.map_or(0, |id| id.0),
+        id: span.id.0,
+        kind: span.kind.and_then(|kind| Kind::from_number(kind as u8)),
+        name: Text::Owned(span.name.unwrap_or_default()),
+        timestamp_us: span.timestamp_us,
+        duration_us: span.duration_us,
+        local: endpoint(local),
+        remote: endpoint(span.remote_endpoint.unwrap_or_default()),
+        annotations: annotations
+            .map(|it| (u64::try_from(it.timestamp_us).unwrap_or(0), it.value.into()))
+            .collect(),
+        tags: span
+            .tags
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect(),
+        shared: span.shared,
+        debug: span.debug,
+        instance,
+    }
+}
+
+fn endpoint(endpoint: speargun_model::Endpoint) -> Endpoint {
+    Endpoint {
+        service_name: endpoint.service_name.unwrap_or_default().into(),
+        ipv4: endpoint.ipv4.map_or([0; 4], |ip| ip.octets()),
+        ipv6: endpoint.ipv6.map_or([0; 16], |ip| ip.octets()),
+        port: endpoint.port,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Format, Traffic};
+
+    #[test]
+    fn recorded_spans_are_the_same_but_for_their_time() {
+        let mut recorded = Traffic::new(3).spans(200, 1_700_000_000_000_000, 1_000_000);
+        let start_us = recorded.iter().map(|span| span.timestamp_us).min().unwrap();
+        for format in [Format::Json, Format::Proto, Format::JsonV1] {
+            let recording = parse(format.encode(&recorded)).unwrap();
+            assert_eq!(recording.spans.len(), 200);
+            let first = recording.spans.iter().map(|span| span.timestamp_us).min();
+            assert_eq!(first, Some(EPOCH_US));
+            for (old, new) in recorded.iter().zip(&recording.spans) {
+                assert_eq!(new.timestamp_us - EPOCH_US, old.timestamp_us - start_us);
+                assert_eq!((new.trace_id, new.id), (old.trace_id, old.id));
+                assert_eq!(new.tags.len(), old.tags.len());
+            }
+        }
+        recorded.clear();
+        assert!(parse(Format::Json.encode(&recorded)).is_err());
+    }
+
+    #[test]
+    fn lists_of_traces_are_one_list() {
+        let text = r#" [ [{"traceId":"1","id":"1","timestamp":5,
+            "localEndpoint":{"serviceName":"a"}}],
+            [{"traceId":"2","id":"2","timestamp":9,"localEndpoint":{"serviceName":"b"}}] ]"#;
+        let recording = parse(text.into()).unwrap();
+        assert_eq!(recording.spans.len(), 2);
+        assert_eq!(recording.window_us, 4);
+        assert_ne!(recording.spans[0].instance, recording.spans[1].instance);
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused_in_words() {
+        for bytes in [
+            &b"hello"[..],
+            b"",
+            b"[[1]]",
+            b"[]",
+            b"[{\"traceId\":\"x\"}]",
+        ] {
+            assert!(parse(bytes.to_vec()).is_err(), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The report for a browser: one file without scripts or anything from elsewhere, its plots drawn
+//! as SVG. It fits one printed page.
+
+use std::fmt::Write;
+
+use super::table::{grouped, rounded, time};
+use super::{Report, StepReport, ratio};
+use crate::meter::Second;
+
+const WIDTH: f64 = 340.0;
+const HEIGHT: f64 = 120.0;
+/// Room for the names of the axes.
+const LEFT: f64 = 62.0;
+const BELOW: f64 = 18.0;
+
+const STYLE: &str = "\
+body{font:13px/1.4 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:900px;\
+margin:1.5em auto;padding:0 1em}\
+h1{font-size:1.3em;margin:0}h2{font-size:1em;margin:.9em 0 .2em}p{margin:.2em 0}\
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
+th,td{padding:.1em .7em;text-align:right;border-bottom:1px solid #d8dee4}\
+th:first-child,td:first-child{text-align:left}\
+.plots{display:flex;flex-wrap:wrap;gap:.3em 1.5em}figure{margin:0}\
+figcaption{font-weight:600}.bad{color:#b00020;font-weight:600}.good{color:#116329;font-weight:600}\
+svg text{font-size:9px;fill:#57606a}svg .axis{stroke:#8c959f;stroke-width:1}\
+svg path{fill:none;stroke-width:1.3}\
+@page{size:A4;margin:10mm}@media print{body{margin:0;font-size:10px}}";
+
+/// Appends formatted text. Writing to memory can't fail.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {
+        write!($out, $($text)*).unwrap_or(())
+    };
+}
+
+/// A line of a plot.
+struct Line {
+    name: &'static str,
+    colour: &'static str,
+    points: Vec<(f64, f64)>,
+}
+
+/// A plot: what its axes show, and its lines.
+struct Plot {
+    title: &'static str,
+    show_x: fn(f64) -> String,
+    show_y: fn(f64) -> String,
+    /// Marks of the axis below; without any it has three.
+    marks: Vec<f64>,
+    lines: Vec<Line>,
+}
+
+/// Returns the page.
+pub fn text(report: &Report) -> String {
+    let mut out = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    put!(
+        out,
+        "<title>Load of {0}</title><style>{STYLE}</style></head>\n<body><h1>Load of {0}</h1>",
+        escaped(&report.target)
+    );
+    let setting = &report.setting;
+    put!(
+        out,
+        "<p>{}, {}, batches of {} ({:.1} on average), {} connections, seed {}; {}</p>\n",
+        escaped(&setting.pace),
+        escaped(&setting.format),
+        setting.batch,
+        setting.spans_per_body,
+        setting.connections,
+        setting.seed,
+        escaped(&setting.workload)
+    );
+    verdict(&mut out, report);
+    steps(&mut out, report);
+    truth(&mut out, report);
+    queries(&mut out, report);
+    out.push_str("<div class=\"plots\">\n");
+    for plot in plots(report) {
+        draw(&mut out, &plot);
+    }
+    out.push_str("</div></body></html>\n");
+    out
+}
+
+fn verdict(out: &mut String, report: &Report) {
+    if report.missed.is_empty() {
+        out.push_str("<p class=\"good\">All targets met.</p>\n");
+    }
+    for missed in &report.missed {
+        put!(out, "<p class=\"bad\">Missed: {}</p>\n", escaped(missed));
+    }
+    if let Some(rate) = report.highest_rate {
+        let rate = grouped(rounded(rate));
+        put!(
+            out,
+            "<p>Highest rate that met the targets: <b>{rate}</b> spans/s</p>\n"
+        );
+    }
+}
+
+fn row(out: &mut String, tag: &str, cells: &[String]) {
+    out.push_str("<tr>");
+    for cell in cells {
+        put!(out, "<{tag}>{}</{tag}>", escaped(cell));
+    }
+    out.push_str("</tr>\n");
+}
+
+fn steps(out: &mut String, report: &Report) {
+    out.push_str("<h2>Rates and latencies</h2><table>\n");
+    let titles = [
+        "asked/s",
+        "accepted/s",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "max",
+        "refused",
+        "failed",
+        "unsent",
+    ];
+    row(out, "th", &titles.map(str::to_owned));
+    for step in &report.steps {
+        let asked = step.asked.map_or("-".into(), |rate| grouped(rounded(rate)));
+        let mut cells = vec![asked, grouped(rounded(step.rate()))];
+        let latencies = [50.0, 90.0, 99.0, 99.9, 99.99].map(|at| time(step.latency_at(at)));
+        cells.extend(latencies);
+        cells.push(time(step.latency_max_us));
+        cells.extend([step.refused, step.failed, step.unsent].map(grouped));
+        row(out, "td", &cells);
+    }
+    out.push_str("</table>\n");
+}
+
+fn truth(out: &mut String, report: &Report) {
+    let found = &report.read_back;
+    let class = if found.is_whole() { "good" } else { "bad" };
+    put!(
+        out,
+        "<h2>What was accepted is there</h2><p class=\"{class}\">{} traces with {} spans read \
+         back: {} lost, {} changed</p>\n",
+        grouped(found.traces),
+        grouped(found.spans),
+        grouped(found.lost_spans),
+        grouped(found.changed_spans)
+    );
+    if let Some(ledger) = &report.ledger {
+        let class = if ledger.missing() == 0 { "good" } else { "bad" };
+        put!(
+            out,
+            "<p class=\"{class}\">{} spans accepted, {} kept by the server's own count</p>\n",
+            grouped(ledger.accepted),
+            grouped(ledger.kept)
+        );
+    }
+    if let Some(cost) = &report.cost {
+        put!(
+            out,
+            "<p>Server: {:.3} us of CPU a span, {} MiB resident, {} MiB at most</p>\n",
+            cost.cpu_us_per_span,
+            cost.resident_bytes >> 20,
+            cost.peak_bytes >> 20
+        );
+    }
+}
+
+fn queries(out: &mut String, report: &Report) {
+    if report.queries.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Queries</h2><table>\n");
+    let titles = ["query", "answered", "failed", "p50", "p99", "max"];
+    row(out, "th", &titles.map(str::to_owned));
+    for query in &report.queries {
+        let mut cells = vec![query.name.clone()];
+        cells.extend([query.answered, query.failed].map(grouped));
+        cells.extend([query.p50_us, query.p99_us, query.max_us].map(time));
+        row(out, "td", &cells);
+    }
+    out.push_str("</table>\n");
+}
+
+/// All seconds of all steps, one after the other.
+fn plots(report: &Report) -> Vec<Plot> {
+    let mut start_ms = 0;
+    let mut seconds: Vec<(f64, &Second)> = Vec::new();
+    for step in &report.steps {
+        for second in &step.seconds {
+            seconds.push((ratio(start_ms + second.at_ms, 1000), second));
+        }
+        start_ms += step.wall_ms;
+    }
+    let line = |name, colour, of: fn(&Second) -> f64| Line {
+        name,
+        colour,
+        points: seconds.iter().map(|(at, it)| (*at, of(it))).collect(),
+    };
+    let over_time = |title, show_y, lines| Plot {
+        title,
+        show_x: |at| format!("{at:.0} s"),
+        show_y,
+        marks: Vec::new(),
+        lines,
+    };
+    vec![
+        over_time(
+            "Latency",
+            |us| time(rounded(us)),
+            vec![
+                line("max", "#b00020", |it| ratio(it.max_us, 1)),
+                line("p99", "#bf8700", |it| ratio(it.p99_us, 1)),
+                line("p50", "#1f6feb", |it| ratio(it.p50_us, 1)),
+            ],
+        ),
+        spectrum(&report.steps),
+        over_time(
+            "Spans a second",
+            |rate| grouped(rounded(rate)),
+            vec![line("accepted", "#1f6feb", |it| {
+                ratio(it.spans * 1000, it.length_ms)
+            })],
+        ),
+        over_time(
+            "CPU, cores",
+            |cores| format!("{cores:.2}"),
+            vec![
+                line("server", "#1f6feb", |it| {
+                    ratio(it.server_cpu_us, it.length_ms * 1000)
+                }),
+                line("harness", "#8c959f", |it| {
+                    ratio(it.harness_cpu_us, it.length_ms * 1000)
+                }),
+            ],
+        ),
+        over_time(
+            "Memory of the server",
+            |bytes| format!("{:.0} MiB", bytes / 1_048_576.0),
+            vec![line("resident", "#1f6feb", |it| {
+                ratio(it.server_resident_bytes, 1)
+            })],
+        ),
+    ]
+}
+
+/// Latency by how rare it is: each mark of the axis is ten times rarer.
+fn spectrum(steps: &[StepReport]) -> Plot {
+    let points = |step: &StepReport| {
+        let rare = step.latency_us.iter().filter(|(at, _)| *at < 100.0);
+        rare.map(|(at, us)| (-(1.0 - at / 100.0).log10(), ratio(*us, 1)))
+            .collect()
+    };
+    Plot {
+        title: "Latency by percentile, last step",
+        show_x: |nines| format!("p{}", round_off(100.0 - 100.0 / 10_f64.powf(nines))),
+        show_y: |us| time(rounded(us)),
+        marks: vec![1.0, 2.0, 3.0, 4.0],
+        lines: vec![Line {
+            name: "latency",
+            colour: "#1f6feb",
+            points: steps.last().map(points).unwrap_or_default(),
+        }],
+    }
+}
+
+/// Returns a percentile without a tail of zeros.
+fn round_off(per_cent: f64) -> String {
+    let text = format!("{per_cent:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn draw(out: &mut String, plot: &Plot) {
+    let points = || plot.lines.iter().flat_map(|line| &line.points);
+    let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
+    let (x_max, y_max) = (most(|at| at.0).max(1e-9), most(|at| at.1).max(1e-9));
+    let x = |value: f64| LEFT + value / x_max * (WIDTH - LEFT - 12.0);
+    let y = |value: f64| 6.0 + (1.0 - value / y_max) * (HEIGHT - BELOW - 6.0);
+    put!(
+        out,
+        "<figure><figcaption>{}</figcaption><svg role=\"img\" aria-label=\"{}\" width=\"{WIDTH}\" \
+         height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">",
+        plot.title,
+        plot.title
+    );
+    put!(
+        out,
+        "<path class=\"axis\" d=\"M{LEFT} 6V{0:.1}H{1:.1}\"/>",
+        y(0.0),
+        WIDTH - 12.0
+    );
+    let marks = match plot.marks.as_slice() {
+        [] => vec![0.0, x_max / 2.0, x_max],
+        marks => marks.to_vec(),
+    };
+    for mark in marks.into_iter().filter(|mark| *mark <= x_max) {
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            x(mark),
+            HEIGHT - 6.0,
+            escaped(&(plot.show_x)(mark))
+        );
+    }
+    for part in [0.0, 0.5, 1.0] {
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT - 4.0,
+            y(y_max * part) + 3.0,
+            escaped(&(plot.show_y)(y_max * part))
+        );
+    }
+    for (index, line) in plot.lines.iter().enumerate() {
+        let mut path = String::new();
+        for (place, (at, value)) in line.points.iter().enumerate() {
+            let word = if place == 0 { 'M' } else { 'L' };
+            put!(path, "{word}{:.1} {:.1}", x(*at), y(*value));
+        }
+        put!(out, "<path stroke=\"{}\" d=\"{path}\"/>", line.colour);
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\" style=\"fill:{}\">{}</text>",
+            WIDTH - 14.0,
+            14 + 10 * index,
+            line.colour,
+            line.name
+        );
+    }
+    out.push_str("</svg></figure>\n");
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_lose_their_zeros() {
+        assert_eq!(round_off(99.900), "99.9");
+        assert_eq!(round_off(0.0), "0");
+        assert_eq!(round_off(99.999), "99.999");
+    }
+}

@@ -1,0 +1,136 @@
+//! Where the load goes: an address with a scheme, resolved once, and refused when it may not be the
+//! caller's own. It opens no connection.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+/// Why a target is not used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TargetError {
+    /// What was given can't be used, whatever the network.
+    Unusable(String),
+    /// There is no such host.
+    Unknown(String),
+}
+
+/// A Zipkin-compatible server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// As in a Host header.
+    pub authority: String,
+    /// What comes before `/api/v2/spans`; without a slash at its end.
+    pub base: String,
+}
+
+impl Target {
+    /// Reads `http://host:port/base`; scheme, port (9411) and base may be left out.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let unusable = |why: &str| TargetError::Unusable(format!("target {text:?}: {why}"));
+        let rest = match text.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => {
+                return Err(unusable(
+                    "TLS is not spoken here; give the plain port behind it",
+                ));
+            }
+            Some(_) => return Err(unusable("only http:// is known")),
+            None => text,
+        };
+        let (authority, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        if authority.is_empty() || authority.contains(['@', ' ', '?', '#']) {
+            return Err(unusable("no host"));
+        }
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.contains(']') && port.parse::<u16>().is_ok());
+        let authority = if has_port {
+            authority.to_owned()
+        } else {
+            format!("{authority}:9411")
+        };
+        let mut found = authority
+            .to_socket_addrs()
+            .map_err(|error| TargetError::Unknown(format!("{authority}: {error}")))?;
+        let address = found
+            .next()
+            .ok_or_else(|| TargetError::Unknown(format!("{authority}: no address")))?;
+        Ok(Self {
+            address,
+            authority,
+            base: base.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Returns whether the address is on this machine or in a private network.
+    pub fn is_private(&self) -> bool {
+        is_private(self.address.ip())
+    }
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => is_private(ip.into()),
+            None => {
+                ip.is_loopback()
+                    || ip.is_unique_local()
+                    || ip.is_unicast_link_local()
+                    || ip == Ipv6Addr::UNSPECIFIED
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scheme_port_and_base_may_be_left_out() {
+        let full = Target::parse("http://127.0.0.1:9411/zipkin/").unwrap();
+        assert_eq!(full.base, "/zipkin");
+        assert_eq!(full.authority, "127.0.0.1:9411");
+        let short = Target::parse("127.0.0.1").unwrap();
+        assert_eq!(short.address, full.address);
+        assert_eq!(short.base, "");
+        assert_eq!(Target::parse("[::1]").unwrap().address.port(), 9411);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_a_reason() {
+        for (text, word) in [
+            ("https://127.0.0.1", "TLS"),
+            ("ftp://127.0.0.1", "http://"),
+            ("http://", "no host"),
+            ("http://me@127.0.0.1", "no host"),
+        ] {
+            match Target::parse(text) {
+                Err(TargetError::Unusable(why)) => assert!(why.contains(word), "{why}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_own_addresses_are_private() {
+        for (ip, private) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("192.168.0.9", true),
+            ("172.31.0.1", true),
+            ("172.32.0.1", false),
+            ("8.8.8.8", false),
+            ("::1", true),
+            ("fd00::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:8.8.8.8", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_private(ip.parse().unwrap()), private, "{ip}");
+        }
+    }
+}
