@@ -19,7 +19,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use speargun_model::batch::{Bounds, SpanBatch};
-use speargun_model::codec::{DecodeError, Format, decode};
+use speargun_model::codec::{DecodeError, Format, decode, json_v2};
 use speargun_model::{Annotation, Endpoint, Kind, Span, SpanId, TraceId};
 
 #[path = "support/otlp.rs"]
@@ -312,19 +312,68 @@ proptest! {
     }
 
     #[test]
-    fn mutated_bodies_are_read_alike_or_refused(
+    fn what_the_oracle_takes_after_mutations_is_taken(
         request in otlp::request(),
         mutations in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut body = request.encode_to_vec();
-        for (at, byte) in mutations {
-            if !body.is_empty() {
-                *at.get_mut(&mut body) = byte;
-            }
-        }
-        // Whatever is not UTF-8 the oracle refuses and we mend, so only what it takes is compared.
+        let body = mutated(request.encode_to_vec(), mutations);
+        // What is not UTF-8 the oracle refuses and we mend, so the other way round does not hold.
         if ExportTraceServiceRequest::decode(&body[..]).is_ok() {
             prop_assert!(decoded(Format::OtlpProto, body).is_ok());
         }
+    }
+
+    #[test]
+    fn mutated_json_never_panics_and_what_is_read_can_be_written(
+        request in otlp::request(),
+        mutations in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let body = mutated(serde_json::to_vec(&request).unwrap(), mutations);
+        if let Ok((spans, _)) = decoded(Format::OtlpJson, body) {
+            let mut written = Vec::new();
+            json_v2::encode_spans(&spans, &mut written);
+            prop_assert_eq!(decoded(Format::JsonV2, written), Ok((spans, 0)));
+        }
+    }
+
+    #[test]
+    fn fields_of_json_may_stand_in_any_order(request in otlp::request(), seed: u64) {
+        let mut value = serde_json::to_value(&request).unwrap();
+        let mut state = seed;
+        shuffle(&mut value, &mut state);
+        let body = serde_json::to_vec(&value).unwrap();
+        prop_assert_eq!(decoded(Format::OtlpJson, body), Ok(mapped(&request)));
+    }
+}
+
+fn mutated(mut body: Vec<u8>, mutations: Vec<(prop::sample::Index, u8)>) -> Vec<u8> {
+    for (at, byte) in mutations {
+        if !body.is_empty() {
+            *at.get_mut(&mut body) = byte;
+        }
+    }
+    body
+}
+
+/// Changes the order of the fields of all objects.
+fn shuffle(value: &mut serde_json::Value, state: &mut u64) {
+    match value {
+        serde_json::Value::Array(items) => {
+            for item in items {
+                shuffle(item, state);
+            }
+        }
+        serde_json::Value::Object(fields) => {
+            let mut all: Vec<_> = std::mem::take(fields).into_iter().collect();
+            for (_, field) in &mut all {
+                shuffle(field, state);
+            }
+            for at in (1..all.len()).rev() {
+                *state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                all.swap(at, (*state >> 33) as usize % (at + 1));
+            }
+            fields.extend(all);
+        }
+        _ => {}
     }
 }

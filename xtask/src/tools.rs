@@ -9,10 +9,13 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 3] = [
+const PYTHON_PACKAGES: [&str; 6] = [
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
     "grpcio==1.85.1",
+    "opentelemetry-sdk==1.45.2",
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+    "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
 ];
 const NODE_PACKAGES: [&str; 3] = [
     "zipkin@0.22.0",
@@ -56,8 +59,14 @@ fn python() -> Result<()> {
     let venv = folder().join("python");
     let python = venv.join("bin/python");
     if succeeds(
-        command(&python, &["-c", "import py_zipkin, grpc, google.protobuf"])
-            .env("PYTHONNOUSERSITE", "1"),
+        command(
+            &python,
+            &[
+                "-c",
+                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp",
+            ],
+        )
+        .env("PYTHONNOUSERSITE", "1"),
     ) {
         return Ok(());
     }

@@ -9,9 +9,9 @@
 //! ScopeSpans    { 1: Scope   2: repeated Span   3: schema_url }
 //! Scope         { 1: name   2: version   3: repeated KeyValue   4: dropped_attributes_count }
 //! Span          { 1: trace_id   2: span_id   3: trace_state   4: parent_span_id   5: name
-//!                 6: kind   7: start, 8: end fixed64   9: repeated KeyValue   10: dropped_attributes_count
-//!                 11: repeated Event   12: dropped_events_count   13: repeated Link
-//!                 14: dropped_links_count   15: Status   16: flags }
+//!                 6: kind   7: start, 8: end fixed64   9: repeated KeyValue
+//!                 10: dropped_attributes_count   11: repeated Event   12: dropped_events_count
+//!                 13: repeated Link   14: dropped_links_count   15: Status   16: flags }
 //! Event         { 1: time fixed64   2: name   3: repeated KeyValue   4: dropped_attributes_count }
 //! Link          { 1: trace_id   2: span_id   3: trace_state   4: repeated KeyValue
 //!                 5: dropped_attributes_count   6: flags }

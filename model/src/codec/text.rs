@@ -17,6 +17,12 @@ pub(super) fn finish_extra(extra: &mut Vec<u8>, start: usize) -> Result<Text, De
         extra.truncate(start);
         extra.extend_from_slice(mended.as_bytes());
     }
+    finish_ascii(extra, start)
+}
+
+/// Returns the text that was appended to `extra` from `start` on, which surely is UTF-8.
+#[inline]
+pub(super) fn finish_ascii(extra: &[u8], start: usize) -> Result<Text, DecodeError> {
     if extra.len() > EXTRA_BYTES_MAX {
         return Err(DecodeError::TooLarge {
             what: "text beside the body",

@@ -46,6 +46,15 @@ impl Value {
     }
 }
 
+/// Returns this number as a text.
+#[inline]
+pub(in crate::codec) fn push_number(out: &mut SpanBatch, value: i64) -> Result<Value, DecodeError> {
+    let start = out.extra.len();
+    write_integer(value, &mut out.extra);
+    let text = text::finish_ascii(&out.extra, start)?;
+    Ok(Value::Integer(value, text))
+}
+
 /// Returns the text that begins at `start` of `extra` and ends in this number.
 pub(in crate::codec) fn push_integer(
     out: &mut SpanBatch,

@@ -10,8 +10,7 @@ use super::Request;
 use crate::batch::Text;
 use crate::codec::json_v2::fault::{Fault, rule};
 use crate::codec::otlp::value::{
-    Value, push_integer, too_deep, write_double, write_integer, write_json_double,
-    write_json_string,
+    Value, push_number, too_deep, write_double, write_integer, write_json_double, write_json_string,
 };
 use crate::codec::otlp::{Draft, Id, VALUE_DEPTH_MAX, dropped, word};
 use crate::codec::{scan, text};
@@ -196,9 +195,7 @@ impl Request<'_> {
                 b"stringValue" | b"string_value" => Value::Text(this.cursor.text()?),
                 b"intValue" | b"int_value" => {
                     let number = this.signed()?;
-                    let start = this.cursor.out.extra.len();
-                    let text = push_integer(this.cursor.out, start, number)?;
-                    Value::Integer(number, text)
+                    push_number(this.cursor.out, number)?
                 }
                 b"boolValue" | b"bool_value" => {
                     let word = if this.cursor.boolean()? {

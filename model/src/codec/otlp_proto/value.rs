@@ -9,10 +9,10 @@
 
 use crate::batch::{SpanBatch, Text};
 use crate::codec::otlp::value::{
-    Value, too_deep, write_base64, write_double, write_integer, write_json_double,
+    Value, push_number, too_deep, write_base64, write_double, write_integer, write_json_double,
     write_json_string,
 };
-use crate::codec::otlp::{VALUE_DEPTH_MAX, value, word};
+use crate::codec::otlp::{VALUE_DEPTH_MAX, word};
 use crate::codec::proto3::read_text;
 use crate::codec::proto3::reader::{Fault, Reader};
 use crate::codec::text;
@@ -65,11 +65,7 @@ fn read_other(
             };
             return Ok(Value::Other(word.text()));
         }
-        0x18 => {
-            let number = reader.varint()?.cast_signed();
-            let text = value::push_integer(out, start, number)?;
-            return Ok(Value::Integer(number, text));
-        }
+        0x18 => return Ok(push_number(out, reader.varint()?.cast_signed())?),
         0x21 => write_double(f64::from_bits(reader.fixed64()?), &mut out.extra),
         0x2a => write_array(reader.message()?, 1, &mut out.extra)?,
         0x32 => write_map(reader.message()?, 1, &mut out.extra)?,
