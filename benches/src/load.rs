@@ -27,6 +27,7 @@ pub struct Done {
 /// Returns the bytes of the request that reports `spans`.
 pub fn request(format: Format, spans: &[Span]) -> Vec<u8> {
     let mut request = Request::spans(format.encode(spans));
+    format.target().clone_into(&mut request.target);
     request.headers = vec![("Content-Type".into(), format.content_type().into())];
     request.to_bytes()
 }
@@ -65,11 +66,12 @@ fn send_all<'a>(
         loop {
             connection.send(request)?;
             let answer = connection.answer("POST").context("no answer")?;
-            if answer.status == 202 {
+            if matches!(answer.status, 200 | 202) {
                 break;
             }
             let text = answer.text();
-            ensure!(answer.status == 503, "status {} {text:.200}", answer.status);
+            let busy_again = matches!(answer.status, 429 | 503);
+            ensure!(busy_again, "status {} {text:.200}", answer.status);
             busy.fetch_add(1, Ordering::Relaxed);
             offers += 1;
             ensure!(offers < OFFERS_MAX, "the server stays busy");

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         "bytes a span",
         "checksum",
     ]);
-    for format in [Format::Json, Format::Proto] {
+    for format in [Format::Json, Format::Proto, Format::Otlp] {
         for size in [1, 10, 100, 1000] {
             report.row(&measure(format, size, count)?);
         }
@@ -83,5 +83,6 @@ fn codec_of(format: Format) -> Codec {
     match format {
         Format::Json => Codec::JsonV2,
         Format::Proto => Codec::Proto3,
+        Format::Otlp => Codec::OtlpProto,
     }
 }

@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let words = Words::read()?;
     let about = format!(
         "Reference workload over loopback, {CONNECTIONS} keep-alive connections, every body \
-         acknowledged with 202 (by default after the journal's sync), counted and read back. \
+         acknowledged (by default after the journal's sync), counted and read back. \
          CPU is that of all the server's threads: while loading, until the last answer; with \
          merging, until it is idle. Bytes a span are those of the segments after an orderly \
          end, which seals what is in memory, without the journal's recycled files."
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         "peak MiB",
         "checksum",
     ]);
-    for format in [Format::Json, Format::Proto] {
+    for format in [Format::Json, Format::Proto, Format::Otlp] {
         for (size, full) in [(1, 100_000), (10, 400_000), (100, 2_000_000)] {
             report.row(&measure(format, size, words.count(2000, full))?);
         }
@@ -60,7 +60,8 @@ fn measure(format: Format, size: usize, count: usize) -> Result<Vec<String>> {
     let loading = process::cpu_ns(pid)? - before;
     drop(requests);
 
-    let stored = metrics::zipkin(&server, "counter.zipkin_collector.spans.http")?;
+    let counter = format!("counter.zipkin_collector.spans.{}", format.transport());
+    let stored = metrics::zipkin(&server, &counter)?;
     ensure!(
         format!("{stored}") == count.to_string(),
         "{stored} of {count} spans were counted"

@@ -1,9 +1,11 @@
-//! Writes workload spans as JSON v2 and as proto3, plainly and apart from the product's own
+//! Writes workload spans as JSON v2, as proto3 and as OTLP, plainly and apart from the product's own
 //! encoders, so that the input of a measurement does not come from what is measured.
 
 use std::io::Write;
 
 use super::span::{Endpoint, Span};
+
+mod otlp;
 
 /// A format of request bodies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,6 +14,8 @@ pub enum Format {
     Json,
     /// `zipkin.proto3.ListOfSpans`.
     Proto,
+    /// OTLP's `ExportTraceServiceRequest` in protobuf.
+    Otlp,
 }
 
 impl Format {
@@ -20,6 +24,23 @@ impl Format {
         match self {
             Self::Json => "json",
             Self::Proto => "proto",
+            Self::Otlp => "otlp",
+        }
+    }
+
+    /// Returns where it is posted to.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Json | Self::Proto => "/api/v2/spans",
+            Self::Otlp => "/v1/traces",
+        }
+    }
+
+    /// Returns the name under which its spans are counted.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::Json | Self::Proto => "http",
+            Self::Otlp => "otel/http",
         }
     }
 
@@ -27,7 +48,7 @@ impl Format {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
-            Self::Proto => "application/x-protobuf",
+            Self::Proto | Self::Otlp => "application/x-protobuf",
         }
     }
 
@@ -36,6 +57,7 @@ impl Format {
         match self {
             Self::Json => encode_json(spans),
             Self::Proto => encode_proto(spans),
+            Self::Otlp => otlp::encode(spans),
         }
     }
 }
