@@ -89,6 +89,15 @@ fn opentelemetry_of_python_reports_over_http_and_grpc() {
     assert_eq!(services.text(), "[\"otel-shop\"]");
 }
 
+#[test]
+fn opentelemetry_of_node_reports_over_http_and_grpc() {
+    let server = Server::start(Options::default()).unwrap();
+    for way in ["json", "proto", "grpc"] {
+        let report = Report::make(&server, &mut node("node_otlp.js"), &[way]);
+        assert_eq!(report.spans, of_opentelemetry(&report), "{way}");
+    }
+}
+
 /// Returns the trace that OpenTelemetry reports.
 fn of_opentelemetry(report: &Report) -> Vec<Value> {
     let root = json!({
@@ -162,10 +171,7 @@ fn py_zipkin_is_read_back(server: &Server, format: &str) {
 }
 
 fn node_is_read_back(server: &Server, format: &str) {
-    let mut node = Command::new("node");
-    node.arg(server::root().join("e2e/clients/node_zipkin.js"));
-    node.env("NODE_PATH", server::root().join(".tools/node/node_modules"));
-    let report = Report::make(server, &mut node, &[format]);
+    let report = Report::make(server, &mut node("node_zipkin.js"), &[format]);
     let mut expected = report.expected("node-shop");
     expected[0]["remoteEndpoint"] = json!({"ipv4": "10.1.2.3", "port": 40123});
     assert_eq!(report.spans, expected, "{format}");
@@ -229,6 +235,13 @@ impl Report {
         });
         vec![root, child]
     }
+}
+
+fn node(script: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(server::root().join("e2e/clients").join(script));
+    node.env("NODE_PATH", server::root().join(".tools/node/node_modules"));
+    node
 }
 
 fn python(script: &str) -> Command {
