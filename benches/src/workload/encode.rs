@@ -1,5 +1,5 @@
-//! Writes workload spans as JSON v2, as proto3 and as OTLP, plainly and apart from the product's own
-//! encoders, so that the input of a measurement does not come from what is measured.
+//! Writes workload spans as JSON v2, as proto3 and as OTLP, plainly and apart from the product's
+//! own encoders, so that the input of a measurement does not come from what is measured.
 
 use std::io::Write;
 

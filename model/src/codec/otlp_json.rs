@@ -3,13 +3,16 @@
 //! resource and a scope that stand behind their spans are found all the same. What a field means in
 //! Zipkin is in `otlp`.
 
-use crate::batch::{Bounds, LeftOut, SpanBatch, Text};
+use crate::batch::{Bounds, SpanBatch, Text};
 use crate::codec::json_v2::cursor::Cursor;
 use crate::codec::json_v2::fault::{Fault, explain_reading};
 use crate::codec::otlp::{self, Draft, Id, Origin, word};
 use crate::codec::{DecodeError, text};
 
+mod lists;
 mod value;
+
+use lists::Lists;
 
 /// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
 /// nothing else.
@@ -28,45 +31,6 @@ pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Resul
         text::mend_all(out)?;
     }
     Ok(())
-}
-
-/// Spans that were read before all that is said about them.
-#[derive(Default)]
-struct SpansRead {
-    /// Where their lists begin.
-    places: Vec<usize>,
-    /// Whether more was said afterwards: then they are read again.
-    too_early: bool,
-}
-
-/// How much a batch held.
-struct Mark {
-    spans: usize,
-    tags: usize,
-    annotations: usize,
-    ipv6: usize,
-    left_out: LeftOut,
-}
-
-impl Mark {
-    fn of(out: &SpanBatch) -> Self {
-        Self {
-            spans: out.spans.len(),
-            tags: out.tags.len(),
-            annotations: out.annotations.len(),
-            ipv6: out.ipv6.len(),
-            left_out: out.left_out,
-        }
-    }
-
-    /// Takes out what came since. Texts stay, as others may lie behind them.
-    fn restore(&self, out: &mut SpanBatch) {
-        out.spans.truncate(self.spans);
-        out.tags.truncate(self.tags);
-        out.annotations.truncate(self.annotations);
-        out.ipv6.truncate(self.ipv6);
-        out.left_out = self.left_out;
-    }
 }
 
 /// What is being read. The functions that read an object take its fields in any order.
@@ -93,31 +57,41 @@ impl Request<'_> {
 
     fn resource_spans(&mut self) -> Result<(), Fault> {
         self.origin.begin_resource();
-        let before = Mark::of(self.cursor.out);
-        let mut read = SpansRead::default();
+        let mut lists = Lists::begin(&self.cursor);
         self.fields(|this, key| match this.name_of(key) {
             b"scopeSpans" | b"scope_spans" => {
-                read.places.push(this.cursor.at);
+                lists.places.push(this.cursor.at);
                 this.items(Self::scope_spans)
             }
-            b"resource" => {
-                read.too_early |= !read.places.is_empty();
-                this.origin.begin_scope();
-                this.resource()
+            _ => {
+                let said = this.resource_field(key)?;
+                lists.note(said);
+                Ok(())
             }
-            b"schemaUrl" | b"schema_url" => {
-                let schema = this.cursor.text()?;
-                read.too_early |= !read.places.is_empty() && !schema.is_empty();
-                this.origin.begin_scope();
-                Ok(this.origin.resource_tag(word::RESOURCE_SCHEMA, schema)?)
-            }
-            _ => this.cursor.skip_value(1),
         })?;
-        if read.too_early {
-            before.restore(self.cursor.out);
-            self.catch_up(&read.places, |this| this.items(Self::scope_spans))?;
+        if lists.too_early {
+            lists.go_back(&mut self.cursor);
+            self.origin.begin_resource();
+            self.fields(|this, key| this.resource_field(key).map(drop))?;
+            self.catch_up(&lists.places, |this| this.items(Self::scope_spans))?;
         }
         Ok(())
+    }
+
+    /// Reads what is said beside the spans, if it is; returns whether it was.
+    fn resource_field(&mut self, key: Text) -> Result<bool, Fault> {
+        match self.name_of(key) {
+            b"resource" => {
+                self.resource()?;
+                Ok(true)
+            }
+            b"schemaUrl" | b"schema_url" => {
+                let schema = self.cursor.text()?;
+                self.origin.resource_tag(word::RESOURCE_SCHEMA, schema)?;
+                Ok(!schema.is_empty())
+            }
+            _ => self.cursor.skip_value(1).map(|()| false),
+        }
     }
 
     fn resource(&mut self) -> Result<(), Fault> {
@@ -136,29 +110,41 @@ impl Request<'_> {
 
     fn scope_spans(&mut self) -> Result<(), Fault> {
         self.origin.begin_scope();
-        let before = Mark::of(self.cursor.out);
-        let mut read = SpansRead::default();
+        let mut lists = Lists::begin(&self.cursor);
         self.fields(|this, key| match this.name_of(key) {
             b"spans" => {
-                read.places.push(this.cursor.at);
+                lists.places.push(this.cursor.at);
                 this.items(Self::span)
             }
-            b"scope" => {
-                read.too_early |= !read.places.is_empty();
-                this.scope()
+            _ => {
+                let said = this.scope_field(key)?;
+                lists.note(said);
+                Ok(())
             }
-            b"schemaUrl" | b"schema_url" => {
-                let schema = this.cursor.text()?;
-                read.too_early |= !read.places.is_empty() && !schema.is_empty();
-                Ok(this.origin.scope_tag(word::SCOPE_SCHEMA, schema)?)
-            }
-            _ => this.cursor.skip_value(1),
         })?;
-        if read.too_early {
-            before.restore(self.cursor.out);
-            self.catch_up(&read.places, |this| this.items(Self::span))?;
+        if lists.too_early {
+            lists.go_back(&mut self.cursor);
+            self.origin.begin_scope();
+            self.fields(|this, key| this.scope_field(key).map(drop))?;
+            self.catch_up(&lists.places, |this| this.items(Self::span))?;
         }
         Ok(())
+    }
+
+    /// Reads what is said beside the spans, if it is; returns whether it was.
+    fn scope_field(&mut self, key: Text) -> Result<bool, Fault> {
+        match self.name_of(key) {
+            b"scope" => {
+                self.scope()?;
+                Ok(true)
+            }
+            b"schemaUrl" | b"schema_url" => {
+                let schema = self.cursor.text()?;
+                self.origin.scope_tag(word::SCOPE_SCHEMA, schema)?;
+                Ok(!schema.is_empty())
+            }
+            _ => self.cursor.skip_value(1).map(|()| false),
+        }
     }
 
     fn scope(&mut self) -> Result<(), Fault> {
