@@ -346,3 +346,6 @@ pub(super) fn dropped(out: &mut SpanBatch, count: u64) -> Result<Text, DecodeErr
     let start = out.extra.len();
     value::push_integer(out, start, count.cast_signed())
 }
+
+#[cfg(test)]
+mod tests;
