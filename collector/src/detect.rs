@@ -1,8 +1,10 @@
 //! What is answered without decoding: empty lists. All other checks are the decoders'.
 
-/// Returns whether there is nothing in the body: no bytes, or exactly `[]`.
-pub fn is_empty_list(body: &[u8]) -> bool {
-    body.is_empty() || body == b"[]"
+use speargun_model::codec::Format;
+
+/// Returns whether there is nothing in the body: no bytes, or exactly `[]` where that is a list.
+pub fn is_empty_list(format: Format, body: &[u8]) -> bool {
+    body.is_empty() || body == b"[]" && !format.is_otlp()
 }
 
 #[cfg(test)]
@@ -11,7 +13,10 @@ mod tests {
 
     #[test]
     fn only_nothing_and_two_brackets_are_empty() {
-        assert!(is_empty_list(b"") && is_empty_list(b"[]"));
-        assert!(!is_empty_list(b"[ ]"));
+        let is_empty = |body| is_empty_list(Format::JsonV2, body);
+        assert!(is_empty(b"") && is_empty(b"[]"));
+        assert!(!is_empty(b"[ ]"));
+        assert!(is_empty_list(Format::OtlpJson, b""));
+        assert!(!is_empty_list(Format::OtlpJson, b"[]"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use speargun_journal::Record;
 use speargun_model::SpanBatch;
-use speargun_model::batch::Bounds;
+use speargun_model::batch::{Bounds, LeftOut};
 use speargun_model::codec::{DecodeError, Format, decode};
 
 use crate::detect;
@@ -94,15 +94,21 @@ impl Inlet {
         }
     }
 
-    /// Takes a message; returns once its spans are stored or refused.
-    pub async fn take(&self, message: Message) -> Result<(), Refusal> {
-        match self.admit(&message)? {
-            None => Ok(()),
+    /// Takes a message; returns once its spans are stored or refused, and what was none of them.
+    pub async fn take(&self, message: Message) -> Result<LeftOut, Refusal> {
+        let (left_out, wait) = self.admit(&message)?;
+        match wait {
+            None => Ok(left_out),
             Some(wait) => match wait.await {
-                Outcome::Stored => Ok(()),
+                Outcome::Stored => Ok(left_out),
                 Outcome::Refused(reason) => Err(Refusal::Unstored(reason)),
             },
         }
+    }
+
+    /// Says that a transport that is not always there is in use.
+    pub fn open(&self, transport: Transport) {
+        self.shared.ledger.open(transport);
     }
 
     /// Counts a message that failed before its body was whole.
@@ -112,11 +118,11 @@ impl Inlet {
     }
 
     /// Does all that needs no waiting. `None` when there is nothing to wait for.
-    fn admit(&self, message: &Message) -> Result<Option<Wait>, Refusal> {
+    fn admit(&self, message: &Message) -> Result<(LeftOut, Option<Wait>), Refusal> {
         let transport = message.transport;
         self.count(transport, Count::Messages, 1);
         let batch = match self.read(message) {
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok((LeftOut::default(), None)),
             Ok(Some(batch)) => batch,
             Err(failure) => {
                 let (times, refusal) = match failure {
@@ -127,10 +133,15 @@ impl Inlet {
                 return Err(refusal);
             }
         };
-        let spans = batch.spans.len() as u64;
+        let left_out = batch.left_out;
+        let invalid = u64::from(left_out.spans);
+        let spans = batch.spans.len() as u64 + invalid;
         self.count(transport, Count::Received, spans);
         self.shared.ledger.note_spans(transport, spans);
-        self.keep(message, batch)
+        if invalid > 0 {
+            self.count(transport, Count::Refused(Reason::Invalid), invalid);
+        }
+        Ok((left_out, self.keep(message, batch)?))
     }
 
     fn read(&self, message: &Message) -> Result<Option<SpanBatch>, Failure> {
@@ -142,7 +153,7 @@ impl Inlet {
             .borrow_mut()
             .inflate(message.encoding, &message.body)
             .map_err(|error| Failure::Before(error.into()))?;
-        if detect::is_empty_list(&body) {
+        if detect::is_empty_list(message.format, &body) {
             return Ok(None);
         }
         let ledger = &self.shared.ledger;

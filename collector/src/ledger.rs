@@ -17,23 +17,35 @@ pub enum Transport {
     Grpc,
     /// The server's own spans.
     Local,
+    /// `POST /v1/traces`.
+    OtlpHttp,
+    /// `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
+    OtlpGrpc,
 }
 
 impl Transport {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Grpc, Self::Local];
+    pub const ALL: [Self; 5] = [
+        Self::Http,
+        Self::Grpc,
+        Self::OtlpHttp,
+        Self::OtlpGrpc,
+        Self::Local,
+    ];
 
-    /// Returns the name in metrics.
+    /// Returns the name in metrics; OTLP's are those of Zipkin's module for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Grpc => "grpc",
             Self::Local => "local",
+            Self::OtlpHttp => "otel/http",
+            Self::OtlpGrpc => "otel/grpc",
         }
     }
 }
 
-/// Why spans that were decoded and sampled in are not stored. The sender was told so.
+/// Why spans that were decoded are neither stored nor sampled out. The sender was told so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
     /// The hand-over queue was full.
@@ -46,16 +58,19 @@ pub enum Reason {
     Failed,
     /// The process was ending.
     Closing,
+    /// The span is none, as it has no valid ids; the others of its message are not touched.
+    Invalid,
 }
 
 impl Reason {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Busy,
         Self::JournalFull,
         Self::StorageBusy,
         Self::Failed,
         Self::Closing,
+        Self::Invalid,
     ];
 
     /// Returns the label in metrics.
@@ -66,6 +81,7 @@ impl Reason {
             Self::StorageBusy => "storage_busy",
             Self::Failed => "failed",
             Self::Closing => "closing",
+            Self::Invalid => "invalid",
         }
     }
 }

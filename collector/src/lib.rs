@@ -3,7 +3,7 @@
 //!
 //! # Layout, in the order a span meets it
 //!
-//! - [`receive`]: the transports: HTTP and gRPC.
+//! - [`receive`]: the transports: Zipkin's HTTP and gRPC, OpenTelemetry's OTLP over both.
 //! - [`inflate`]: compressed bodies, capped.
 //! - [`detect`]: what is answered without decoding.
 //! - [`sample`]: which traces are kept.

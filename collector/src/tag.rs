@@ -64,6 +64,8 @@ mod tests {
             Format::Proto3,
             Format::JsonV1,
             Format::Thrift,
+            Format::OtlpProto,
+            Format::OtlpJson,
         ] {
             let tag = Tag {
                 format,

@@ -241,6 +241,9 @@ fn spawn(options: &Options, port: u16, folder: &Path) -> Result<Child> {
         .arg("--data")
         .arg(data_folder(folder))
         .args(&options.arguments)
+        // Of many servers at a time only one could have them.
+        .env("SPEARGUN_OTLP_HTTP_PORT", "off")
+        .env("SPEARGUN_OTLP_GRPC_PORT", "off")
         .envs(options.environment.iter().cloned())
         .current_dir(folder)
         .stdin(Stdio::null())

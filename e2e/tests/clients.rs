@@ -78,6 +78,81 @@ fn grpcio_reports_over_http2() {
     assert_eq!(report.spans, expected);
 }
 
+#[test]
+fn opentelemetry_of_python_reports_over_http_and_grpc() {
+    let server = Server::start(Options::default()).unwrap();
+    for way in ["http", "http-gzip", "grpc", "grpc-gzip"] {
+        let report = Report::make(&server, &mut python("otlp_report.py"), &[way]);
+        assert_eq!(report.spans, of_opentelemetry(&report), "{way}");
+    }
+    let services = server.get("/api/v2/services").unwrap();
+    assert_eq!(services.text(), "[\"otel-shop\"]");
+}
+
+#[test]
+fn opentelemetry_of_node_reports_over_http_and_grpc() {
+    let server = Server::start(Options::default()).unwrap();
+    for way in ["json", "proto", "grpc"] {
+        let report = Report::make(&server, &mut node("node_otlp.js"), &[way]);
+        assert_eq!(report.spans, of_opentelemetry(&report), "{way}");
+    }
+}
+
+/// Returns the trace that OpenTelemetry reports.
+fn of_opentelemetry(report: &Report) -> Vec<Value> {
+    let root = json!({
+        "traceId": report.ids[0],
+        "id": report.ids[1],
+        "kind": "SERVER",
+        "name": "get /orders",
+        "timestamp": report.start,
+        "duration": 1_000_000,
+        "localEndpoint": {"serviceName": "otel-shop", "ipv4": "192.168.1.7", "port": 8080},
+        "tags": {
+            "cached": "false",
+            "count": "3",
+            "deployment.environment": "test",
+            "http.path": "/orders/7",
+            "list": "[\"a\",\"b\"]",
+            "network.local.address": "192.168.1.7",
+            "network.local.port": "8080",
+            "otel.scope.name": "shop",
+            "otel.scope.version": "1.2",
+            "otel.status_code": "OK",
+            "share": "0.5",
+            "städte": "Zürich",
+        },
+    });
+    let slow = r#""slow":{"rows":7,"text":"say \"no\""}"#;
+    let child = json!({
+        "traceId": report.ids[0],
+        "parentId": report.ids[1],
+        "id": report.ids[2],
+        "kind": "CLIENT",
+        "name": "query",
+        "timestamp": report.start + 125_000,
+        "duration": 250_000,
+        "localEndpoint": {"serviceName": "otel-shop"},
+        "remoteEndpoint": {"serviceName": "mysql", "ipv4": "127.0.0.1", "port": 3306},
+        "annotations": [
+            {"timestamp": report.start + 250_000, "value": "first row"},
+            {"timestamp": report.start + 260_000, "value": slow},
+        ],
+        "tags": {
+            "deployment.environment": "test",
+            "error": "too slow",
+            "network.peer.address": "127.0.0.1",
+            "network.peer.port": "3306",
+            "otel.scope.name": "shop",
+            "otel.scope.version": "1.2",
+            "otel.status_code": "ERROR",
+            "otlp.link.0": "000000000000000000000000000000a1|00000000000000b2||{\"why\":\"retry\"}|0",
+            "peer.service": "MySQL",
+        },
+    });
+    vec![root, child]
+}
+
 fn py_zipkin_is_read_back(server: &Server, format: &str) {
     let begin = now();
     let mut report = Report::make(server, &mut python("py_zipkin_http.py"), &[format]);
@@ -96,10 +171,7 @@ fn py_zipkin_is_read_back(server: &Server, format: &str) {
 }
 
 fn node_is_read_back(server: &Server, format: &str) {
-    let mut node = Command::new("node");
-    node.arg(server::root().join("e2e/clients/node_zipkin.js"));
-    node.env("NODE_PATH", server::root().join(".tools/node/node_modules"));
-    let report = Report::make(server, &mut node, &[format]);
+    let report = Report::make(server, &mut node("node_zipkin.js"), &[format]);
     let mut expected = report.expected("node-shop");
     expected[0]["remoteEndpoint"] = json!({"ipv4": "10.1.2.3", "port": 40123});
     assert_eq!(report.spans, expected, "{format}");
@@ -163,6 +235,13 @@ impl Report {
         });
         vec![root, child]
     }
+}
+
+fn node(script: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(server::root().join("e2e/clients").join(script));
+    node.env("NODE_PATH", server::root().join(".tools/node/node_modules"));
+    node
 }
 
 fn python(script: &str) -> Command {

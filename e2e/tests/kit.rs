@@ -1,5 +1,5 @@
 //! Zipkin's own test kit passes on the binary, whole, on both engines and through kills, and what
-//! Brave reports is what is read.
+//! Brave and OpenTelemetry of Java report is what is read.
 
 use std::sync::LazyLock;
 
@@ -34,6 +34,12 @@ fn what_brave_reports_is_read_back() -> Result<()> {
 fn what_brave_reports_in_the_forms_of_version_1_is_read_back() -> Result<()> {
     check_passed("default", "speargun.BraveV1Test", 4)?;
     check_passed("mem", "speargun.BraveV1Test", 4)
+}
+
+#[test]
+fn what_opentelemetry_of_java_reports_is_read_back() -> Result<()> {
+    check_passed("default", "speargun.OtlpTest", 4)?;
+    check_passed("mem", "speargun.OtlpTest", 4)
 }
 
 /// Fails unless exactly so many tests of a class ran and passed.

@@ -15,6 +15,8 @@ use rustix::time::{ClockId, clock_gettime};
 use speargun_model::batch::{Bounds, SpanBatch};
 use speargun_model::codec::{Format, decode, json_v2, proto3};
 
+#[path = "decode_bench/otlp.rs"]
+mod otlp;
 #[path = "decode_bench/traffic.rs"]
 mod traffic;
 
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-type Bodies = [(Format, Vec<Bytes>); 2];
+type Bodies = Vec<(Format, Vec<Bytes>)>;
 
 fn make_bodies() -> Bodies {
     let mut traffic = traffic::Traffic::new(7);
@@ -57,9 +59,14 @@ fn make_bodies() -> Bodies {
         };
         batches.iter().map(body).collect()
     };
-    [
+    let all = |encode: fn(&[speargun_model::Span]) -> Bytes| {
+        batches.iter().map(|batch| encode(batch)).collect()
+    };
+    vec![
         (Format::JsonV2, encode(json_v2::encode_spans)),
         (Format::Proto3, encode(proto3::encode_spans)),
+        (Format::OtlpJson, all(otlp::json)),
+        (Format::OtlpProto, all(otlp::proto)),
     ]
 }
 
@@ -74,7 +81,7 @@ fn read_bodies(folder: &Path) -> std::io::Result<Bodies> {
         }
         Ok(bodies)
     };
-    Ok([
+    Ok(vec![
         (Format::JsonV2, read("json")?),
         (Format::Proto3, read("proto")?),
     ])

@@ -157,6 +157,15 @@ impl Default for Bounds {
     }
 }
 
+/// Spans of a body that are none: in formats whose senders are told so, the others are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LeftOut {
+    /// How many.
+    pub spans: u32,
+    /// What is wrong with the first.
+    pub why: Option<&'static str>,
+}
+
 /// Spans decoded from one body.
 #[derive(Clone, Debug, Default)]
 pub struct SpanBatch {
@@ -172,6 +181,8 @@ pub struct SpanBatch {
     pub annotations: Vec<(i64, Text)>,
     /// IPv6 addresses of all spans.
     pub ipv6: Vec<[u8; 16]>,
+    /// What is not among the spans.
+    pub left_out: LeftOut,
 }
 
 impl SpanBatch {
@@ -183,6 +194,7 @@ impl SpanBatch {
         self.tags.clear();
         self.annotations.clear();
         self.ipv6.clear();
+        self.left_out = LeftOut::default();
     }
 
     /// Returns the spans in vectors of just their size, and empties this batch, which keeps its
@@ -196,6 +208,7 @@ impl SpanBatch {
             tags: self.tags.as_slice().into(),
             annotations: self.annotations.as_slice().into(),
             ipv6: self.ipv6.as_slice().into(),
+            left_out: self.left_out,
         };
         self.empty();
         taken

@@ -18,6 +18,9 @@ pub mod json_v2;
 pub mod proto3;
 
 mod json_v1;
+mod otlp;
+mod otlp_json;
+mod otlp_proto;
 mod scan;
 mod text;
 mod thrift;
@@ -65,6 +68,10 @@ pub enum Format {
     JsonV1 = 3,
     /// A list of Zipkin v1 spans in thrift's binary protocol.
     Thrift = 4,
+    /// OTLP's `ExportTraceServiceRequest` in protobuf.
+    OtlpProto = 5,
+    /// The same in JSON.
+    OtlpJson = 6,
 }
 
 impl Format {
@@ -75,6 +82,8 @@ impl Format {
             2 => Some(Self::Proto3),
             3 => Some(Self::JsonV1),
             4 => Some(Self::Thrift),
+            5 => Some(Self::OtlpProto),
+            6 => Some(Self::OtlpJson),
             _ => None,
         }
     }
@@ -98,7 +107,14 @@ impl Format {
             Self::Proto3 => "PROTO3",
             Self::JsonV1 => "JSON_V1",
             Self::Thrift => "THRIFT",
+            Self::OtlpProto => "OTLP_PROTO",
+            Self::OtlpJson => "OTLP_JSON",
         }
+    }
+
+    /// Returns whether it is one of OpenTelemetry's, where a body is no list.
+    pub fn is_otlp(self) -> bool {
+        matches!(self, Self::OtlpProto | Self::OtlpJson)
     }
 }
 
@@ -119,11 +135,27 @@ pub fn decode(
         Format::Proto3 => proto3::decode(&body, bounds, out),
         Format::JsonV1 => json_v1::decode(&body, bounds, out),
         Format::Thrift => thrift::decode(&body, bounds, out),
+        Format::OtlpProto => otlp_proto::decode(&body, bounds, out),
+        Format::OtlpJson => otlp_json::decode(&body, bounds, out),
     });
     if decoded.is_err() {
         out.empty();
     }
     decoded
+}
+
+/// Returns the text as a string of JSON, in its quotes.
+pub fn json_text(text: &str) -> String {
+    let mut out = Vec::new();
+    otlp::value::write_json_string(text.as_bytes(), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Returns the bytes in base 64, with padding.
+pub fn base64_text(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    otlp::value::write_base64(bytes, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Refuses one more tag or annotation than a body may have.
@@ -148,11 +180,12 @@ fn check_body(format: Format, body: &[u8], bounds: &Bounds) -> Result<(), Decode
     }
     // Any known format's first byte passes: one that was not named fails a little later, with
     // another text.
-    let is_list = match body {
-        [] | [b'[' | 0x0b | 0x0c, ..] => true,
-        [0x0a, length, ..] => *length != 0,
-        _ => false,
-    };
+    let is_list = format.is_otlp()
+        || match body {
+            [] | [b'[' | 0x0b | 0x0c, ..] => true,
+            [0x0a, length, ..] => *length != 0,
+            _ => false,
+        };
     if is_list {
         Ok(())
     } else {

@@ -78,3 +78,17 @@ fn hex(line: &str) -> Vec<u8> {
         .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
         .collect()
 }
+
+#[test]
+fn otlp_json_becomes_zipkins_spans() {
+    let golden = include_str!("../testdata/otlp_json/by-hand.txt");
+    let count = compare(Format::OtlpJson, golden, |line| line.as_bytes().to_vec());
+    assert_eq!(count, 70);
+}
+
+#[test]
+fn otlp_proto_becomes_zipkins_spans() {
+    let golden = include_str!("../testdata/otlp_proto/by-hand.txt");
+    let count = compare(Format::OtlpProto, golden, hex);
+    assert_eq!(count, 48);
+}

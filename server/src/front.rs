@@ -8,8 +8,8 @@
 //! - [`unread`]: answers that clients have not read yet.
 //! - [`traced`]: traces of the own requests, when they are on.
 //! - [`service`]: one request: which route, which answer.
-//! - [`path`], [`cors`], [`reply`], [`report`]: Zipkin's path forms, its headers for browsers,
-//!   answers, and those of gRPC.
+//! - [`path`], [`cors`], [`reply`], [`report`], [`traces`]: Zipkin's path forms, its headers for
+//!   browsers, answers, those of gRPC and those of OTLP.
 
 pub(crate) mod accept;
 pub(crate) mod connection;
@@ -21,4 +21,5 @@ pub(crate) mod service;
 pub(crate) mod shard;
 pub(crate) mod socket;
 mod traced;
+pub(crate) mod traces;
 pub(crate) mod unread;

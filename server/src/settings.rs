@@ -3,6 +3,7 @@
 
 mod foreign;
 mod names;
+mod otlp;
 mod registry;
 mod self_tracing;
 mod sources;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use speargun_collector::{Sampler, SyncMode};
 use speargun_storage::IdMode;
 
+pub(crate) use otlp::{OtlpPort, OtlpSettings};
 pub(crate) use registry::{RegistrySettings, RegistryUrl};
 pub(crate) use self_tracing::{Sampling, SelfTracingSettings};
 pub(crate) use sources::{Sources, Texts};
@@ -96,6 +98,7 @@ pub(crate) struct Settings {
     pub(crate) sampler: Sampler,
     pub(crate) http_collector: bool,
     pub(crate) grpc_collector: bool,
+    pub(crate) otlp: OtlpSettings,
     pub(crate) actuator: bool,
     pub(crate) query: QuerySettings,
     pub(crate) page: PageSettings,
@@ -190,6 +193,7 @@ impl Settings {
             })?,
             http_collector: texts.get("COLLECTOR_HTTP_ENABLED")?,
             grpc_collector: texts.get("COLLECTOR_GRPC_ENABLED")?,
+            otlp: OtlpSettings::parse(texts)?,
             actuator: texts.get("SPEARGUN_ACTUATOR")?,
             page: page(texts, query.enabled)?,
             query,

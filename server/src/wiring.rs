@@ -2,6 +2,7 @@
 //! an engine.
 
 pub(crate) mod engine;
+mod otlp;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -20,18 +21,20 @@ use speargun_model::batch::Bounds;
 use speargun_storage::{SpanReader, WriteError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::admin::requests::Requests;
 use crate::app::App;
 use crate::front::accept;
 use crate::front::cors::Origins;
-use crate::front::shard::{Accepted, Shard};
+use crate::front::shard::{Accepted, Door, Shard};
 use crate::page::Page;
 use crate::queries::{Queries, QueryLimits};
 use crate::registration::Registration;
 use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, Settings};
 use engine::Store;
+use otlp::OtlpDoors;
 
 /// How long the process may take to end once it is asked to.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -47,13 +50,13 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     let store = engine::open(&settings)?;
     let address = SocketAddr::new(settings.address, settings.port);
     let listener = accept::listen(address)?;
-    let port = listener.local_addr()?.port();
+    let otlp = OtlpDoors::open(&settings)?;
     let backend = Backend::start(settings, store, bounds)?;
-    announce(&backend.app.settings, port)?;
+    announce(&backend.app.settings, (&listener, &otlp))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(backend.run(listener));
+    let ended = runtime.block_on(backend.run(listener, otlp));
     // What did not end within the deadline does not hold up the process either.
     runtime.shutdown_background();
     ended
@@ -136,18 +139,25 @@ impl Backend {
 
     /// Serves until a signal, then ends from left to right: no more connections, the last requests
     /// of those there are, what they handed over, the engine.
-    async fn run(self, listener: TcpListener) -> anyhow::Result<()> {
+    async fn run(self, listener: TcpListener, otlp: OtlpDoors) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let permits = Arc::clone(&self.app.connections);
+        let mut accepting = JoinSet::new();
         let port = listener.local_addr()?.port();
         let registration = Registration::start(&self.app, port);
+        let listeners = otlp.into_listeners().map(|listener| (listener, Door::Otlp));
+        for listening in listeners.chain([(listener, Door::Main)]) {
+            let permits = Arc::clone(&self.app.connections);
+            accepting.spawn(accept::accept(listening, self.doors.clone(), permits));
+        }
+        drop(self.doors);
         tokio::select! {
-            ended = accept::accept(listener, self.doors, permits) => ended?,
+            Some(ended) = accepting.join_next() => ended??,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("ending");
+        accepting.shutdown().await;
         self.ending.send_replace(true);
         let (shards, committer, handover) =
             (self.shards, self.committer, Arc::clone(&self.app.handover));
@@ -255,7 +265,11 @@ fn raise_open_files() {
     }
 }
 
-fn announce(settings: &Settings, port: u16) -> anyhow::Result<()> {
+fn announce(
+    settings: &Settings,
+    (listener, otlp): (&TcpListener, &OtlpDoors),
+) -> anyhow::Result<()> {
+    let port = listener.local_addr()?.port();
     let base = if settings.address.is_unspecified() {
         format!("http://localhost:{port}")
     } else {
@@ -276,6 +290,9 @@ fn announce(settings: &Settings, port: u16) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "page   {page}")?;
     writeln!(out, "spans  {base}/api/v2/spans")?;
+    for line in otlp.lines()? {
+        writeln!(out, "otlp   {line}")?;
+    }
     writeln!(out, "data   {data}")?;
     out.flush()?;
     Ok(())

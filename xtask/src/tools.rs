@@ -9,15 +9,24 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 3] = [
+const PYTHON_PACKAGES: [&str; 6] = [
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
     "grpcio==1.85.1",
+    "opentelemetry-sdk==1.45.2",
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+    "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
 ];
-const NODE_PACKAGES: [&str; 3] = [
+const NODE_PACKAGES: [&str; 9] = [
     "zipkin@0.22.0",
     "zipkin-transport-http@0.22.0",
     "node-fetch@2.7.0",
+    "@opentelemetry/api@1.9.1",
+    "@opentelemetry/resources@2.12.1",
+    "@opentelemetry/sdk-trace-base@2.12.1",
+    "@opentelemetry/exporter-trace-otlp-http@0.223.1",
+    "@opentelemetry/exporter-trace-otlp-proto@0.223.1",
+    "@opentelemetry/exporter-trace-otlp-grpc@0.223.1",
 ];
 
 /// Installs everything that is missing.
@@ -56,8 +65,14 @@ fn python() -> Result<()> {
     let venv = folder().join("python");
     let python = venv.join("bin/python");
     if succeeds(
-        command(&python, &["-c", "import py_zipkin, grpc, google.protobuf"])
-            .env("PYTHONNOUSERSITE", "1"),
+        command(
+            &python,
+            &[
+                "-c",
+                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp",
+            ],
+        )
+        .env("PYTHONNOUSERSITE", "1"),
     ) {
         return Ok(());
     }
@@ -72,7 +87,8 @@ fn python() -> Result<()> {
 
 fn node() -> Result<()> {
     let folder = folder().join("node");
-    let check = "require('zipkin'); require('zipkin-transport-http'); require('node-fetch')";
+    let check = "require('zipkin'); require('zipkin-transport-http'); require('node-fetch'); \
+                 require('@opentelemetry/exporter-trace-otlp-grpc')";
     let installed = || {
         std::fs::create_dir_all(&folder).is_ok()
             && succeeds(command("node", &["-e", check]).current_dir(&folder))

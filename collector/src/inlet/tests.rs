@@ -27,6 +27,8 @@ fn message(transport: Transport, encoding: Encoding, body: &[u8]) -> Message {
         format: match transport {
             Transport::Http => Format::JsonV2,
             Transport::Grpc | Transport::Local => Format::Proto3,
+            Transport::OtlpHttp => Format::OtlpJson,
+            Transport::OtlpGrpc => Format::OtlpProto,
         },
         encoding,
         body: Bytes::copy_from_slice(body),
@@ -44,7 +46,7 @@ fn sums<const N: usize>(inlet: &Inlet, counts: [Count; N]) -> [u64; N] {
 #[test]
 fn a_list_is_counted_and_handed_over_with_the_body_as_it_came() {
     let inlet = inlet(1.0, 4);
-    let wait = inlet.admit(&json(TWO)).unwrap();
+    let (_, wait) = inlet.admit(&json(TWO)).unwrap();
     assert!(wait.is_some());
     let parcel = inlet.shared.handover.pop().unwrap();
     assert_eq!(parcel.record.body, TWO);
@@ -62,7 +64,7 @@ fn a_list_is_counted_and_handed_over_with_the_body_as_it_came() {
 fn empty_lists_are_messages_without_bytes() {
     let inlet = inlet(1.0, 4);
     for body in ["", "[]"] {
-        assert!(inlet.admit(&json(body)).unwrap().is_none());
+        assert!(inlet.admit(&json(body)).unwrap().1.is_none());
     }
     assert_eq!(sums(&inlet, [Count::Messages, Count::Bytes]), [2, 0]);
     assert_eq!(inlet.shared.handover.used(), (0, 0));
@@ -99,7 +101,7 @@ fn a_body_that_unpacks_beyond_its_bound_is_too_large() {
 #[test]
 fn a_body_of_which_nothing_stays_is_accepted_and_not_handed_over() {
     let inlet = inlet(0.0, 4);
-    assert!(inlet.admit(&json(TWO)).unwrap().is_none());
+    assert!(inlet.admit(&json(TWO)).unwrap().1.is_none());
     assert_eq!(sums(&inlet, [Count::Received, Count::SampledOut]), [2, 2]);
     assert_eq!(inlet.shared.handover.used(), (0, 0));
     assert_eq!(inlet.shared.ledger.held(Transport::Http), 0);
@@ -149,4 +151,35 @@ fn a_full_queue_refuses_and_the_ledger_balances() {
     let [received, busy] = sums(&inlet, [Count::Received, Count::Refused(Reason::Busy)]);
     assert_eq!((received, busy), (4, 2));
     assert_eq!(received, busy + inlet.shared.ledger.held(Transport::Http));
+}
+
+#[test]
+fn of_a_message_of_otlp_the_spans_that_are_some_are_kept() {
+    let inlet = inlet(1.0, 4);
+    let body = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"spanId":"0000000000000001"},
+        {"traceId":"4000000000000001000000000000000a","spanId":"0000000000000002"}]}]}]}"#;
+    let message = message(Transport::OtlpHttp, Encoding::Identity, body.as_bytes());
+    let (left_out, wait) = inlet.admit(&message).unwrap();
+    assert_eq!(left_out.spans, 1);
+    assert_eq!(left_out.why, Some("a trace id is missing or zero"));
+    assert!(wait.is_some());
+    assert_eq!(inlet.shared.handover.pop().unwrap().batch.spans.len(), 1);
+    let sum = |count| inlet.shared.ledger.sum(Transport::OtlpHttp, count);
+    assert_eq!(sum(Count::Received), 2);
+    assert_eq!(sum(Count::Refused(Reason::Invalid)), 1);
+    assert_eq!(inlet.shared.ledger.held(Transport::OtlpHttp), 1);
+}
+
+#[test]
+fn a_list_of_zipkins_is_not_taken_for_an_empty_request_of_otlp() {
+    let inlet = inlet(1.0, 4);
+    let of = |body: &[u8]| {
+        let message = message(Transport::OtlpHttp, Encoding::Identity, body);
+        inlet
+            .admit(&message)
+            .map(|(left_out, wait)| (left_out.spans, wait.is_some()))
+    };
+    assert_eq!(of(b""), Ok((0, false)));
+    assert_eq!(of(b"{}"), Ok((0, false)));
+    assert!(of(b"[]").is_err());
 }

@@ -14,6 +14,8 @@ use crate::ledger::{Reason, Transport};
 /// The path of the method.
 pub const REPORT_PATH: &str = "/zipkin.proto3.SpanService/Report";
 
+/// A flag and a length.
+const FRAME_BYTES: usize = 5;
 /// What Zipkin's clients see, in the words of its HTTP library.
 const COMPRESSED: &str = "com.linecorp.armeria.common.grpc.protocol.ArmeriaMessageDeframer: \
                           Can't decode compressed frame as compression not configured.";
@@ -24,8 +26,12 @@ const COMPRESSED: &str = "com.linecorp.armeria.common.grpc.protocol.ArmeriaMessa
 pub enum Code {
     /// Stored.
     Ok = 0,
+    /// What can't be decoded, in OTLP's words.
+    InvalidArgument = 3,
     /// Beyond a bound, or the server is full.
     ResourceExhausted = 8,
+    /// Compressed in a way that is not known.
+    Unimplemented = 12,
     /// What can't be decoded: Zipkin says internal.
     Internal = 13,
     /// Can't be stored now.
@@ -39,13 +45,19 @@ pub struct GrpcVerdict {
     pub code: Code,
     /// The message.
     pub message: String,
+    /// The answer's own message, which most answers leave empty.
+    pub reply: Bytes,
+    /// A `google.rpc.Status`, where the sender is told more.
+    pub details: Option<Bytes>,
 }
 
 impl GrpcVerdict {
-    fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
+            reply: Bytes::new(),
+            details: None,
         }
     }
 }
@@ -74,7 +86,7 @@ where
         body,
     };
     match inlet.take(message).await {
-        Ok(()) => GrpcVerdict::new(Code::Ok, ""),
+        Ok(_) => GrpcVerdict::new(Code::Ok, ""),
         Err(Refusal::Malformed(text)) => GrpcVerdict::new(Code::Internal, text),
         Err(Refusal::TooLarge(text)) => GrpcVerdict::new(Code::ResourceExhausted, text),
         Err(Refusal::Unstored(reason)) => {
@@ -87,7 +99,7 @@ where
     }
 }
 
-fn unread(error: BodyError) -> GrpcVerdict {
+pub(super) fn unread(error: BodyError) -> GrpcVerdict {
     match error {
         BodyError::TooLarge => GrpcVerdict::new(Code::ResourceExhausted, "message is too large"),
         BodyError::Busy => {
@@ -98,22 +110,29 @@ fn unread(error: BodyError) -> GrpcVerdict {
 }
 
 /// Takes the one message out of its frame. No frame at all is no spans, as in Zipkin.
-fn unframe(mut body: Bytes) -> Result<Bytes, GrpcVerdict> {
-    let internal = |text: &str| GrpcVerdict::new(Code::Internal, text);
+fn unframe(body: Bytes) -> Result<Bytes, GrpcVerdict> {
     if body.is_empty() {
         return Ok(body);
     }
-    if body.len() < 5 {
+    // Zipkin looks at the flag before the length.
+    if body.len() >= FRAME_BYTES && body.first() != Some(&0) {
+        return Err(GrpcVerdict::new(Code::Internal, COMPRESSED));
+    }
+    take_frame(body).map(|(_, message)| message)
+}
+
+/// Takes the one message out of its frame, and whether it is compressed.
+pub(super) fn take_frame(mut body: Bytes) -> Result<(bool, Bytes), GrpcVerdict> {
+    let internal = |text: &str| GrpcVerdict::new(Code::Internal, text);
+    if body.len() < FRAME_BYTES {
         return Err(internal("the message has no frame"));
     }
-    if body.get_u8() != 0 {
-        return Err(internal(COMPRESSED));
-    }
+    let compressed = body.get_u8() != 0;
     let len = body.get_u32() as usize;
     if len != body.len() {
         return Err(internal("the frame's length is not the message's"));
     }
-    Ok(body)
+    Ok((compressed, body))
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ where
         body,
     };
     match inlet.take(message).await {
-        Ok(()) => Verdict::ACCEPTED,
+        Ok(_) => Verdict::ACCEPTED,
         Err(refusal) => refused(refusal),
     }
 }
@@ -170,6 +170,7 @@ pub(crate) fn why_unstored(reason: Reason) -> &'static str {
         Reason::StorageBusy => "storage is busy, try again",
         Reason::Failed => "storage failed and takes no more spans",
         Reason::Closing => "the server is ending",
+        Reason::Invalid => "spans without valid ids",
     }
 }
 

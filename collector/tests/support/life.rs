@@ -172,7 +172,12 @@ impl Life {
                 .collect();
             let mut told = Vec::new();
             for request in requests {
-                told.push(request.await.unwrap());
+                told.push(
+                    request
+                        .await
+                        .unwrap()
+                        .map(|left_out| assert_eq!(left_out.spans, 0)),
+                );
             }
             delivery.abort();
             told

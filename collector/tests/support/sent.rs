@@ -7,6 +7,11 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan};
+use prost::Message as _;
 use speargun_collector::inlet::Message;
 use speargun_collector::ledger::Transport;
 use speargun_collector::{Encoding, Sampler};
@@ -36,6 +41,8 @@ impl Body {
             Format::Proto3 => proto3::encode_spans(&self.spans, &mut body),
             Format::JsonV1 => write_json_v1(&self.spans, &mut body).unwrap(),
             Format::Thrift => write_thrift(&self.spans, &mut body),
+            Format::OtlpProto => body = otlp(&self.spans).encode_to_vec(),
+            Format::OtlpJson => body = serde_json::to_vec(&otlp(&self.spans)).unwrap(),
         }
         let encoding = if self.zipped {
             let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -116,6 +123,39 @@ fn write_thrift(spans: &[Span], out: &mut Vec<u8>) {
     }
 }
 
+/// As OpenTelemetry would report the spans that are made here.
+fn otlp(spans: &[Span]) -> ExportTraceServiceRequest {
+    let spans = spans.iter().map(|span| OtlpSpan {
+        trace_id: span.trace_id.as_u128().to_be_bytes().into(),
+        span_id: span.id.0.to_be_bytes().into(),
+        name: span.name.clone().unwrap(),
+        start_time_unix_nano: 1000 * span.timestamp_us,
+        end_time_unix_nano: 1000 * (span.timestamp_us + span.duration_us),
+        attributes: span.tags.iter().map(attribute).collect(),
+        ..OtlpSpan::default()
+    });
+    let scope_spans = vec![ScopeSpans {
+        spans: spans.collect(),
+        ..ScopeSpans::default()
+    }];
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            scope_spans,
+            ..ResourceSpans::default()
+        }],
+    }
+}
+
+fn attribute((key, value): &(String, String)) -> KeyValue {
+    KeyValue {
+        key: key.clone(),
+        value: Some(AnyValue {
+            value: Some(Value::StringValue(value.clone())),
+        }),
+        ..KeyValue::default()
+    }
+}
+
 /// All that was sent in any life.
 #[derive(Default)]
 pub(crate) struct Sent {
@@ -129,6 +169,7 @@ pub(crate) struct Sent {
 impl Sent {
     /// Returns a new body; spans of one trace come in bodies that follow one another.
     pub(crate) fn body(&mut self, random: &mut Random) -> Body {
+        let format = Format::from_number(1 + random.below(6) as u8).unwrap();
         let count = 1 + random.below(8);
         let spans = (0..count).map(|_| {
             self.last_id += 1;
@@ -140,13 +181,14 @@ impl Sent {
                 timestamp_us: NOW_US + self.last_id,
                 duration_us: 1 + random.below(1000),
                 tags: vec![("n".to_owned(), "x".repeat(random.below(300) as usize))],
-                debug: random.once_in(20),
+                // OTLP has no such thing.
+                debug: random.once_in(20) && !format.is_otlp(),
                 ..Span::default()
             }
         });
         Body {
             spans: spans.collect(),
-            format: Format::from_number(1 + random.below(4) as u8).unwrap(),
+            format,
             zipped: random.once_in(3),
         }
     }

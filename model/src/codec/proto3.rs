@@ -21,7 +21,7 @@ use crate::id::{IdError, TraceId};
 use crate::span::Kind;
 
 mod encode;
-mod reader;
+pub(super) mod reader;
 
 pub use encode::{encode_span, encode_spans};
 
@@ -30,7 +30,8 @@ use reader::{Fault, Reader, rule};
 /// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
 /// nothing else.
 pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Result<(), DecodeError> {
-    read_list(body, bounds.spans_max, out).map_err(reader::explain)
+    read_list(body, bounds.spans_max, out)
+        .map_err(|fault| reader::explain(fault, "List<Span> from proto3"))
 }
 
 fn read_list(body: &[u8], max: usize, out: &mut SpanBatch) -> Result<(), Fault> {
@@ -170,7 +171,7 @@ fn read_tag(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
 }
 
 #[inline(always)]
-fn read_text(reader: &mut Reader<'_>, out: &mut SpanBatch) -> Result<Text, Fault> {
+pub(super) fn read_text(reader: &mut Reader<'_>, out: &mut SpanBatch) -> Result<Text, Fault> {
     let (text, bytes) = reader.text()?;
     if scan::is_ascii(bytes) {
         Ok(text)

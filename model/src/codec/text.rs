@@ -3,6 +3,7 @@
 
 use crate::batch::{SpanBatch, Text};
 use crate::codec::DecodeError;
+use crate::codec::otlp::value::write_json_string;
 use crate::codec::scan;
 
 /// Beyond this a [`Text`] cannot point into `extra`.
@@ -16,6 +17,12 @@ pub(super) fn finish_extra(extra: &mut Vec<u8>, start: usize) -> Result<Text, De
         extra.truncate(start);
         extra.extend_from_slice(mended.as_bytes());
     }
+    finish_ascii(extra, start)
+}
+
+/// Returns the text that was appended to `extra` from `start` on, which surely is UTF-8.
+#[inline]
+pub(super) fn finish_ascii(extra: &[u8], start: usize) -> Result<Text, DecodeError> {
     if extra.len() > EXTRA_BYTES_MAX {
         return Err(DecodeError::TooLarge {
             what: "text beside the body",
@@ -85,7 +92,14 @@ pub(super) fn mend(batch: &mut SpanBatch, text: Text) -> Result<Text, DecodeErro
     finish_extra(&mut batch.extra, start)
 }
 
-fn copy_into_extra(batch: &mut SpanBatch, text: Text) -> usize {
+/// Appends the text to `extra` as a string of JSON.
+pub(super) fn append_json(batch: &mut SpanBatch, text: Text) {
+    let copy = batch.bytes(text).to_vec();
+    write_json_string(&copy, &mut batch.extra);
+}
+
+/// Appends the text to `extra` and returns where it begins there.
+pub(super) fn copy_into_extra(batch: &mut SpanBatch, text: Text) -> usize {
     let SpanBatch { body, extra, .. } = batch;
     let start = extra.len();
     if text.is_in_extra() {

@@ -9,7 +9,7 @@ use anyhow::Context;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::shard::Accepted;
+use super::shard::{Accepted, Door};
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -37,7 +37,7 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Accepts until it is dropped.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    (listener, door): (TcpListener, Door),
     shards: Vec<mpsc::Sender<Accepted>>,
     permits: Arc<Semaphore>,
 ) -> anyhow::Result<()> {
@@ -56,7 +56,12 @@ pub(crate) async fn accept(
         let Ok(stream) = prepare(stream) else {
             continue;
         };
-        if shard.send(Accepted { stream, permit }).await.is_err() {
+        let accepted = Accepted {
+            stream,
+            door,
+            permit,
+        };
+        if shard.send(accepted).await.is_err() {
             break;
         }
     }

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::reply::{self, Reply};
 use super::service::Service;
+use super::shard::Door;
 use super::socket::Socket;
 
 /// How long a client may take to send a request's head, and how long it may be idle.
@@ -44,7 +45,7 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThre
 
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve(
-    stream: TcpStream,
+    (stream, door): (TcpStream, Door),
     service: Rc<Service>,
     mut ending: watch::Receiver<bool>,
 ) {
@@ -62,7 +63,7 @@ pub(crate) async fn serve(
     let answer = |request: http::Request<Incoming>| {
         let (service, stalled) = (Rc::clone(&service), Rc::clone(&stalled));
         async move {
-            let mut reply = service.answer_traced(peer, request).await?;
+            let mut reply = service.answer_traced((peer, door), request).await?;
             watch(&mut reply, stalled);
             Ok(reply)
         }

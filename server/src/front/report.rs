@@ -1,5 +1,5 @@
-//! Answers to gRPC's `Report`: a status in trailers, in headers, or for browsers in the body. What
-//! the message holds is the collector's business.
+//! Answers to calls of gRPC, Zipkin's `Report` and OTLP's `Export`: a status in trailers, in
+//! headers, or for browsers in the body. What the message holds is the collector's business.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRAILER};
@@ -9,19 +9,36 @@ use http_body::Body;
 use speargun_collector::Inlet;
 use speargun_collector::receive::grpc;
 use speargun_collector::receive::http::Limits;
+use speargun_collector::receive::otlp::grpc as otlp;
+use speargun_model::codec::base64_text;
 
 use super::reply::{self, Reply};
 use super::service::discard;
 
-const EMPTY_MESSAGE: [u8; 5] = [0; 5];
 /// For browsers trailers are a frame of the body.
-const WEB_DONE: &[u8] = b"\0\0\0\0\0\x80\0\0\0\x10grpc-status: 0\r\n";
+const WEB_DONE: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
 const GRPC_STATUS: http::HeaderName = http::HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: http::HeaderName = http::HeaderName::from_static("grpc-message");
 const GRPC_ENCODING: http::HeaderName = http::HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: http::HeaderName =
+    http::HeaderName::from_static("grpc-accept-encoding");
+const GRPC_DETAILS: http::HeaderName = http::HeaderName::from_static("grpc-status-details-bin");
+
+/// A method that can be called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Method {
+    /// Zipkin's.
+    Report,
+    /// OTLP's.
+    Export,
+}
 
 /// Answers a call of the method.
-pub(crate) async fn answer<B>(inlet: &Inlet, (head, body): (&Parts, B), limits: &Limits) -> Reply
+pub(crate) async fn answer<B>(
+    inlet: &Inlet,
+    (method, head, body): (Method, &Parts, B),
+    limits: &Limits,
+) -> Reply
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -34,7 +51,10 @@ where
             "Missing or invalid Content-Type header.",
         );
     };
-    let verdict = grpc::receive(inlet, body, limits).await;
+    let verdict = match method {
+        Method::Report => grpc::receive(inlet, body, limits).await,
+        Method::Export => otlp::receive(inlet, (&head.headers, body), limits).await,
+    };
     let content_type = if web {
         "application/grpc-web+proto"
     } else {
@@ -47,18 +67,31 @@ where
         *reply.headers_mut() = status;
         reply::set(&mut reply, CONTENT_TYPE, content_type);
         reply::set(&mut reply, CONTENT_LENGTH, "0");
+        if verdict.code == grpc::Code::Unimplemented {
+            reply::set(&mut reply, GRPC_ACCEPT_ENCODING, otlp::ACCEPTED_ENCODINGS);
+        }
         return reply;
     }
+    let mut message = frame(&verdict.reply);
     let mut reply = if web {
-        reply::with_body(StatusCode::OK, content_type, WEB_DONE)
+        message.extend_from_slice(WEB_DONE);
+        reply::with_body(StatusCode::OK, content_type, message)
     } else {
-        reply::with_trailers(content_type, Bytes::from_static(&EMPTY_MESSAGE), status)
+        reply::with_trailers(content_type, message.into(), status)
     };
     reply::set(&mut reply, GRPC_ENCODING, "identity");
     if !web && head.version < Version::HTTP_2 {
         reply::set(&mut reply, TRAILER, "grpc-status");
     }
     reply
+}
+
+/// A message behind its flag and length; answers are short and not compressed.
+fn frame(message: &[u8]) -> Vec<u8> {
+    let mut framed = vec![0];
+    framed.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    framed.extend_from_slice(message);
+    framed
 }
 
 /// Returns whether a content type is that of browsers, or `None` when it is none of gRPC.
@@ -77,6 +110,11 @@ fn grpc_status(verdict: &grpc::GrpcVerdict) -> HeaderMap {
         && let Ok(message) = HeaderValue::from_str(&percent_encode(&verdict.message))
     {
         headers.insert(GRPC_MESSAGE, message);
+    }
+    if let Some(details) = &verdict.details
+        && let Ok(details) = HeaderValue::from_str(&base64_text(details))
+    {
+        headers.insert(GRPC_DETAILS, details);
     }
     headers
 }

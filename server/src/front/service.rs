@@ -15,10 +15,12 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use speargun_collector::Inlet;
-use speargun_collector::receive::{grpc, http as spans};
+use speargun_collector::receive::{grpc, http as spans, otlp};
 
 use super::reply::{self, Reply};
-use super::{cors, path, report};
+use super::report::Method as Call;
+use super::shard::Door;
+use super::{cors, path, report, traces};
 use crate::admin;
 use crate::admin::requests::{self, Asked, SPANS};
 use crate::app::App;
@@ -46,6 +48,7 @@ impl Service {
     /// Answers a request.
     pub(crate) async fn answer(
         self: Rc<Self>,
+        door: Door,
         request: Request<Incoming>,
     ) -> Result<Reply, Infallible> {
         let began = Instant::now();
@@ -54,7 +57,9 @@ impl Service {
         }
         let grant = self.app.origins.grant(request.headers());
         let method = request.method().clone();
-        let (mut reply, route) = if method == Method::POST && request.uri().path() == SPANS {
+        let is_main = door == Door::Main;
+        let is_spans = is_main && method == Method::POST && request.uri().path() == SPANS;
+        let (mut reply, route) = if is_spans {
             (
                 self.take_spans(spans::Version::V2, request).await,
                 Some(SPANS),
@@ -67,8 +72,13 @@ impl Service {
                 Ok(path) => path.into_owned(),
                 Err((status, why)) => return Ok(reply::invalid(status, why)),
             };
-            let route = requests::route(&path);
-            (self.route((head, body), &path).await, route)
+            match self.route_otlp((head, body), (door, &path)).await {
+                Ok(reply) => (reply, None),
+                Err((head, body)) => {
+                    let route = requests::route(&path);
+                    (self.route((head, body), &path).await, route)
+                }
+            }
         };
         if let Some(route) = route {
             let asked = Asked {
@@ -93,6 +103,35 @@ impl Service {
         from_verdict(spans::receive(&self.inlet, version, request, limits).await)
     }
 
+    /// Answers what is OTLP's, and everything on a port of its own; gives back the rest.
+    async fn route_otlp(
+        &self,
+        (head, body): (Parts, Incoming),
+        (door, path): (Door, &str),
+    ) -> Result<Reply, (Parts, Incoming)> {
+        let (settings, limits) = (&self.app.settings.otlp, &self.app.limits);
+        let is_post = head.method == Method::POST;
+        match path {
+            otlp::http::TRACES_PATH if settings.http && is_post => {
+                let request = (&head.headers, body);
+                Ok(traces::answer(&self.inlet, request, limits).await)
+            }
+            otlp::grpc::EXPORT_PATH if settings.grpc && is_post => {
+                let call = (Call::Export, &head, body);
+                Ok(report::answer(&self.inlet, call, limits).await)
+            }
+            otlp::http::TRACES_PATH if settings.http => {
+                discard(body).await;
+                Ok(reply::method_not_allowed())
+            }
+            _ if door == Door::Otlp => {
+                discard(body).await;
+                Ok(reply::not_found())
+            }
+            _ => Err((head, body)),
+        }
+    }
+
     async fn route(&self, (head, body): (Parts, Incoming), path: &str) -> Reply {
         let settings = &self.app.settings;
         match (&head.method, path) {
@@ -107,7 +146,8 @@ impl Service {
                 self.take_spans(version, request).await
             }
             (&Method::POST, grpc::REPORT_PATH) if settings.grpc_collector => {
-                report::answer(&self.inlet, (&head, body), &self.app.limits).await
+                let call = (Call::Report, &head, body);
+                report::answer(&self.inlet, call, &self.app.limits).await
             }
             (method, path) => {
                 let is_report = path == grpc::REPORT_PATH && settings.grpc_collector;

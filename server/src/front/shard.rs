@@ -17,11 +17,22 @@ use super::service::Service;
 use crate::app::App;
 use crate::self_tracing::Recorder;
 
+/// Which port a connection came by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Door {
+    /// The port of everything.
+    Main,
+    /// A port that knows OTLP and nothing else.
+    Otlp,
+}
+
 /// A connection that was accepted, with its share of the limit.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     /// The socket.
     pub(crate) stream: std::net::TcpStream,
+    /// Where it came in.
+    pub(crate) door: Door,
     /// Given back when the connection ends.
     pub(crate) permit: OwnedSemaphorePermit,
 }
@@ -73,14 +84,14 @@ impl Shard {
         loop {
             tokio::select! {
                 accepted = self.accepted.recv() => {
-                    let Some(Accepted { stream, permit }) = accepted else {
+                    let Some(Accepted { stream, door, permit }) = accepted else {
                         break;
                     };
                     let Ok(stream) = TcpStream::from_std(stream) else {
                         continue;
                     };
-                    let serving =
-                        connection::serve(stream, Rc::clone(&service), self.ending.clone());
+                    let (service, ending) = (Rc::clone(&service), self.ending.clone());
+                    let serving = connection::serve((stream, door), service, ending);
                     connections.spawn_local(async move {
                         serving.await;
                         drop(permit);

@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use speargun_model::codec::base64_text;
 use tokio::net::{TcpStream, lookup_host};
 
 use crate::settings::RegistryUrl;
@@ -86,7 +87,7 @@ impl Order {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         if let Some(credentials) = &registry.credentials {
-            let basic = format!("Basic {}", base64(credentials.as_bytes()));
+            let basic = format!("Basic {}", base64_text(credentials.as_bytes()));
             request = request.header(AUTHORIZATION, basic);
         }
         request.body(Full::from(self.body.clone()))
@@ -124,42 +125,4 @@ fn address_towards(to: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(to)?;
     Ok(socket.local_addr()?.ip())
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            if digit > chunk.len() {
-                text.push('=');
-            } else {
-                let index = bits >> (18 - 6 * digit) & 63;
-                text.push(char::from(DIGITS[index as usize]));
-            }
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_as_in_the_rfc() {
-        for (plain, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), text);
-        }
-    }
 }

@@ -79,13 +79,10 @@ const GROUPS: &[Group] = &[
         verdict: Verdict::Stops("modules can't be loaded; send spans by HTTP or gRPC and unset it"),
     },
     Group {
-        names: "COLLECTOR_OTEL_HTTP_ENABLED COLLECTOR_HTTP_OTEL_ENABLED \
-                COLLECTOR_OTEL_RESOURCE_ATTRIBUTE_PREFIX",
-        properties: "zipkin.collector.otel",
-        verdict: Verdict::Stops(
-            "OTLP is not spoken; let an OpenTelemetry Collector export in Zipkin's format and \
-             unset it",
-        ),
+        names: "COLLECTOR_OTEL_RESOURCE_ATTRIBUTE_PREFIX",
+        properties: "zipkin.collector.otel.http.resource-attribute-prefix \
+                     zipkin.collector.otel.grpc.resource-attribute-prefix",
+        verdict: Verdict::Stops("attributes of resources are tags under their own names; unset it"),
     },
     Group {
         names: "MYSQL_JDBC_URL MYSQL_HOST MYSQL_TCP_PORT MYSQL_USER MYSQL_PASS MYSQL_DB \

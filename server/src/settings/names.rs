@@ -14,6 +14,14 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("zipkin.collector.sample-rate", "COLLECTOR_SAMPLE_RATE"),
     ("zipkin.collector.http.enabled", "COLLECTOR_HTTP_ENABLED"),
     ("zipkin.collector.grpc.enabled", "COLLECTOR_GRPC_ENABLED"),
+    (
+        "zipkin.collector.otel.http.enabled",
+        "COLLECTOR_OTEL_HTTP_ENABLED",
+    ),
+    (
+        "zipkin.collector.otel.grpc.enabled",
+        "COLLECTOR_OTEL_GRPC_ENABLED",
+    ),
     ("zipkin.query.enabled", "QUERY_ENABLED"),
     ("zipkin.query.timeout", "QUERY_TIMEOUT"),
     ("zipkin.query.lookback", "QUERY_LOOKBACK"),

@@ -78,6 +78,29 @@ pub(crate) const TABLE: &[Setting] = &[
         "HTTP_COLLECTOR_ENABLED",
     ),
     setting("COLLECTOR_GRPC_ENABLED", "true", "take spans by gRPC"),
+    renamed(
+        setting(
+            "COLLECTOR_OTEL_HTTP_ENABLED",
+            "true",
+            "take OpenTelemetry's spans by HTTP (OTLP)",
+        ),
+        "COLLECTOR_HTTP_OTEL_ENABLED",
+    ),
+    setting(
+        "COLLECTOR_OTEL_GRPC_ENABLED",
+        "true",
+        "take OpenTelemetry's spans by gRPC (OTLP)",
+    ),
+    setting(
+        "SPEARGUN_OTLP_HTTP_PORT",
+        "",
+        "a port for OTLP alone, by HTTP; 4318, if it is free, when not set; off for none",
+    ),
+    setting(
+        "SPEARGUN_OTLP_GRPC_PORT",
+        "",
+        "a port for OTLP alone, by gRPC; 4317, if it is free, when not set; off for none",
+    ),
     setting("QUERY_ENABLED", "true", "answer the query API"),
     setting(
         "UI_ENABLED",

@@ -53,6 +53,15 @@ pub(in crate::codec) fn rule(text: String) -> Fault {
 /// Returns what the sender reads about the fault.
 #[cold]
 pub(in crate::codec) fn explain(fault: Fault, body: &[u8]) -> DecodeError {
+    explain_reading(fault, (body, "List<Span> from json"))
+}
+
+/// Returns what the sender reads about the fault; `what_is_read` says what was expected.
+#[cold]
+pub(in crate::codec) fn explain_reading(
+    fault: Fault,
+    (body, what_is_read): (&[u8], &str),
+) -> DecodeError {
     let what = match *fault.0 {
         Cause::TooLarge(error) => return error,
         Cause::Malformed => "Malformed".to_owned(),
@@ -77,7 +86,7 @@ pub(in crate::codec) fn explain(fault: Fault, body: &[u8]) -> DecodeError {
         Cause::Rule(text) => text,
     };
     let what = shorten(what);
-    DecodeError::Malformed(format!("{what} reading List<Span> from json"))
+    DecodeError::Malformed(format!("{what} reading {what_is_read}"))
 }
 
 /// Bytes of an error's text: names, numbers and keys in it are as long as the sender likes.

@@ -6,7 +6,7 @@ use crate::codec::DecodeError;
 
 /// The bytes of one message and where they lie in the body.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(in crate::codec) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// The offset of `bytes` in the body.
@@ -15,10 +15,10 @@ pub(super) struct Reader<'a> {
 
 /// A reason to refuse the body. One pointer, so that results stay in registers.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Cause>);
+pub(in crate::codec) struct Fault(Box<Cause>);
 
 #[derive(Debug)]
-pub(super) enum Cause {
+pub(in crate::codec) enum Cause {
     /// Not protobuf.
     Malformed,
     /// A length or a scalar reaches beyond its message: needed, there.
@@ -31,7 +31,7 @@ pub(super) enum Cause {
 
 impl Fault {
     #[cold]
-    pub(super) fn new(cause: Cause) -> Self {
+    pub(in crate::codec) fn new(cause: Cause) -> Self {
         Self(Box::new(cause))
     }
 }
@@ -45,7 +45,7 @@ impl From<DecodeError> for Fault {
 
 /// Returns the fault of a field's own rule.
 #[cold]
-pub(super) fn rule(text: String) -> Fault {
+pub(in crate::codec) fn rule(text: String) -> Fault {
     Fault::new(Cause::Rule(text))
 }
 
@@ -68,7 +68,7 @@ fn too_wide(bits: u32, position: usize) -> Fault {
 
 /// Returns what the sender reads about the fault.
 #[cold]
-pub(super) fn explain(fault: Fault) -> DecodeError {
+pub(in crate::codec) fn explain(fault: Fault, what_is_read: &str) -> DecodeError {
     let what = match *fault.0 {
         Cause::TooLarge(error) => return error,
         Cause::Malformed => "Malformed".to_owned(),
@@ -77,7 +77,7 @@ pub(super) fn explain(fault: Fault) -> DecodeError {
         }
         Cause::Rule(text) => text,
     };
-    DecodeError::Malformed(format!("{what} reading List<Span> from proto3"))
+    DecodeError::Malformed(format!("{what} reading {what_is_read}"))
 }
 
 /// Groups nest; more than this is an attack.
@@ -85,7 +85,7 @@ const GROUP_DEPTH_MAX: usize = 64;
 
 impl<'a> Reader<'a> {
     /// Returns a reader of a whole body.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::codec) fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             at: 0,
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(in crate::codec) fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
@@ -104,14 +104,14 @@ impl<'a> Reader<'a> {
 
     /// Reads a field's number and wire type, joined as on the wire.
     #[inline(always)]
-    pub(super) fn key(&mut self) -> Result<u32, Fault> {
+    pub(in crate::codec) fn key(&mut self) -> Result<u32, Fault> {
         self.varint32()
     }
 
     /// Reads a number of at most 32 bits, seven a byte. Zipkin refuses one that needs more, so a
     /// negative number, which travels as ten bytes, is none.
     #[inline(always)]
-    pub(super) fn varint32(&mut self) -> Result<u32, Fault> {
+    pub(in crate::codec) fn varint32(&mut self) -> Result<u32, Fault> {
         match self.bytes.get(self.at) {
             Some(&byte) if byte < 0x80 => {
                 self.at += 1;
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a flag, which Zipkin takes in one byte only.
     #[inline(always)]
-    pub(super) fn flag(&mut self) -> Result<bool, Fault> {
+    pub(in crate::codec) fn flag(&mut self) -> Result<bool, Fault> {
         let byte = self.bytes.get(self.at).copied();
         self.at += 1;
         match byte {
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a number of seven bits a byte.
     #[inline(always)]
-    pub(super) fn varint(&mut self) -> Result<u64, Fault> {
+    pub(in crate::codec) fn varint(&mut self) -> Result<u64, Fault> {
         match self.bytes.get(self.at) {
             Some(&byte) if byte < 0x80 => {
                 self.at += 1;
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
 
     /// Reads eight bytes, the lowest first.
     #[inline(always)]
-    pub(super) fn fixed64(&mut self) -> Result<u64, Fault> {
+    pub(in crate::codec) fn fixed64(&mut self) -> Result<u64, Fault> {
         match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
             Some(bytes) => {
                 self.at += 8;
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
 
     /// Reads bytes behind their length.
     #[inline(always)]
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+    pub(in crate::codec) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
         let length = self.varint32()?;
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         match rest.get(..length as usize) {
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
 
     /// Reads bytes behind their length, as a text of the body.
     #[inline(always)]
-    pub(super) fn text(&mut self) -> Result<(Text, &'a [u8]), Fault> {
+    pub(in crate::codec) fn text(&mut self) -> Result<(Text, &'a [u8]), Fault> {
         let bytes = self.bytes()?;
         let start = self.base + self.at - bytes.len();
         Ok((Text::in_body(start, bytes.len()), bytes))
@@ -218,7 +218,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a message behind its length.
     #[inline(always)]
-    pub(super) fn message(&mut self) -> Result<Self, Fault> {
+    pub(in crate::codec) fn message(&mut self) -> Result<Self, Fault> {
         let bytes = self.bytes()?;
         let base = self.base + self.at - bytes.len();
         Ok(Self { bytes, at: 0, base })
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
     /// Moves behind the value of a field that nobody knows.
     #[cold]
     #[inline(never)]
-    pub(super) fn skip(&mut self, key: u32) -> Result<(), Fault> {
+    pub(in crate::codec) fn skip(&mut self, key: u32) -> Result<(), Fault> {
         let mut open_groups = Vec::new();
         let mut key = key;
         loop {

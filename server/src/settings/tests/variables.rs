@@ -59,6 +59,9 @@ const COLLECTOR_AND_STORAGE: &[Line] = &[
     ("COLLECTOR_HTTP_ENABLED", |s| s.http_collector.to_string(), "true", "false", "false"),
     ("HTTP_COLLECTOR_ENABLED", |s| s.http_collector.to_string(), "true", "false", "false"),
     ("COLLECTOR_GRPC_ENABLED", |s| s.grpc_collector.to_string(), "true", "false", "false"),
+    ("COLLECTOR_OTEL_HTTP_ENABLED", |s| s.otlp.http.to_string(), "true", "false", "false"),
+    ("COLLECTOR_HTTP_OTEL_ENABLED", |s| s.otlp.http.to_string(), "true", "false", "false"),
+    ("COLLECTOR_OTEL_GRPC_ENABLED", |s| s.otlp.grpc.to_string(), "true", "false", "false"),
 ];
 
 #[rustfmt::skip]
@@ -168,6 +171,29 @@ fn every_setting_under_a_name_of_zipkins_has_a_line() {
             assert!(covered.contains(&setting.name), "{}", setting.name);
         }
     }
+}
+
+#[test]
+fn what_is_not_taken_has_no_port() {
+    let ports = |variables: &[(&str, &str)]| {
+        let otlp = parse(environment(variables)).unwrap().otlp;
+        (otlp.http_port, otlp.grpc_port)
+    };
+    let (http, grpc) = (OtlpPort::Usual(4318), OtlpPort::Usual(4317));
+    assert_eq!(ports(&[]), (http, grpc));
+    let off = ports(&[("COLLECTOR_OTEL_HTTP_ENABLED", "false")]);
+    assert_eq!(off, (OtlpPort::Off, grpc));
+    let other = ports(&[
+        ("SPEARGUN_OTLP_HTTP_PORT", "1"),
+        ("SPEARGUN_OTLP_GRPC_PORT", "off"),
+    ]);
+    assert_eq!(other, (OtlpPort::Given(1), OtlpPort::Off));
+    let wrong = [("SPEARGUN_OTLP_GRPC_PORT", "on")];
+    let text = parse(environment(&wrong)).unwrap_err().to_string();
+    assert!(
+        text.starts_with("SPEARGUN_OTLP_GRPC_PORT is \"on\""),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! The bounds of OTLP's decoders, which golden cases are too small for.
+
+use bytes::Bytes;
+
+use crate::batch::{Bounds, SpanBatch};
+use crate::codec::{DecodeError, Format, decode};
+
+const SPAN: &str = r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"}"#;
+
+fn decoded(format: Format, body: impl Into<Bytes>, bounds: &Bounds) -> Result<usize, DecodeError> {
+    let mut batch = SpanBatch::default();
+    let result = decode(format, body.into(), bounds, &mut batch);
+    if result.is_err() {
+        assert_eq!(batch.spans.len() + batch.tags.len(), 0);
+        assert_eq!(batch.left_out.spans, 0);
+    }
+    result.map(|()| batch.spans.len())
+}
+
+fn too_large(what: &'static str, max: usize) -> Result<usize, DecodeError> {
+    Err(DecodeError::TooLarge { what, max })
+}
+
+fn json(resource: &str, spans: &[&str]) -> String {
+    let spans = spans.join(",");
+    format!(
+        r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#
+    )
+}
+
+/// A message of protobuf in a field of another.
+fn field(number: u8, message: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = message.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(message);
+    out
+}
+
+#[test]
+fn what_a_resource_says_of_many_spans_stays_in_proportion_to_the_body() {
+    let attributes = vec![r#"{"key":"k"}"#; 1000].join(",");
+    let resource = format!(r#"{{"attributes":[{attributes}]}}"#);
+    let few = json(&resource, &[SPAN; 60]);
+    assert_eq!(decoded(Format::OtlpJson, few, &Bounds::default()), Ok(60));
+    let many = json(&resource, &[SPAN; 100]);
+    let max = 65_536 + many.len();
+    assert_eq!(
+        decoded(Format::OtlpJson, many, &Bounds::default()),
+        too_large("tags of resources and scopes", max)
+    );
+}
+
+#[test]
+fn spans_that_are_left_out_count_for_the_bound_too() {
+    let bounds = Bounds {
+        spans_max: 2,
+        ..Bounds::default()
+    };
+    let of = |spans: &[&str]| decoded(Format::OtlpJson, json("{}", spans), &bounds);
+    assert_eq!(of(&["{}", SPAN]), Ok(1));
+    assert_eq!(of(&["{}", SPAN, "{}"]), too_large("spans", 2));
+    let spans = field(2, &[]).repeat(3);
+    let body = field(1, &field(2, &spans));
+    assert_eq!(
+        decoded(Format::OtlpProto, body, &bounds),
+        too_large("spans", 2)
+    );
+}
+
+#[test]
+fn values_nest_so_deep_and_no_deeper() {
+    let of_json = |depth: usize| {
+        let open = r#"{"arrayValue":{"values":["#.repeat(depth);
+        let value = format!("{open}{}", "]}}".repeat(depth));
+        let attributes = format!(r#"{{"attributes":[{{"key":"k","value":{value}}}]}}"#);
+        let body = json(&attributes, &[SPAN]);
+        // Also whatever the bounds say: what was taken once is read again.
+        decoded(Format::OtlpJson, body, &Bounds::WIDEST)
+    };
+    let of_proto = |depth: usize| {
+        // An ArrayValue is field 5 of its AnyValue, which is field 1 of the ArrayValue around it.
+        let nest = |value: Vec<u8>, _| field(1, &field(5, &value));
+        let value = field(5, &(1..depth).fold(Vec::new(), nest));
+        let resource = field(1, &[field(1, b"k"), field(2, &value)].concat());
+        let span = [field(1, &[1; 16]), field(2, &[2; 8])].concat();
+        let resource_spans = [field(1, &resource), field(2, &field(2, &span))].concat();
+        decoded(
+            Format::OtlpProto,
+            field(1, &resource_spans),
+            &Bounds::WIDEST,
+        )
+    };
+    for of in [&of_json as &dyn Fn(usize) -> _, &of_proto] {
+        assert_eq!(of(64), Ok(1));
+        assert_eq!(of(65), too_large("nesting", 64));
+        assert_eq!(of(20_000), too_large("nesting", 64));
+    }
+}
