@@ -132,14 +132,15 @@ impl Requests {
         });
         if let Some(cell) = cell {
             let series = cell.get_or_init(|| Box::new(Series::new()));
-            series.count(asked.began.elapsed(), self.window());
+            let now = Instant::now();
+            series.count(now - asked.began, self.window_at(now));
         }
     }
 
     /// Adds the families to a text.
     pub(crate) fn expose(&self, text: &mut Exposition) {
         const FAMILY: &str = "http_server_requests_seconds";
-        let window = self.window();
+        let window = self.window_at(Instant::now());
         text.family(FAMILY, "histogram", "Response time histogram");
         let mut longest = Vec::new();
         for (place, labels) in places() {
@@ -164,9 +165,9 @@ impl Requests {
         }
     }
 
-    fn window(&self) -> u64 {
-        // The first is 1, so that 0 can stand for none.
-        self.began.elapsed().as_secs() / WINDOW.as_secs() + 1
+    /// Returns the number of the window; the first is 1, so that 0 can stand for none.
+    fn window_at(&self, now: Instant) -> u64 {
+        (now - self.began).as_secs() / WINDOW.as_secs() + 1
     }
 }
 

@@ -60,7 +60,7 @@ fn assert_holds(store: &SegmentStore, journal: &[Vec<Arc<SpanBatch>>], groups: u
     let stats = store.stats();
     assert_eq!(stats.segment_rows + stats.head_rows, rows as u64);
     let mut random = Random::seeded(groups);
-    assert_agree(&model, store, &mut random, (Times::Wild, false));
+    assert_agree(&model, store, &mut random, Times::Wild);
     assert_eq!(store.stats().corrupt_reads, 0);
 }
 

@@ -16,6 +16,9 @@ use crate::segment::Segment;
 /// this would take longer than the search did.
 const NEWER_MAX: usize = 8_192;
 
+/// Traces fetched at a time: those that do not match go before the next ones come.
+const FETCH: usize = 512;
+
 /// In how many sources a trace lies.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sources {
@@ -51,17 +54,17 @@ pub(super) fn complete(search: &mut Search<'_>, near: &[&Segment]) -> Result<(),
     count_sources(search, near, &mut newer)?;
     let several = newer.into_iter().filter(|(_, sources)| sources.count > 1);
     let lows: Vec<u64> = several.map(|(low, _)| low).collect();
-    if lows.is_empty() {
-        return Ok(());
-    }
-    let room = search.room();
     let of = (search.shared, search.snapshot);
-    for (id, spans) in fetch(of, &lows, room, search.context)? {
-        let candidate = search.candidates.get(&id);
-        let tested = candidate.is_some_and(|candidate| candidate.tested);
-        if !tested && search.criteria.request.test(&spans) {
-            search.keep(spans);
+    for lows in lows.chunks(FETCH) {
+        for (id, spans) in fetch(of, lows, search.room(), search.context)? {
+            let candidate = search.candidates.get(&id);
+            let tested = candidate.is_some_and(|candidate| candidate.tested);
+            if !tested && search.criteria.request.test(&spans) {
+                search.keep(spans);
+            }
         }
+        // No more is kept than was asked for.
+        search.is_done(0);
     }
     Ok(())
 }
@@ -80,6 +83,9 @@ fn newer_traces(
         let record = view.record();
         if is_newer(record.timestamp_us) {
             newer.insert(record.trace_id.low, Sources::default());
+            if newer.len() > NEWER_MAX {
+                return Ok(None);
+            }
         }
     }
     for segment in near {
