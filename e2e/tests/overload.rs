@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use speargun_e2e::server::pause;
+use speargun_e2e::server::{free_port, pause};
 use speargun_e2e::spans::{ensure_whole_once, trace_body};
 use speargun_e2e::{Connection, Options, Request, Server, metrics};
 
@@ -155,4 +155,17 @@ fn a_body_of_more_spans_than_memory_holds_costs_its_sender_alone() {
         .ask(&Request::spans(trace_body(2, 10, "all")))
         .unwrap();
     assert_eq!(answer.status, 202, "{}", answer.text());
+}
+
+#[test]
+fn one_connection_is_enough_however_many_ports_there_are() {
+    let options = Options::default()
+        .set("SPEARGUN_CONNECTIONS_MAX", "1")
+        .set("SPEARGUN_OTLP_HTTP_PORT", &free_port().unwrap().to_string())
+        .set("SPEARGUN_OTLP_GRPC_PORT", &free_port().unwrap().to_string());
+    let server = Server::start(options).unwrap();
+    for trace_id in 1..=3 {
+        let answer = server.ask(&Request::spans(trace_body(trace_id, 2, "one")));
+        assert_eq!(answer.unwrap().status, 202);
+    }
 }

@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(decoded.text("a b"), Some("c d+e"));
         assert_eq!(decoded.text("\u{1F600}"), Some("\u{e9}"));
         assert_eq!(decoded.text("x"), Some("\u{FFFD}"));
+        assert_eq!(params("a=1;b=2").text("a"), Some("1;b=2"));
         assert_eq!(decoded.text("y"), Some("%zz%4"));
         assert_eq!(decode_segment("a%2Fb+c"), "a/b+c");
     }

@@ -7,6 +7,7 @@ pub(crate) mod requests;
 use http::StatusCode;
 use speargun_collector::Transport;
 use speargun_collector::ledger::Count;
+use speargun_storage::ReadError;
 
 use crate::app::App;
 use crate::front::reply::{self, Reply};
@@ -33,7 +34,10 @@ pub(crate) fn health(app: &App, path: &str) -> Reply {
     let read = app.reader.check().err();
     let mut components = vec![(
         app.reader.describe(),
-        read.map(|why| format!("ReadError: {why}")),
+        read.map(|why| match why {
+            ReadError::Unwritable(_) => format!("WriteError: {why}"),
+            _ => format!("ReadError: {why}"),
+        }),
     )];
     let write = app.condition.trouble();
     let write = write.map(|why| format!("WriteError: {why}"));

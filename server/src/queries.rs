@@ -198,6 +198,27 @@ mod tests {
         drop(release);
     }
 
+    #[tokio::test]
+    async fn searches_do_not_hold_up_what_takes_little_time() {
+        let (release, gate) = mpsc::sync_channel::<()>(0);
+        let gate = Mutex::new(gate);
+        let answer: Arc<AskApi> = Arc::new(move |path, _| {
+            if path == "/api/v2/traces" {
+                let _released = gate.lock().recv();
+            }
+            Some(reply::empty(StatusCode::OK))
+        });
+        let queries = Queries::start(limits(4, Duration::from_mins(1)), &answer).unwrap();
+        let headers = HeaderMap::new();
+        let mut search = Box::pin(queries.answer("/api/v2/traces", None, &headers));
+        assert!(futures_poll(search.as_mut()).is_none());
+        for path in ["/api/v2/services", "/api/v2/trace/1"] {
+            assert_eq!(status(&queries, path).await, StatusCode::OK, "{path}");
+        }
+        drop(release);
+        assert_eq!(search.await.status(), StatusCode::OK);
+    }
+
     fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match future.poll(&mut context) {

@@ -45,7 +45,7 @@ impl Registration {
         let (leave, left) = oneshot::channel();
         let address = Some(app.settings.address).filter(|address| !address.is_unspecified());
         let app = Arc::clone(app);
-        let healthy = move || app.condition.failure().is_none() && app.reader.check().is_ok();
+        let healthy = move || app.condition.trouble().is_none() && app.reader.check().is_ok();
         let instance = Instance::new(&settings, port);
         let registrar = Registrar::new(settings, (instance, address), Box::new(healthy));
         Some(Self {

@@ -265,16 +265,21 @@ fn raise_open_files() {
     }
 }
 
+/// Returns an address as somebody on this machine writes it.
+fn place(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
 fn announce(
     settings: &Settings,
     (listener, otlp): (&TcpListener, &OtlpDoors),
 ) -> anyhow::Result<()> {
     let port = listener.local_addr()?.port();
-    let base = if settings.address.is_unspecified() {
-        format!("http://localhost:{port}")
-    } else {
-        format!("http://{}", SocketAddr::new(settings.address, port))
-    };
+    let base = format!("http://{}", place(SocketAddr::new(settings.address, port)));
     let page = if settings.page.enabled {
         format!("{base}/zipkin/")
     } else {

@@ -318,14 +318,17 @@ fn draw(out: &mut String, plot: &Plot) {
             put!(path, "{word}{:.1} {:.1}", x(*at), y(*value));
         }
         put!(out, "<path stroke=\"{}\" d=\"{path}\"/>", line.colour);
-        put!(
-            out,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\" style=\"fill:{}\">{}</text>",
-            WIDTH - 14.0,
-            14 + 10 * index,
-            line.colour,
-            line.name
-        );
+        // Of one line the title says what it is.
+        if plot.lines.len() > 1 {
+            put!(
+                out,
+                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\" style=\"fill:{}\">{}</text>",
+                WIDTH - 14.0,
+                14 + 10 * index,
+                line.colour,
+                line.name
+            );
+        }
     }
     out.push_str("</svg></figure>\n");
 }

@@ -13,7 +13,8 @@ use super::exposition::Exposition;
 
 /// The way in for spans, which shares its path with a list of names.
 pub(crate) const SPANS: &str = "/api/v2/spans";
-const SPANS_V1: &str = "/api/v1/spans";
+/// The way in for spans of version 1.
+pub(crate) const SPANS_V1: &str = "/api/v1/spans";
 const NOT_FOUND: &str = "NOT_FOUND";
 
 static METHODS: [Method; 8] = [

@@ -1,5 +1,5 @@
 //! The acceptor: takes connections as long as there are fewer than allowed, and hands them to the
-//! shards in turn. Those beyond the limit wait in the kernel's queue.
+//! shards in turn. Those beyond the limit wait in the kernel's queue, but for one at each port.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -43,7 +43,6 @@ pub(crate) async fn accept(
 ) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     for shard in shards.iter().cycle() {
-        let permit = Arc::clone(&permits).acquire_owned().await?;
         let stream = loop {
             match listener.accept().await {
                 Ok((stream, _)) => break stream,
@@ -53,6 +52,8 @@ pub(crate) async fn accept(
                 }
             }
         };
+        // Taken once somebody came: a port where nobody does holds no place.
+        let permit = Arc::clone(&permits).acquire_owned().await?;
         let Ok(stream) = prepare(stream) else {
             continue;
         };

@@ -57,7 +57,9 @@ pub(crate) async fn serve(
     let Ok(Ok(http2)) = begins else {
         return;
     };
-    let peer = stream.peer_addr().ok();
+    // It costs a system call, and only traces of requests name it.
+    let traced = service.recorder.as_ref();
+    let peer = traced.and_then(|_| stream.peer_addr().ok());
     let io = TokioIo::new(stream);
     let stalled = Rc::new(Notify::new());
     let answer = |request: http::Request<Incoming>| {

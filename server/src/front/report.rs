@@ -88,7 +88,8 @@ where
 
 /// A message behind its flag and length; answers are short and not compressed.
 fn frame(message: &[u8]) -> Vec<u8> {
-    let mut framed = vec![0];
+    let mut framed = Vec::with_capacity(5 + message.len());
+    framed.push(0);
     framed.extend_from_slice(&(message.len() as u32).to_be_bytes());
     framed.extend_from_slice(message);
     framed
@@ -96,11 +97,16 @@ fn frame(message: &[u8]) -> Vec<u8> {
 
 /// Returns whether a content type is that of browsers, or `None` when it is none of gRPC.
 fn is_for_browsers(content_type: &[u8]) -> Option<bool> {
-    match content_type.to_ascii_lowercase().as_slice() {
-        b"application/grpc" | b"application/grpc+proto" => Some(false),
-        b"application/grpc-web" | b"application/grpc-web+proto" => Some(true),
-        _ => None,
-    }
+    const TYPES: [(&[u8], bool); 4] = [
+        (b"application/grpc", false),
+        (b"application/grpc+proto", false),
+        (b"application/grpc-web", true),
+        (b"application/grpc-web+proto", true),
+    ];
+    let known = TYPES
+        .iter()
+        .find(|(name, _)| content_type.eq_ignore_ascii_case(name));
+    known.map(|(_, web)| *web)
 }
 
 fn grpc_status(verdict: &grpc::GrpcVerdict) -> HeaderMap {

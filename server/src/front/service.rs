@@ -22,7 +22,7 @@ use super::report::Method as Call;
 use super::shard::Door;
 use super::{cors, path, report, traces};
 use crate::admin;
-use crate::admin::requests::{self, Asked, SPANS};
+use crate::admin::requests::{self, Asked, SPANS, SPANS_V1};
 use crate::app::App;
 use crate::page::Page;
 use crate::self_tracing::Recorder;
@@ -42,7 +42,6 @@ pub(crate) struct Service {
 
 /// Longer request targets are refused, as the 4096 bytes of Zipkin's request line.
 const TARGET_BYTES_MAX: usize = 4096 - "GET  HTTP/1.1".len();
-const SPANS_V1: &str = "/api/v1/spans";
 
 impl Service {
     /// Answers a request.
@@ -58,12 +57,11 @@ impl Service {
         let grant = self.app.origins.grant(request.headers());
         let method = request.method().clone();
         let is_main = door == Door::Main;
-        let is_spans = is_main && method == Method::POST && request.uri().path() == SPANS;
+        let is_spans = is_main && method == Method::POST && is_exactly(SPANS, &request);
         let (mut reply, route) = if is_spans {
-            (
-                self.take_spans(spans::Version::V2, request).await,
-                Some(SPANS),
-            )
+            let request = request.into_parts();
+            let reply = self.take_spans(spans::Version::V2, request).await;
+            (reply, Some(SPANS))
         } else if cors::is_preflight(&method, request.headers()) {
             return Ok(cors::preflight(grant));
         } else {
@@ -92,8 +90,7 @@ impl Service {
         Ok(reply)
     }
 
-    async fn take_spans(&self, version: spans::Version, request: Request<Incoming>) -> Reply {
-        let (head, body) = request.into_parts();
+    async fn take_spans(&self, version: spans::Version, (head, body): (Parts, Incoming)) -> Reply {
         if !self.app.settings.http_collector {
             discard(body).await;
             return reply::not_found();
@@ -142,8 +139,7 @@ impl Service {
                 } else {
                     spans::Version::V1
                 };
-                let request = Request::from_parts(head, body);
-                self.take_spans(version, request).await
+                self.take_spans(version, (head, body)).await
             }
             (&Method::POST, grpc::REPORT_PATH) if settings.grpc_collector => {
                 let call = (Call::Report, &head, body);
@@ -163,6 +159,14 @@ impl Service {
             }
         }
     }
+}
+
+/// Returns whether the target is this path in its one form and nothing more, so that nothing is
+/// left to check.
+fn is_exactly<B>(path: &str, request: &Request<B>) -> bool {
+    let target = request.uri().path_and_query();
+    let is_origin = request.version() == Version::HTTP_2 || request.uri().scheme().is_none();
+    is_origin && target.is_some_and(|target| target.as_str() == path)
 }
 
 /// Returns the path in its one form, or why no route sees the request.
@@ -302,6 +306,23 @@ mod tests {
     use http_body::{Frame, SizeHint};
     use std::pin::Pin;
     use std::task::{Context, Poll};
+
+    #[test]
+    fn only_the_bare_target_needs_no_checks() {
+        let is = |target: &str| {
+            let request = Request::post(target).body(()).unwrap();
+            is_exactly(SPANS, &request)
+        };
+        assert!(is("/api/v2/spans"));
+        for other in [
+            "/api/v2/spans?x=%zz",
+            "/api/v2/spans?",
+            "//api/v2/spans",
+            "http://a/api/v2/spans",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+    }
 
     /// So many pieces of 64 KiB; counts those that were asked for.
     struct Pieces<'a> {

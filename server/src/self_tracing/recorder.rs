@@ -16,6 +16,7 @@ use speargun_model::codec::{Format, proto3};
 use speargun_model::endpoint::Endpoint;
 use speargun_model::span::{Annotation, Kind};
 use speargun_model::{Span, SpanId};
+use speargun_query::QueryApi;
 use tokio::sync::Notify;
 
 use super::SelfTracing;
@@ -133,7 +134,7 @@ impl Recorder {
             return None;
         }
         let extracted = b3::extract(headers);
-        let mut span = match extracted.ids {
+        let span = match extracted.ids {
             Some(ids) => Span {
                 trace_id: ids.trace_id,
                 parent_id: ids.parent_id.filter(|parent| *parent != ids.id),
@@ -148,12 +149,14 @@ impl Recorder {
             Decision::Drop => false,
             Decision::Keep | Decision::Debug => true,
         };
-        span.debug = extracted.decision == Decision::Debug;
-        span.kind = Some(Kind::Server);
-        span.timestamp_us = now_us();
-        span.remote_endpoint = peer.map(endpoint_of);
         kept.then(|| Begun {
-            span,
+            span: Span {
+                debug: extracted.decision == Decision::Debug,
+                kind: Some(Kind::Server),
+                timestamp_us: now_us(),
+                remote_endpoint: peer.map(endpoint_of),
+                ..span
+            },
             method: method.clone(),
             path: path.into_owned(),
             at: Instant::now(),
@@ -241,16 +244,6 @@ impl Recorder {
 
 /// Returns the route in the form that Zipkin's HTTP library names it.
 fn route<'a>(method: &Method, path: &'a str, status: StatusCode) -> &'a str {
-    const READS: &[&str] = &[
-        "services",
-        "spans",
-        "remoteServices",
-        "traces",
-        "traceMany",
-        "dependencies",
-        "autocompleteKeys",
-        "autocompleteValues",
-    ];
     let own = path.strip_prefix("/zipkin").unwrap_or(path);
     let (get, post) = (*method == Method::GET, *method == Method::POST);
     if let Some(id) = own.strip_prefix("/api/v2/trace/")
@@ -263,10 +256,7 @@ fn route<'a>(method: &Method, path: &'a str, status: StatusCode) -> &'a str {
             "/zipkin/api/v2/trace/:traceId"
         };
     }
-    let read = get
-        && own
-            .strip_prefix("/api/v2/")
-            .is_some_and(|name| READS.contains(&name));
+    let read = get && QueryApi::is_route(own);
     let write = post && matches!(path, "/api/v2/spans" | "/api/v1/spans");
     match status {
         _ if (read || write) && status != StatusCode::NOT_FOUND => path,

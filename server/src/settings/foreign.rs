@@ -81,7 +81,9 @@ const GROUPS: &[Group] = &[
     Group {
         names: "COLLECTOR_OTEL_RESOURCE_ATTRIBUTE_PREFIX",
         properties: "zipkin.collector.otel.http.resource-attribute-prefix \
-                     zipkin.collector.otel.grpc.resource-attribute-prefix",
+                     zipkin.collector.otel.http.resourceattributeprefix \
+                     zipkin.collector.otel.grpc.resource-attribute-prefix \
+                     zipkin.collector.otel.grpc.resourceattributeprefix",
         verdict: Verdict::Stops("attributes of resources are tags under their own names; unset it"),
     },
     Group {
@@ -140,7 +142,9 @@ const GROUPS: &[Group] = &[
     },
     Group {
         names: "AUTOCOMPLETE_TTL",
-        properties: "zipkin.storage.autocomplete-ttl zipkin.storage.autocomplete-cardinality",
+        properties: "zipkin.storage.autocomplete-ttl zipkin.storage.autocompletettl \
+                     zipkin.storage.autocomplete-cardinality \
+                     zipkin.storage.autocompletecardinality",
         verdict: Verdict::Ignored("values of tags are not written apart from their spans"),
     },
     Group {
@@ -172,10 +176,9 @@ pub(super) fn judge(name: &str, value: &str) -> Verdict {
     };
     // What is off here anyway may be turned off.
     let switched_off = relaxed(name).ends_with("ENABLED") && value.eq_ignore_ascii_case("false");
-    if switched_off {
-        Verdict::Harmless
-    } else {
-        group.verdict
+    match group.verdict {
+        Verdict::Stops(_) if switched_off => Verdict::Harmless,
+        verdict => verdict,
     }
 }
 

@@ -287,11 +287,15 @@ pub(crate) const TABLE: &[Setting] = &[
         "64MB",
         "bytes that wait to be stored; beyond, 503",
     ),
-    setting("SPEARGUN_QUERY_THREADS", "2", "queries that run at a time"),
+    setting(
+        "SPEARGUN_QUERY_THREADS",
+        "2",
+        "searches that run at a time; other queries have a thread of their own",
+    ),
     setting(
         "SPEARGUN_QUERY_QUEUE",
         "64",
-        "queries that wait to run; beyond, 503",
+        "queries of either kind that wait to run; beyond, 503",
     ),
     setting(
         "SPEARGUN_LOG",

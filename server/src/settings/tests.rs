@@ -234,3 +234,15 @@ fn variables_that_spring_would_read_are_not_passed_over() {
         assert!(text.contains(name) && text.contains("no TLS"), "{text}");
     }
 }
+
+#[test]
+fn properties_are_known_without_their_dashes() {
+    let name = "ZIPKIN_COLLECTOR_OTEL_HTTP_RESOURCEATTRIBUTEPREFIX";
+    let text = parse(environment(&[(name, "x")])).unwrap_err().to_string();
+    assert!(text.contains(name), "{text}");
+    for name in ["ZIPKIN_STORAGE_AUTOCOMPLETETTL", "ZIPKIN_UI_SEARCHENABLED"] {
+        let texts = Texts::merge(environment(&[(name, "false")])).unwrap();
+        let notes = texts.notes().join("\n");
+        assert!(notes.contains(name), "{name}: {notes}");
+    }
+}

@@ -28,13 +28,8 @@ impl OtlpDoors {
         let doors = [(&self.http, "http", "/v1/traces"), (&self.grpc, "grpc", "")];
         for (listener, scheme, path) in doors {
             if let Some(listener) = listener {
-                let address = listener.local_addr()?;
-                let host = if address.ip().is_unspecified() {
-                    format!("localhost:{}", address.port())
-                } else {
-                    address.to_string()
-                };
-                lines.push(format!("{scheme}://{host}{path}"));
+                let place = super::place(listener.local_addr()?);
+                lines.push(format!("{scheme}://{place}{path}"));
             }
         }
         Ok(lines)
