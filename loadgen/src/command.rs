@@ -1,5 +1,6 @@
 //! What the command prints and how it ends: 0 when targets were met, 1 when one was missed, 2 when
-//! it was asked in the wrong way, 3 when the target could not be reached.
+//! it was asked in the wrong way or something failed on this side, 3 when the target could not be
+//! reached.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -32,7 +33,7 @@ pub fn load(options: &Options) -> ExitCode {
             match show(&report, options) {
                 Ok(()) if met => ExitCode::SUCCESS,
                 Ok(()) => ExitCode::from(MISSED),
-                Err(error) => failed(&format!("{error:#}"), MISSED),
+                Err(error) => failed(&format!("{error:#}"), USAGE),
             }
         }
         Err(Failure::Usage(text)) => failed(&text, USAGE),

@@ -13,6 +13,9 @@ use crate::pool::Filled;
 use crate::target::Target;
 use crate::workload::Format;
 
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
 /// How bodies travel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Transport {

@@ -177,7 +177,7 @@ pub struct CheckOptions {
     #[arg(long, default_value_t = 0.0, value_parser = per_cent)]
     pub refused_max: f64,
     /// Traces to read back.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = traces)]
     pub read_back: usize,
     /// How long what was accepted may take to become visible.
     #[arg(long, default_value = "10s", value_parser = duration)]
@@ -250,6 +250,15 @@ fn queries(text: &str) -> Result<f64, String> {
         Ok(number)
     } else {
         Err("from 0 to 100000".into())
+    }
+}
+
+fn traces(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "no number".to_owned())?;
+    if number <= 1_000_000 {
+        Ok(number)
+    } else {
+        Err("at most 1000000".into())
     }
 }
 

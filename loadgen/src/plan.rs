@@ -53,6 +53,12 @@ pub fn pool(options: &Options) -> Result<Pool> {
     }
 }
 
+/// Returns the spans a second of the warm-up: those of the first step.
+pub fn warmup_rate(options: &Options) -> f64 {
+    let first = rates(options).first().copied();
+    first.unwrap_or(options.pace.rate)
+}
+
 /// The time that the pool's spans take at the first rate.
 #[expect(clippy::cast_sign_loss, reason = "rates are positive")]
 fn window_us(options: &Options) -> u64 {
@@ -73,7 +79,7 @@ fn packed(options: &Options) -> u64 {
         PACKED_SPANS
     } else {
         let held: f64 = rates(options).into_iter().map(|rate| rate * seconds).sum();
-        held + pace.rate * pace.warmup.as_secs_f64()
+        held + warmup_rate(options) * pace.warmup.as_secs_f64()
     };
     // Bodies are often smaller than they may be.
     (spans * 2.0 / f64::from(options.body.batch)).ceil() as u64

@@ -136,16 +136,6 @@ impl Pool {
         self.bodies.is_empty()
     }
 
-    /// Returns how the bodies are written.
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Returns whether bodies are gzip.
-    pub fn is_packed(&self) -> bool {
-        self.packed.is_some()
-    }
-
     /// Returns how many spans a body has on average.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn spans_per_body(&self) -> f64 {

@@ -167,10 +167,15 @@ fn ask_all(
     let mut http = Http::new(&load.target, load.patience);
     while let Some(due) = schedule.due(next.fetch_add(1, Ordering::Relaxed)) {
         let due = start + due;
-        if start.elapsed() > schedule.length + load.patience {
-            break;
-        }
         let index = draw(&mut random);
+        if start.elapsed() > schedule.length + load.patience {
+            // Due and never sent, which is no success of the server's.
+            if let Some(count) = counts.0.get_mut(index) {
+                count.latencies.add(due.elapsed());
+                count.failed += 1;
+            }
+            continue;
+        }
         let (_, _, path) = MIX[index];
         let path = path(load, &mut random);
         thread::sleep(due.saturating_duration_since(Instant::now()));

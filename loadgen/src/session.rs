@@ -161,7 +161,7 @@ fn requests(options: &Options, pool: &Pool) -> u64 {
         return REQUESTS_UNKNOWN;
     }
     let count = |rate: f64, length| Schedule::steady(rate / pool.spans_per_body(), length).count();
-    let warmup = count(pace.rate, pace.warmup);
+    let warmup = count(plan::warmup_rate(options), pace.warmup);
     let steps = plan::rates(options).into_iter();
     warmup + steps.map(|rate| count(rate, pace.duration)).sum::<u64>()
 }
@@ -223,10 +223,7 @@ impl Session<'_> {
         if pace.warmup.is_zero() {
             return Ok(());
         }
-        let rate = plan::rates(self.options)
-            .first()
-            .copied()
-            .unwrap_or(pace.rate);
+        let rate = plan::warmup_rate(self.options);
         let pace = if pace.closed {
             Pace::Closed(pace.warmup)
         } else {
@@ -323,7 +320,9 @@ impl Session<'_> {
         let before = before?;
         let start = Instant::now();
         loop {
-            let ledger = Ledger::new(self.accepted_spans, before, self.counters()?);
+            // Counters that can't be read any more have counted nothing.
+            let after = self.counters().unwrap_or_default();
+            let ledger = Ledger::new(self.accepted_spans, before, after);
             if ledger.missing() == 0 || start.elapsed() >= self.options.check.settle {
                 return Some(ledger);
             }

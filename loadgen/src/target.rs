@@ -49,11 +49,12 @@ impl Target {
         } else {
             format!("{authority}:9411")
         };
-        let mut found = authority
+        let found = authority
             .to_socket_addrs()
             .map_err(|error| TargetError::Unknown(format!("{authority}: {error}")))?;
+        // Of a name's addresses the older kind, on which servers always listen.
         let address = found
-            .next()
+            .min_by_key(SocketAddr::is_ipv6)
             .ok_or_else(|| TargetError::Unknown(format!("{authority}: no address")))?;
         Ok(Self {
             address,

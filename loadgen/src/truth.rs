@@ -24,6 +24,8 @@ pub use ledger::{Counters, Ledger};
 
 /// Between two looks at what is not there yet.
 const PAUSE: Duration = Duration::from_millis(100);
+/// After so many questions in a row without an answer no more are asked in a pass.
+const SILENT_MAX: u32 = 5;
 /// So many losses are named.
 const EXAMPLES: usize = 5;
 
@@ -75,7 +77,20 @@ struct Wanted {
 struct Fault {
     lost: u64,
     changed: u64,
+    /// Whether there was no answer at all.
+    silent: bool,
     text: String,
+}
+
+impl Fault {
+    fn silent(wanted: &Wanted, text: impl Into<String>) -> Self {
+        Self {
+            lost: wanted.spans.len() as u64,
+            changed: 0,
+            silent: true,
+            text: text.into(),
+        }
+    }
 }
 
 /// Reads a sample of accepted traces back.
@@ -95,8 +110,19 @@ pub fn read_back(load: &Load, sampling: Sampling) -> Result<ReadBack> {
         .collect();
     loop {
         let mut still = Vec::new();
+        let mut silent = 0;
         for (wanted, _) in open {
-            if let Some(fault) = look(&mut http, &wanted) {
+            let found = if silent < SILENT_MAX {
+                look(&mut http, &wanted)
+            } else {
+                Some(Fault::silent(
+                    &wanted,
+                    "not asked: the server does not answer",
+                ))
+            };
+            let is_silent = found.as_ref().is_some_and(|fault| fault.silent);
+            silent = if is_silent { silent + 1 } else { 0 };
+            if let Some(fault) = found {
                 still.push((wanted, fault));
             }
         }
@@ -182,12 +208,12 @@ fn look(http: &mut Http, wanted: &Wanted) -> Option<Fault> {
     let lost = |text: String| {
         Some(Fault {
             lost: all,
-            changed: 0,
             text,
+            ..Fault::default()
         })
     };
     match http.get(&path) {
-        Err(error) => lost(format!("could not be read: {error}")),
+        Err(error) => Some(Fault::silent(wanted, format!("could not be read: {error}"))),
         Ok(reply) if reply.status == 404 => lost(format!("all {all} spans lost")),
         Ok(reply) if reply.status != 200 => lost(format!("status {}", reply.status)),
         Ok(reply) => match serde_json::from_slice(&reply.body) {
@@ -199,11 +225,11 @@ fn look(http: &mut Http, wanted: &Wanted) -> Option<Fault> {
 }
 
 fn compare(wanted: &BTreeSet<Expected>, spans: &[Value]) -> Option<Fault> {
-    let mut there: HashMap<(u64, bool), Expected> = HashMap::new();
-    for span in spans {
-        let expected = read(span)?;
-        there.insert((expected.id, expected.shared), expected);
-    }
+    // What is no span is not there.
+    let readable = spans.iter().filter_map(read);
+    let there: HashMap<(u64, bool), Expected> = readable
+        .map(|span| ((span.id, span.shared), span))
+        .collect();
     let mut fault = Fault::default();
     for span in wanted {
         match there.get(&(span.id, span.shared)) {
@@ -260,6 +286,7 @@ mod tests {
         assert!(compare(&wanted, &[half(false), half(true)]).is_none());
         let fault = compare(&wanted, &[half(false)]).unwrap();
         assert_eq!((fault.lost, fault.changed), (1, 0));
+        assert_eq!(compare(&wanted, &[json!({})]).unwrap().lost, 2);
         let mut other = half(true);
         other["tags"] = json!({});
         let fault = compare(&wanted, &[half(false), other]).unwrap();

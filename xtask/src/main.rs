@@ -19,7 +19,7 @@ use std::process::ExitCode;
 const MENU: &str = "\
 cargo xtask check            formatting, clippy, documentation, tidy
 cargo xtask tidy             the repository's own rules, dependency law included
-cargo xtask test             installs what the tests need, then check, unit, fuzz build, e2e
+cargo xtask test             installs what is needed, then check, unit, fuzz build, benches, e2e
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)

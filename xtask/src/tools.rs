@@ -126,7 +126,7 @@ fn go() -> Result<()> {
         .context("build the client of Go; the modules of go.mod must be reachable")
 }
 
-/// Fetches what `e2e/kit` needs, so that the tests themselves ask no network.
+/// Fetches what the modules of Maven need, so that the tests themselves ask no network.
 fn maven() -> Result<()> {
     const JAVA_MIN: u32 = 17;
     if maven_java() < Some(JAVA_MIN) || !succeeds(&mut command("javac", &["-version"])) {
@@ -136,19 +136,25 @@ fn maven() -> Result<()> {
             bail!("Maven runs on a Java older than {JAVA_MIN}: install a newer one by hand");
         }
     }
-    let fetch = |network: &[&str]| {
-        let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
-        maven
-            .args(network)
-            .args(["--file", "e2e/kit/pom.xml", "test"]);
-        maven
-    };
-    if succeeds(&mut fetch(&["--offline"])) {
-        return Ok(());
+    let modules: [(&str, &[&str]); 2] = [
+        ("e2e/kit", &["test"]),
+        ("e2e/oracle", &["clean", "compile"]),
+    ];
+    for (module, goals) in modules {
+        let fetch = |network: &[&str]| {
+            let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
+            let file = format!("{module}/pom.xml");
+            maven.args(network).args(["--file", &file]).args(goals);
+            maven
+        };
+        if !succeeds(&mut fetch(&["--offline"])) {
+            // What could not be fetched the last time is asked for again.
+            run(&mut fetch(&["--update-snapshots"])).with_context(|| {
+                format!("fetch what {module} needs; Maven Central must be reachable")
+            })?;
+        }
     }
-    // What could not be fetched the last time is asked for again.
-    let online = ["--update-snapshots"];
-    run(&mut fetch(&online)).context("fetch what e2e/kit needs; Maven Central must be reachable")
+    Ok(())
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

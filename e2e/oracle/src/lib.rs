@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //!
-//! - [`Oracle`]: the running program and its three questions: decode, link, search.
+//! - [`Oracle`]: the running program and its questions.
 //! - `build`: makes the program with Maven when it is not there or older than its source.
 //! - [`shrink`]: the smallest question over which two still differ.
 

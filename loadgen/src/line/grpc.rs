@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
-use super::Outcome;
+use super::{ANSWER_BYTES_MAX, Outcome};
 use crate::target::Target;
 
 const PATH: &str = "/zipkin.proto3.SpanService/Report";
@@ -80,7 +80,10 @@ async fn call(
         .await
         .map_err(io::Error::other)?;
     let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?;
+    let body = Limited::new(body, ANSWER_BYTES_MAX as usize)
+        .collect()
+        .await;
+    let body = body.map_err(io::Error::other)?;
     let trailers = body.trailers().cloned().unwrap_or_default();
     let status = status_of(&trailers).or_else(|| status_of(&parts.headers));
     let outcome = match status {

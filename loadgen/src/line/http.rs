@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::Outcome;
+use super::{ANSWER_BYTES_MAX, Outcome};
 use crate::target::Target;
 use crate::workload::Format;
 
@@ -14,7 +14,6 @@ const LINE_BYTES_MAX: u64 = 16 << 10;
 /// A head has no more lines.
 const LINES_MAX: usize = 200;
 /// An answer is not larger.
-const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// A connection that was idle for longer may have been closed by the server.
 const IDLE: Duration = Duration::from_millis(500);
 /// So much of an error is kept.

@@ -102,7 +102,10 @@ fn what_is_no_http_says_so() {
     for (answer, word) in [
         (&b"\x15\x03\x01\x00\x02\x02\x28\n"[..], "TLS"),
         (b"SSH-2.0-x\r\n", "something else"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", ""),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+            "end of file",
+        ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
             "too large",
