@@ -3,10 +3,12 @@
 //!
 //! # Layout
 //!
+//! - [`columns`]: what tables show of a step and of an endpoint.
 //! - [`table`]: for a terminal.
 //! - [`page`]: for a browser, with plots.
 //! - [`compare`]: two reports side by side.
 
+mod columns;
 pub mod compare;
 pub mod page;
 pub mod table;

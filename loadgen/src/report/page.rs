@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::table::{grouped, rounded, time};
-use super::{Report, StepReport, ratio};
+use super::{Report, StepReport, columns, ratio};
 use crate::meter::Second;
 
 const WIDTH: f64 = 340.0;
@@ -108,28 +108,9 @@ fn row(out: &mut String, tag: &str, cells: &[String]) {
 
 fn steps(out: &mut String, report: &Report) {
     out.push_str("<h2>Rates and latencies</h2><table>\n");
-    let titles = [
-        "asked/s",
-        "accepted/s",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "p99.99",
-        "max",
-        "refused",
-        "failed",
-        "unsent",
-    ];
-    row(out, "th", &titles.map(str::to_owned));
+    row(out, "th", &columns::STEP.map(str::to_owned));
     for step in &report.steps {
-        let asked = step.asked.map_or("-".into(), |rate| grouped(rounded(rate)));
-        let mut cells = vec![asked, grouped(rounded(step.rate()))];
-        let latencies = [50.0, 90.0, 99.0, 99.9, 99.99].map(|at| time(step.latency_at(at)));
-        cells.extend(latencies);
-        cells.push(time(step.latency_max_us));
-        cells.extend([step.refused, step.failed, step.unsent].map(grouped));
-        row(out, "td", &cells);
+        row(out, "td", &columns::of_step(step));
     }
     out.push_str("</table>\n");
 }
@@ -171,13 +152,9 @@ fn queries(out: &mut String, report: &Report) {
         return;
     }
     out.push_str("<h2>Queries</h2><table>\n");
-    let titles = ["query", "answered", "failed", "p50", "p99", "max"];
-    row(out, "th", &titles.map(str::to_owned));
+    row(out, "th", &columns::QUERY.map(str::to_owned));
     for query in &report.queries {
-        let mut cells = vec![query.name.clone()];
-        cells.extend([query.answered, query.failed].map(grouped));
-        cells.extend([query.p50_us, query.p99_us, query.max_us].map(time));
-        row(out, "td", &cells);
+        row(out, "td", &columns::of_query(query));
     }
     out.push_str("</table>\n");
 }

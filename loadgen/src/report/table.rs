@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{Report, StepReport, ratio};
+use super::{Report, StepReport, columns, ratio};
 use crate::meter::Second;
 
 /// Appends formatted text. Writing to memory can't fail.
@@ -77,43 +77,25 @@ pub fn text(report: &Report, coloured: bool) -> String {
     out
 }
 
+const STEP_WIDTHS: [usize; columns::STEP.len()] = [12, 12, 9, 9, 9, 9, 9, 9, 9, 8, 8];
+const QUERY_WIDTHS: [usize; columns::QUERY.len() - 1] = [9, 7, 9, 9, 9];
+
+/// Appends cells, each as wide as it is to be.
+fn row(out: &mut String, cells: &[impl AsRef<str>], widths: &[usize]) {
+    let padded = cells.iter().zip(widths);
+    let padded: Vec<String> = padded
+        .map(|(cell, width)| format!("{:>width$}", cell.as_ref()))
+        .collect();
+    out.push_str(&padded.join(" "));
+}
+
 fn steps(out: &mut String, steps: &[StepReport]) {
-    put!(
-        out,
-        "{:>12} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8}",
-        "asked/s",
-        "accepted/s",
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "p99.99",
-        "max",
-        "refused",
-        "failed",
-        "unsent"
-    );
+    row(out, &columns::STEP, &STEP_WIDTHS);
+    out.push('\n');
     for step in steps {
-        let asked = step.asked.map_or("-".into(), |rate| grouped(rounded(rate)));
-        put!(
-            out,
-            "{asked:>12} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8}{}",
-            grouped(rounded(step.rate())),
-            time(step.latency_at(50.0)),
-            time(step.latency_at(90.0)),
-            time(step.latency_at(99.0)),
-            time(step.latency_at(99.9)),
-            time(step.latency_at(99.99)),
-            time(step.latency_max_us),
-            grouped(step.refused),
-            grouped(step.failed),
-            grouped(step.unsent),
-            if step.missed.is_empty() {
-                ""
-            } else {
-                "  missed"
-            }
-        );
+        row(out, &columns::of_step(step), &STEP_WIDTHS);
+        let missed = !step.missed.is_empty();
+        out.push_str(if missed { "  missed\n" } else { "\n" });
     }
     out.push('\n');
 }
@@ -188,27 +170,16 @@ fn queries(out: &mut String, report: &Report) {
     if report.queries.is_empty() {
         return;
     }
-    put!(
-        out,
-        "\n{:<20} {:>9} {:>7} {:>9} {:>9} {:>9}",
-        "query",
-        "answered",
-        "failed",
-        "p50",
-        "p99",
-        "max"
-    );
+    out.push('\n');
+    let [title, titles @ ..] = columns::QUERY;
+    write!(out, "{title:<20} ").unwrap_or(());
+    row(out, &titles, &QUERY_WIDTHS);
+    out.push('\n');
     for query in &report.queries {
-        put!(
-            out,
-            "{:<20} {:>9} {:>7} {:>9} {:>9} {:>9}",
-            query.name,
-            grouped(query.answered),
-            grouped(query.failed),
-            time(query.p50_us),
-            time(query.p99_us),
-            time(query.max_us)
-        );
+        let [name, cells @ ..] = columns::of_query(query);
+        write!(out, "{name:<20} ").unwrap_or(());
+        row(out, &cells, &QUERY_WIDTHS);
+        out.push('\n');
     }
     out.push('\n');
 }
