@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //!
-//! - [`columns`]: what tables show of a step and of an endpoint.
+//! - `columns`: what tables show of a step and of an endpoint.
 //! - [`table`]: for a terminal.
 //! - [`page`]: for a browser, with plots.
 //! - [`compare`]: two reports side by side.
