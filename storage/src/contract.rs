@@ -33,6 +33,7 @@ use crate::write::{Position, SpanWriter};
 pub mod agree;
 pub mod batch;
 pub mod dependencies;
+pub mod direct;
 pub mod names;
 pub mod random;
 pub mod scale;
@@ -43,6 +44,7 @@ pub mod window;
 
 pub use agree::assert_agree;
 pub use batch::batch_of;
+pub use direct::Direct;
 pub use random::Random;
 pub use spans::{NOW_MS, NOW_US, Sketch, span};
 

@@ -27,3 +27,15 @@ pub enum ReadError {
     #[error("storage could not be read: {0}")]
     Failed(String),
 }
+
+/// Why a database did not store a list of spans.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It can't be reached, is overloaded, full or read-only: the list comes again later.
+    #[error("the database can't be reached or takes nothing: {0}")]
+    Unavailable(String),
+    /// Somebody has to change something (rights, schema, settings): the list comes again, less
+    /// often.
+    #[error("the database refuses: {0}")]
+    Refused(String),
+}

@@ -5,19 +5,22 @@
 //! - [`mod@write`]: [`SpanWriter`], what comes out of the journal.
 //! - [`request`]: [`TraceRequest`], a search that is already valid, and the test a trace passes.
 //! - [`read`]: [`SpanReader`], everything the query API asks.
+//! - [`database`]: [`Database`], what an engine over a server offers.
 //! - [`order`]: the order of the spans of a trace, and equal spans once.
 //! - [`error`]: what the caller does next.
 //! - `contract` (feature `contract`): the suite that every engine passes.
 
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod database;
 pub mod error;
 pub mod order;
 pub mod read;
 pub mod request;
 pub mod write;
 
-pub use error::{ReadError, WriteError};
+pub use database::{Database, ListName, Stored};
+pub use error::{ReadError, StoreError, WriteError};
 pub use read::{IdMode, ReadContext, SpanReader};
 pub use request::{TagTerm, TraceRequest, Window};
 pub use write::{Position, SpanWriter};

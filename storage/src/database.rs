@@ -1,0 +1,56 @@
+//! What a database server offers in which several processes keep their spans. What is acknowledged
+//! but not yet in it lies in front of it, on the process's own disk, and is moved list by list.
+
+use speargun_model::{DependencyLink, Span, TraceId};
+
+use crate::error::{ReadError, StoreError};
+use crate::read::{ReadContext, SpanReader};
+use crate::request::Window;
+
+/// Names a list of spans for ever: after an error or a crash the same spans come again, in the same
+/// order and under the same name, so that a database which remembers names stores them once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ListName {
+    /// The process's data folder: a random name it got when it was made.
+    pub origin: String,
+    /// The list's number there.
+    pub number: u64,
+}
+
+impl std::fmt::Display for ListName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.origin, self.number)
+    }
+}
+
+/// What became of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stored {
+    /// Spans that the database can't hold, left out by themselves.
+    pub refused: u64,
+    /// Spans of which a value was cut to what the schema holds.
+    pub cut: u64,
+}
+
+/// A database server. Its [`SpanReader`] half answers from what it holds, whoever stored it; the
+/// methods here are what moving spans into it and answering over both places need besides. All
+/// calls block: [`Database::store`] comes from one thread, the others from query threads.
+pub trait Database: SpanReader {
+    /// Stores the spans, in order of arrival; once this returns they are durable there and every
+    /// query that starts later sees them. After an error some of them may be stored; the list
+    /// comes again under the same name.
+    fn store(&self, name: &ListName, spans: &[Span]) -> Result<Stored, StoreError>;
+
+    /// Returns the raw spans of these traces, a list each, in any order; unknown ones are left
+    /// out. Ids are compared as in [`SpanReader::trace`].
+    fn traces(&self, ids: &[TraceId], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError>;
+
+    /// Returns the links of the window as [`SpanReader::dependencies`] does, but for the traces
+    /// with these lower halves of their ids, sorted: parts of them lie elsewhere.
+    fn dependencies_without(
+        &self,
+        window: Window,
+        lows: &[u64],
+        context: &ReadContext,
+    ) -> Result<Vec<DependencyLink>, ReadError>;
+}
