@@ -39,7 +39,10 @@ pub fn keep_first_of_equal<S: Borrow<Span>>(spans: &mut Vec<S>) {
         all.map(|(at, span)| !spans.iter().take(at).any(|s| s.borrow() == span.borrow()))
             .collect()
     } else {
-        let mut seen: HashSet<&Span> = HashSet::with_capacity(spans.len());
+        // Seeded, as what is hashed comes from outside; the standard library's hash takes longer
+        // than reading the spans did.
+        let state = foldhash::quality::RandomState::default();
+        let mut seen: HashSet<&Span, _> = HashSet::with_capacity_and_hasher(spans.len(), state);
         spans
             .iter()
             .map(|span| seen.insert(span.borrow()))

@@ -71,12 +71,14 @@ pub(crate) fn search(
     }
     search.test(false)?;
     let (near, far) = by_time(&snapshot.segments, &request.window);
+    let mut searched = 0;
     for &segment in &near {
         if search.is_done(segment.facts.time_max_us / 1000) {
             break;
         }
         search.segment(segment)?;
         search.test(false)?;
+        searched += 1;
     }
     for segment in far {
         if search.found.len() >= request.limit {
@@ -88,7 +90,7 @@ pub(crate) fn search(
     if search.found.len() < request.limit {
         search.test(true)?;
     }
-    late::complete(&mut search, &near)?;
+    late::complete(&mut search, &near, searched)?;
     search
         .found
         .sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));

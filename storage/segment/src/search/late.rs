@@ -1,6 +1,9 @@
 //! Traces that a limit would leave out wrongly: what makes them match lies in an older source, and
-//! a span newer than the last match found in a newer one. Few traces lie in several sources, so
-//! only the ids of those with such a span are looked up in the others.
+//! a span newer than the last match found in a newer one. Where few traces are that new, their ids
+//! are looked up in the other sources; where many are, matches are rare, and the sources not yet
+//! searched are searched for what those traces lack. Of much that is stored only segments that end
+//! shortly before the last match or later are looked into: all would take longer than the search
+//! did.
 
 use hashbrown::HashMap;
 use speargun_storage::{ReadError, Window};
@@ -12,10 +15,15 @@ use crate::read::{fetch, served};
 use crate::scan::inside;
 use crate::segment::Segment;
 
-/// Traces newer than the last match that are looked up; with more of them, matches are so rare that
-/// this would take longer than the search did.
+/// Traces newer than the last match that are considered; with more of them, matches are so rare
+/// that this would take longer than the search did.
 const NEWER_MAX: usize = 8_192;
-
+/// So many newer traces are looked up one by one.
+const LOOKED_UP_MAX: usize = 256;
+/// How long before the last match a segment may end and still be looked into.
+const LATE_MS: u64 = 60_000;
+/// So many rows are looked into whenever their segments end.
+const FEW_ROWS: u64 = 200_000;
 /// Traces fetched at a time: those that do not match go before the next ones come.
 const FETCH: usize = 512;
 
@@ -38,8 +46,12 @@ impl Sources {
 }
 
 /// Adds the matches that are newer than the last of as many as were asked for, and that only other
-/// sources complete.
-pub(super) fn complete(search: &mut Search<'_>, near: &[&Segment]) -> Result<(), ReadError> {
+/// sources complete. The first `searched` of the segments, newest first, have been searched.
+pub(super) fn complete(
+    search: &mut Search<'_>,
+    near: &[&Segment],
+    searched: usize,
+) -> Result<(), ReadError> {
     let limit = search.criteria.request.limit;
     if search.found.len() < limit {
         return Ok(());
@@ -48,12 +60,52 @@ pub(super) fn complete(search: &mut Search<'_>, near: &[&Segment]) -> Result<(),
     let Some(&(oldest_ms, _)) = search.found.last() else {
         return Ok(());
     };
-    let Some(mut newer) = newer_traces(search, near, oldest_ms)? else {
+    let segments = ending_late(near, oldest_ms);
+    if segments.len() + search.snapshot.heads.len() < 2 {
+        return Ok(());
+    }
+    let Some(newer) = newer_traces(search, &segments, oldest_ms)? else {
         return Ok(());
     };
-    count_sources(search, near, &mut newer)?;
+    if newer.len() <= LOOKED_UP_MAX {
+        return look_up(search, &segments, newer);
+    }
+    for segment in segments.get(searched..).unwrap_or_default() {
+        search.segment(segment)?;
+    }
+    let ready = std::mem::take(&mut search.ready).into_iter();
+    let lows = ready
+        .map(|id| id.low)
+        .filter(|low| newer.contains_key(low))
+        .collect::<Vec<u64>>();
+    test(search, &lows)
+}
+
+/// Returns the newest of the segments: those that end late enough, and others while there are few
+/// rows.
+fn ending_late<'s>(near: &[&'s Segment], oldest_ms: u64) -> Vec<&'s Segment> {
+    let mut rows = 0;
+    let looked_into = near.iter().copied().take_while(|segment| {
+        rows += segment.facts.rows;
+        segment.facts.time_max_us / 1000 + LATE_MS >= oldest_ms || rows <= FEW_ROWS
+    });
+    looked_into.collect()
+}
+
+/// Fetches and tests those of the traces that lie in several sources.
+fn look_up(
+    search: &mut Search<'_>,
+    segments: &[&Segment],
+    mut newer: HashMap<u64, Sources>,
+) -> Result<(), ReadError> {
+    count_sources(search, segments, &mut newer)?;
     let several = newer.into_iter().filter(|(_, sources)| sources.count > 1);
     let lows: Vec<u64> = several.map(|(low, _)| low).collect();
+    test(search, &lows)
+}
+
+/// Fetches the traces and keeps those that match, unless they were tested.
+fn test(search: &mut Search<'_>, lows: &[u64]) -> Result<(), ReadError> {
     let of = (search.shared, search.snapshot);
     for lows in lows.chunks(FETCH) {
         for (id, spans) in fetch(of, lows, search.room(), search.context)? {
@@ -73,7 +125,7 @@ pub(super) fn complete(search: &mut Search<'_>, near: &[&Segment]) -> Result<(),
 /// when they are too many.
 fn newer_traces(
     search: &Search<'_>,
-    near: &[&Segment],
+    segments: &[&Segment],
     oldest_ms: u64,
 ) -> Result<Option<HashMap<u64, Sources>>, ReadError> {
     let window = search.criteria.request.window;
@@ -88,7 +140,7 @@ fn newer_traces(
             }
         }
     }
-    for segment in near {
+    for segment in segments {
         if segment.facts.time_max_us / 1000 <= oldest_ms {
             continue;
         }
@@ -136,7 +188,7 @@ fn newer_of(
 /// Counts in how many sources each of the traces lies.
 fn count_sources(
     search: &Search<'_>,
-    near: &[&Segment],
+    segments: &[&Segment],
     newer: &mut HashMap<u64, Sources>,
 ) -> Result<(), ReadError> {
     let mut lows: Vec<u64> = newer.keys().copied().collect();
@@ -151,7 +203,7 @@ fn count_sources(
             }
         }
     }
-    for segment in near {
+    for segment in segments {
         search.context.check()?;
         let mut report = |error| search.shared.report_damage(&segment.path, &error);
         let located = served(search.shared, segment, || {
