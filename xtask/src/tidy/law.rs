@@ -97,6 +97,9 @@ const LAWS: &[Law] = &[
         &[
             "speargun-model",
             "speargun-runtime",
+            "speargun-storage",
+            "speargun-journal",
+            "speargun-segment",
             "speargun-loadgen",
             "speargun-e2e",
         ],
