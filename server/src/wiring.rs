@@ -46,6 +46,7 @@ const ACCEPTED_MAX: usize = 64;
 /// Runs the backend until a signal ends it.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     raise_open_files();
+    use_small_pages();
     let bounds = bounds(&settings);
     let store = engine::open(&settings)?;
     let address = SocketAddr::new(settings.address, settings.port);
@@ -262,6 +263,14 @@ fn raise_open_files() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+/// Memory of spans comes and goes by some megabytes: with huge pages the kernel clears two at each
+/// fault, of which a few kilobytes may be used, and that was a fifth of all CPU under load.
+fn use_small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "the kernel decides about huge pages");
     }
 }
 

@@ -9,9 +9,13 @@ use super::{DependencyLink, LinkSpan, Name};
 use crate::span::{Kind, Span};
 use crate::trace::Tree;
 
+/// So many links are compared one by one: a trace has few, and hashing takes longer.
+const FEW: usize = 8;
+
 /// Counts calls over any number of traces.
 #[derive(Clone, Debug)]
 pub struct Linker<N> {
+    /// Where those behind the first [`FEW`] are counted.
     places: HashMap<(N, N), usize>,
     /// In the order first seen.
     counts: Vec<LinkCount<N>>,
@@ -122,20 +126,34 @@ impl<N: Copy + Ord + Hash> Linker<N> {
         let (Some(parent), Some(child)) = (parent, child) else {
             return;
         };
-        let next = self.counts.len();
-        let place = *self.places.entry((parent, child)).or_insert(next);
-        if place == next {
-            self.counts.push(LinkCount {
-                parent,
-                child,
-                call_count: 0,
-                error_count: 0,
-            });
-        }
+        let place = self.place(parent, child);
         if let Some(count) = self.counts.get_mut(place) {
             count.call_count += 1;
             count.error_count += u64::from(error);
         }
+    }
+
+    /// Returns where the calls between these two are counted.
+    fn place(&mut self, parent: N, child: N) -> usize {
+        let is_it = |count: &LinkCount<N>| count.parent == parent && count.child == child;
+        let near = self.counts.iter().take(FEW).position(is_it);
+        if let Some(place) = near {
+            return place;
+        }
+        let next = self.counts.len();
+        if next >= FEW {
+            let place = *self.places.entry((parent, child)).or_insert(next);
+            if place != next {
+                return place;
+            }
+        }
+        self.counts.push(LinkCount {
+            parent,
+            child,
+            call_count: 0,
+            error_count: 0,
+        });
+        next
     }
 }
 

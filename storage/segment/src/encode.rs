@@ -21,9 +21,9 @@ const UNPACK_RATIO_MAX: usize = 1 << 15;
 /// Streams up to this length are stored as they are.
 const PACK_MIN_BYTES: usize = 64;
 
-/// Packs streams, reusing its context.
+/// Packs streams, reusing its context; without one they stay as they are.
 pub(crate) struct Packer {
-    zstd: zstd::bulk::Compressor<'static>,
+    zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
 impl std::fmt::Debug for Packer {
@@ -35,18 +35,25 @@ impl std::fmt::Debug for Packer {
 impl Packer {
     pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self {
-            zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
+            zstd: Some(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
         })
+    }
+
+    /// Returns one that packs nothing.
+    pub(crate) fn idle() -> Self {
+        Self { zstd: None }
     }
 
     /// Appends `raw` to `out`, packed when that saves at least a 32nd; returns whether it was.
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, raw: &[u8]) -> bool {
-        if raw.len() > PACK_MIN_BYTES {
+        if let Some(zstd) = &mut self.zstd
+            && raw.len() > PACK_MIN_BYTES
+        {
             let start = out.len();
             let bound = zstd::zstd_safe::compress_bound(raw.len());
             out.resize(start + bound, 0);
             let room = out.get_mut(start..).unwrap_or_default();
-            if let Ok(packed) = self.zstd.compress_to_buffer(raw, room)
+            if let Ok(packed) = zstd.compress_to_buffer(raw, room)
                 && packed < raw.len() - raw.len() / 32
             {
                 out.truncate(start + packed);

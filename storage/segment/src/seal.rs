@@ -24,7 +24,8 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
         arrived_max_ms: head.arrived_max_ms,
         ..Facts::default()
     };
-    let encoded = encode(&rows, facts, LinkSummary::Omitted, &mut Packer::new()?);
+    // Merged within minutes, or within seconds under load: packing would cost more than it saves.
+    let encoded = encode(&rows, facts, LinkSummary::Omitted, &mut Packer::idle());
     let segment = write(shared, &encoded)?;
     shared.commit(&Change {
         add: Some(segment),
