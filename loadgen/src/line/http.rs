@@ -2,7 +2,7 @@
 //! is looked at than is needed to know where it ends. It is a client for load, not a general one.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::stream::Stream;
 use super::{ANSWER_BYTES_MAX, Outcome};
@@ -36,7 +36,7 @@ pub struct Http {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// What `Retry-After` says in seconds.
+    /// What `Retry-After` says.
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Vec<u8>,
@@ -192,11 +192,21 @@ fn read_head(stream: &mut BufReader<Stream>, reply: &mut Reply) -> io::Result<()
             "content-length" => reply.length = value.parse().ok(),
             "transfer-encoding" => reply.chunked = value.eq_ignore_ascii_case("chunked"),
             "connection" => reply.closes |= value.eq_ignore_ascii_case("close"),
-            "retry-after" => reply.retry_after = value.parse().ok().map(Duration::from_secs),
+            "retry-after" => reply.retry_after = wait_of(value),
             _ => {}
         }
     }
     Err(broken("a head that does not end"))
+}
+
+/// Returns how long a server asks to wait, which it says in seconds or as a date.
+fn wait_of(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    // What is past is now.
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// Returns whether more chunks follow.

@@ -88,6 +88,18 @@ fn answers_are_told_apart_on_one_connection() {
 }
 
 #[test]
+fn a_server_says_in_seconds_or_as_a_date_when_to_come_again() {
+    assert_eq!(wait_of("90"), Some(Duration::from_secs(90)));
+    assert_eq!(wait_of("soon"), None);
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+    assert_eq!(wait_of(past), Some(Duration::ZERO));
+    let hour = Duration::from_hours(1);
+    let then = httpdate::fmt_http_date(SystemTime::now() + hour);
+    let wait = wait_of(&then).unwrap();
+    assert!(wait <= hour && wait > hour / 2, "{wait:?}");
+}
+
+#[test]
 fn a_closed_connection_is_opened_again() {
     let closing = b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let until_end = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nall of it";
