@@ -170,8 +170,8 @@ impl Inflater {
     }
 }
 
-/// Returns whether a member that unpacked to `output`, and whose checksum was found right, is all of
-/// the input, as nearly always: its length ends the input, and no other member begins.
+/// Returns whether a member that unpacked to `output`, and whose checksum was found right, is all
+/// of the input, as nearly always: its length ends the input, and no other member begins.
 fn is_one_member(input: &[u8], output: &[u8]) -> bool {
     let length = input.last_chunk::<4>();
     let begins = memchr::memmem::find_iter(input, GZIP_MAGIC).nth(1);
