@@ -5,14 +5,18 @@
 //!
 //! - [`workload`]: the spans that all figures are about; the load harness sends the same.
 //! - [`load`]: sends prepared requests over many connections and checks every answer.
+//! - [`harness`], [`sink`]: the load harness, and a server that costs nothing.
 //! - [`process`]: what another process costs: CPU, memory, disk.
 //! - [`measure`]: this thread's CPU clock, medians, the words of the command line.
-//! - [`zipkin`]: Zipkin's own server, to compare with.
+//! - [`zipkin`], [`database`]: Zipkin's own server, to compare with, and a database behind it.
 //! - [`report`]: a table with the machine, the commit and the command that made it.
 
+pub mod database;
+pub mod harness;
 pub mod load;
 pub mod measure;
 pub mod report;
+pub mod sink;
 pub mod zipkin;
 
 pub use speargun_loadgen::{process, workload};

@@ -1,13 +1,16 @@
-//! Zipkin's own server from Maven Central, in memory, for comparisons: fetched, started, ended.
+//! Zipkin's own server from Maven Central, for comparisons: fetched, started, ended. It stores in
+//! memory or in a database.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use speargun_e2e::server::{free_port, pause, root};
 use speargun_e2e::{Connection, Request};
+
+use crate::database::{Database, NAME};
 
 const VERSION: &str = "3.6.1";
 /// How long a start may take.
@@ -24,16 +27,26 @@ pub struct Zipkin {
 }
 
 impl Zipkin {
-    /// Starts one that stores in memory and waits until it is healthy.
-    pub fn start() -> Result<Self> {
+    /// Starts one and waits until it is healthy. It stores in the database, if one is given, else
+    /// in memory.
+    pub fn start(database: Option<&Database>) -> Result<Self> {
         let jar = fetch()?;
         let port = free_port()?;
         let log = File::create(folder().join("zipkin.log"))?;
-        let child = Command::new("java")
+        let mut command = Command::new("java");
+        command
             .args([HEAP, "-jar"])
             .arg(jar)
-            .env("QUERY_PORT", port.to_string())
-            .env("MEM_MAX_SPANS", SPANS_MAX)
+            .env("QUERY_PORT", port.to_string());
+        match database {
+            None => command.env("MEM_MAX_SPANS", SPANS_MAX),
+            Some(database) => command
+                .env("STORAGE_TYPE", "mysql")
+                .env("MYSQL_HOST", "127.0.0.1")
+                .env("MYSQL_TCP_PORT", database.port().to_string())
+                .envs(["MYSQL_USER", "MYSQL_PASS", "MYSQL_DB"].map(|name| (name, NAME))),
+        };
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -84,8 +97,30 @@ fn folder() -> PathBuf {
     root().join("target/peers")
 }
 
+/// Returns the tables that Zipkin wants, out of the server's jar.
+pub fn schema() -> Result<PathBuf> {
+    let jar = fetch()?;
+    let inner = format!("BOOT-INF/lib/zipkin-storage-mysql-v1-{VERSION}.jar");
+    unpack(&jar, &inner)?;
+    unpack(&folder().join(inner), "mysql.sql")?;
+    Ok(folder().join("mysql.sql"))
+}
+
+fn unpack(jar: &Path, name: &str) -> Result<()> {
+    let status = Command::new("jar")
+        .args(["--extract", "--file"])
+        .arg(jar)
+        .arg(name)
+        .current_dir(folder())
+        .status()
+        .context("jar, which comes with a Java compiler, can't be started")?;
+    let there = status.success() && folder().join(name).is_file();
+    ensure!(there, "{name} is not in {}", jar.display());
+    Ok(())
+}
+
 /// Returns the server's jar, from Maven Central when it was not fetched before.
-fn fetch() -> Result<PathBuf> {
+pub fn fetch() -> Result<PathBuf> {
     let jar = folder().join(format!("zipkin-server-{VERSION}-exec.jar"));
     if jar.is_file() {
         return Ok(jar);

@@ -83,7 +83,8 @@ impl std::fmt::Debug for Inflater {
 const GZIP_HEADER_BYTES: usize = 10;
 const GZIP_TRAILER_BYTES: usize = 8;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 8];
-/// Members of one body.
+/// Members of one body. What was acknowledged is unpacked again after a restart, so this may grow
+/// and never shrink.
 const MEMBERS_MAX: usize = 4096;
 /// A frame that wants more memory for its window than 8 MiB is refused.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
@@ -169,12 +170,12 @@ impl Inflater {
     }
 }
 
-/// Returns whether a member that unpacked to `output` is all of the input, as nearly always: its
-/// trailer ends the input, and no other member begins.
+/// Returns whether a member that unpacked to `output`, and whose checksum was found right, is all
+/// of the input, as nearly always: its length ends the input, and no other member begins.
 fn is_one_member(input: &[u8], output: &[u8]) -> bool {
-    let trailer = input.last_chunk::<GZIP_TRAILER_BYTES>();
+    let length = input.last_chunk::<4>();
     let begins = memchr::memmem::find_iter(input, GZIP_MAGIC).nth(1);
-    !output.is_empty() && trailer == Some(&trailer_of(output)) && begins.is_none()
+    !output.is_empty() && length == Some(&(output.len() as u32).to_le_bytes()) && begins.is_none()
 }
 
 fn trailer_of(output: &[u8]) -> [u8; GZIP_TRAILER_BYTES] {

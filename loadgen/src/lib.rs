@@ -6,7 +6,7 @@
 //! - [`options`], [`plan`]: the command line, and what it means.
 //! - [`workload`], [`replay`]: the spans, made or recorded.
 //! - [`pool`]: their bodies, made before the run and renewed in it.
-//! - [`target`], [`mod@line`]: where bodies go, and a connection there.
+//! - [`target`], [`tls`], [`mod@line`]: where bodies go, and a connection there.
 //! - [`schedule`], [`run`]: when they are sent, and by whom.
 //! - [`record`], [`meter`], [`accepted`]: what is counted.
 //! - [`queries`]: questions beside the spans.
@@ -33,6 +33,7 @@ pub mod schedule;
 pub mod search;
 pub mod session;
 pub mod target;
+pub mod tls;
 pub mod truth;
 pub mod workload;
 

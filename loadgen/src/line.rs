@@ -3,6 +3,7 @@
 
 mod grpc;
 mod http;
+mod stream;
 
 use std::io;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub enum Transport {
         /// Whether they are gzip.
         gzip: bool,
     },
-    /// `zipkin.proto3.SpanService/Report` over HTTP/2 without TLS.
+    /// `zipkin.proto3.SpanService/Report` over HTTP/2.
     Grpc,
 }
 

@@ -14,9 +14,16 @@ pub struct Options {
     /// What to do instead of loading.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The server: `http://host:port`, or a part of it.
+    /// The server: `http://host:port`, `https://host:port`, or a part of it.
     #[arg(long, default_value = "http://127.0.0.1:9411")]
     pub target: String,
+    /// With https: believe certificates of the authorities in this file (PEM) instead of the
+    /// system's.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub ca: Option<PathBuf>,
+    /// With https: believe any certificate.
+    #[arg(long)]
+    pub insecure: bool,
     /// Load a server that is neither on this machine nor in a private network.
     #[arg(long)]
     pub yes_i_own_this_target: bool,

@@ -18,6 +18,7 @@ use crate::run::{Load, Pace};
 use crate::schedule::Schedule;
 use crate::search::Search;
 use crate::target::{Target, TargetError};
+use crate::tls::Trust;
 use crate::truth::{Counters, Ledger, Sampling, read_back};
 use crate::{judge, plan, process};
 
@@ -92,10 +93,20 @@ pub fn run(options: &Options, each: &mut dyn FnMut(&Second)) -> Result<Report, F
 }
 
 fn target(options: &Options) -> Result<Target, Failure> {
-    let target = Target::parse(&options.target).map_err(|error| match error {
+    let trust = match (&options.ca, options.insecure) {
+        (Some(path), _) => Trust::File(path),
+        (None, true) => Trust::Anyone,
+        (None, false) => Trust::System,
+    };
+    let target = Target::parse(&options.target, trust).map_err(|error| match error {
         TargetError::Unusable(text) => Failure::Usage(text),
         TargetError::Unknown(text) => Failure::Unreachable(text),
     })?;
+    if target.tls.is_none() && !matches!(trust, Trust::System) {
+        return Err(Failure::Usage(
+            "--ca and --insecure are for https:// targets".into(),
+        ));
+    }
     if !target.is_private() && !options.yes_i_own_this_target {
         return Err(Failure::Usage(format!(
             "{} is neither on this machine nor in a private network; if it is yours to load, say \

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use crate::tls::{self, Tls, Trust};
+
 /// Why a target is not used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TargetError {
@@ -13,7 +15,7 @@ pub enum TargetError {
 }
 
 /// A Zipkin-compatible server.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Where to connect.
     pub address: SocketAddr,
@@ -21,21 +23,20 @@ pub struct Target {
     pub authority: String,
     /// What comes before `/api/v2/spans`; without a slash at its end.
     pub base: String,
+    /// How to speak TLS with it, if that is spoken.
+    pub tls: Option<Tls>,
 }
 
 impl Target {
-    /// Reads `http://host:port/base`; scheme, port (9411) and base may be left out.
-    pub fn parse(text: &str) -> Result<Self, TargetError> {
+    /// Reads `http://host:port/base`; scheme, port (9411, with `https` 443) and base may be left
+    /// out. Whose certificates are believed matters for `https` alone.
+    pub fn parse(text: &str, trust: Trust<'_>) -> Result<Self, TargetError> {
         let unusable = |why: &str| TargetError::Unusable(format!("target {text:?}: {why}"));
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => {
-                return Err(unusable(
-                    "TLS is not spoken here; give the plain port behind it",
-                ));
-            }
-            Some(_) => return Err(unusable("only http:// is known")),
-            None => text,
+        let (secure, rest) = match text.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
+            Some(_) => return Err(unusable("only http:// and https:// are known")),
+            None => (false, text),
         };
         let (authority, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         if authority.is_empty() || authority.contains(['@', ' ', '?', '#']) {
@@ -47,8 +48,11 @@ impl Target {
         let authority = if has_port {
             authority.to_owned()
         } else {
-            format!("{authority}:9411")
+            let port = if secure { 443 } else { 9411 };
+            format!("{authority}:{port}")
         };
+        let tls = secure.then(|| Tls::new(tls::host_of(&authority), trust));
+        let tls = tls.transpose().map_err(|why| unusable(&why))?;
         let found = authority
             .to_socket_addrs()
             .map_err(|error| TargetError::Unknown(format!("{authority}: {error}")))?;
@@ -60,6 +64,7 @@ impl Target {
             address,
             authority,
             base: base.trim_end_matches('/').to_owned(),
+            tls,
         })
     }
 
@@ -90,26 +95,33 @@ fn is_private(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    fn parsed(text: &str) -> Result<Target, TargetError> {
+        Target::parse(text, Trust::Anyone)
+    }
+
     #[test]
     fn scheme_port_and_base_may_be_left_out() {
-        let full = Target::parse("http://127.0.0.1:9411/zipkin/").unwrap();
+        let full = parsed("http://127.0.0.1:9411/zipkin/").unwrap();
         assert_eq!(full.base, "/zipkin");
         assert_eq!(full.authority, "127.0.0.1:9411");
-        let short = Target::parse("127.0.0.1").unwrap();
+        let short = parsed("127.0.0.1").unwrap();
         assert_eq!(short.address, full.address);
         assert_eq!(short.base, "");
-        assert_eq!(Target::parse("[::1]").unwrap().address.port(), 9411);
+        assert_eq!(parsed("[::1]").unwrap().address.port(), 9411);
+        let secure = parsed("https://[::1]/base").unwrap();
+        assert_eq!(secure.address.port(), 443);
+        assert!(secure.tls.is_some() && full.tls.is_none());
     }
 
     #[test]
     fn what_cannot_be_used_is_refused_with_a_reason() {
         for (text, word) in [
-            ("https://127.0.0.1", "TLS"),
+            ("https://a..b:1/", "certificate"),
             ("ftp://127.0.0.1", "http://"),
             ("http://", "no host"),
             ("http://me@127.0.0.1", "no host"),
         ] {
-            match Target::parse(text) {
+            match parsed(text) {
                 Err(TargetError::Unusable(why)) => assert!(why.contains(word), "{why}"),
                 other => panic!("{text}: {other:?}"),
             }

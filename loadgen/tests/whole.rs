@@ -6,10 +6,13 @@
     reason = "a failing step fails the test and says which"
 )]
 
+#[path = "whole/secure.rs"]
+mod secure;
 #[path = "whole/server.rs"]
 mod server;
 
 use clap::Parser;
+use secure::Secure;
 use server::{Behaviour, Server};
 use speargun_loadgen::Options;
 use speargun_loadgen::report::{Report, compare, page, table};
@@ -225,4 +228,72 @@ fn what_cannot_be_loaded_says_why() {
         matches!(unreachable, Failure::Unreachable(_)),
         "{unreachable:?}"
     );
+}
+
+#[test]
+fn the_target_may_speak_tls() {
+    let server = Server::start(Behaviour::Good);
+    let secure = Secure::before(server.port());
+    let ca = secure.ca();
+    let ca = ca.display();
+    for format in ["json", "grpc"] {
+        // What comes by gRPC ends at the door, which keeps nothing.
+        let kept = if format == "grpc" { 0 } else { 50 };
+        for trust in [format!("--ca {ca}"), "--insecure".into()] {
+            let mut options = options(
+                &server,
+                &format!("{SMALL} --format {format} {trust} --read-back {kept} --settle 200ms"),
+            );
+            options.target = format!("https://localhost:{}", secure.port());
+            let report = session::run(&options, &mut |_| {}).unwrap();
+            assert_eq!(report.steps[0].missed, Vec::<String>::new(), "{format}");
+            assert!(report.read_back.is_whole(), "{format} {trust}");
+            assert_eq!(report.steps[0].accepted_spans, 1000);
+            assert_eq!(report.read_back.traces, kept);
+        }
+    }
+}
+
+#[test]
+fn why_there_is_no_tls_is_said() {
+    let server = Server::start(Behaviour::Good);
+    let secure = Secure::before(server.port());
+    let other = Secure::before(server.port());
+    let (https, http) = (
+        format!("https://localhost:{}", secure.port()),
+        format!("http://localhost:{}", secure.port()),
+    );
+    let no_tls = format!("https://localhost:{}", secure::plain());
+    let by_address = format!("https://127.0.0.1:{}", secure.port());
+    let own = format!("--ca {}", secure.ca().display());
+    let others = format!("--ca {}", other.ca().display());
+    for (target, words, said) in [
+        (&https, others.as_str(), "nobody who is believed here"),
+        (&by_address, &own, "for another name"),
+        (&http, "", "TLS"),
+        (&no_tls, "--insecure", "does not speak TLS"),
+        (&no_tls, "--insecure --format grpc", "does not speak TLS"),
+        (
+            &https,
+            &format!("{others} --format grpc"),
+            "nobody who is believed here",
+        ),
+    ] {
+        let mut options = options(&server, words);
+        options.target.clone_from(target);
+        match session::run(&options, &mut |_| {}).unwrap_err() {
+            Failure::Unreachable(text) => assert!(text.contains(said), "{said}: {text}"),
+            failure => panic!("{said}: {failure:?}"),
+        }
+    }
+    for words in ["--insecure", "--ca nowhere.pem"] {
+        let failure = session::run(&options(&server, words), &mut |_| {}).unwrap_err();
+        assert!(matches!(failure, Failure::Usage(_)), "{failure:?}");
+    }
+    let mut nowhere = options(&server, "--ca nowhere.pem");
+    nowhere.target = https;
+    match session::run(&nowhere, &mut |_| {}).unwrap_err() {
+        Failure::Usage(text) => assert!(text.contains("nowhere.pem"), "{text}"),
+        failure => panic!("{failure:?}"),
+    }
 }

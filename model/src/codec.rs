@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 
-use crate::batch::{Bounds, EndpointRecord, FIELDS_MAX, SpanBatch, SpanRecord};
+use crate::batch::{Bounds, EndpointRecord, FIELDS_MAX, Slice, SpanBatch, SpanRecord};
 use crate::endpoint::ip::IpAddress;
 use crate::id::TraceId;
 use crate::span::Kind;
@@ -17,6 +17,7 @@ pub mod answer;
 pub mod json_v2;
 pub mod proto3;
 
+mod fault;
 mod json_v1;
 mod otlp;
 mod otlp_json;
@@ -144,10 +145,10 @@ pub fn decode(
     decoded
 }
 
-/// Returns the text as a string of JSON, in its quotes.
-pub fn json_text(text: &str) -> String {
+/// Returns a text as a string of JSON, in its quotes.
+pub fn json_text(plain: &str) -> String {
     let mut out = Vec::new();
-    otlp::value::write_json_string(text.as_bytes(), &mut out);
+    text::write_json_string(plain.as_bytes(), &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -202,6 +203,31 @@ const BODY_BYTES_MAX: usize = (1 << 31) - 1;
 /// Returns the port, 0 for what is not positive, or Zipkin's words for what is no port.
 fn check_port(port: i64) -> Result<u16, String> {
     u16::try_from(port.max(0)).map_err(|_| format!("invalid port {port}"))
+}
+
+/// Returns a record whose tags and annotations are those that join the batch from now on.
+#[inline(always)]
+fn begin_record(out: &SpanBatch) -> SpanRecord {
+    SpanRecord {
+        tags: Slice {
+            first: out.tags.len() as u32,
+            count: 0,
+        },
+        annotations: Slice {
+            first: out.annotations.len() as u32,
+            count: 0,
+        },
+        ..SpanRecord::default()
+    }
+}
+
+/// Ends a record of which all fields are known: it joins the batch.
+#[inline(always)]
+fn close_record(mut record: SpanRecord, out: &mut SpanBatch) {
+    settle(&mut record);
+    record.tags.count = out.tags.len() as u32 - record.tags.first;
+    record.annotations.count = out.annotations.len() as u32 - record.annotations.first;
+    out.spans.push(record);
 }
 
 /// Applies the rules that involve two fields, once all of a span are known.

@@ -1,5 +1,7 @@
 //! The owned span: what answers, tests and cold paths hold. The hot path uses [`crate::batch`].
 
+use std::cmp::Ordering;
+
 use crate::endpoint::Endpoint;
 use crate::id::{SpanId, TraceId};
 
@@ -141,26 +143,47 @@ impl Span {
 
 /// Compares two strings as Java's `String.compareTo` does: by UTF-16 code units. Zipkin sorts
 /// tags and names that way, so characters beyond the BMP come before U+E000 to U+FFFF.
-pub fn java_order(a: &str, b: &str) -> std::cmp::Ordering {
-    // Only a first difference in a surrogate-range lead byte (0xEE, 0xEF against 0xF0..) differs
-    // from byte order.
+pub fn java_order(a: &str, b: &str) -> Ordering {
     if a.is_ascii() || b.is_ascii() {
         a.cmp(b)
     } else {
-        a.encode_utf16().cmp(b.encode_utf16())
+        java_order_of_utf8(a.as_bytes(), b.as_bytes())
+    }
+}
+
+/// Does the same for UTF-8 that is not known to be a string: characters beyond the BMP, whose first
+/// byte is 0xf0 or more, come before those whose first byte is 0xee or 0xef. No other byte is as
+/// high.
+pub(crate) fn java_order_of_utf8(a: &[u8], b: &[u8]) -> Ordering {
+    let differ = a.iter().zip(b).find(|(a, b)| a != b);
+    match differ {
+        Some((a, b)) if *a >= 0xee && *b >= 0xee && (*a < 0xf0) != (*b < 0xf0) => b.cmp(a),
+        Some((a, b)) => a.cmp(b),
+        None => a.len().cmp(&b.len()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn java_order_is_by_utf16_code_unit() {
-        assert_eq!(
-            java_order("\u{1F600}", "\u{FF5E}"),
-            std::cmp::Ordering::Less
-        );
-        assert_eq!(java_order("a", "b"), std::cmp::Ordering::Less);
+        assert_eq!(java_order("\u{1F600}", "\u{FF5E}"), Ordering::Less);
+        assert_eq!(java_order("a", "b"), Ordering::Less);
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_ordered_by_utf16_code_unit_in_either_form(
+            a in "[a\u{7ff}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,4}",
+            b in "[a\u{7ff}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,4}",
+        ) {
+            let expected = a.encode_utf16().cmp(b.encode_utf16());
+            prop_assert_eq!(java_order(&a, &b), expected);
+            prop_assert_eq!(java_order_of_utf8(a.as_bytes(), b.as_bytes()), expected);
+        }
     }
 }

@@ -23,7 +23,7 @@ cargo xtask test             installs what is needed, then check, unit, fuzz bui
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
-cargo xtask bench [NAME] ..  decode, ingest, read (all), or peers; writes benches/results
+cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), or peers; writes results
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask tools            installs what the tests need into .tools
 cargo xtask setup            uses the hooks of .githooks

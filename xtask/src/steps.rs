@@ -110,8 +110,8 @@ fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }
 
-const BENCHES: [&str; 3] = ["decode", "ingest", "read"];
-/// Needs Java and Maven Central, so it runs only when it is named.
+const BENCHES: [&str; 4] = ["decode", "ingest", "read", "harness"];
+/// Needs Java, a database and Maven Central, so it runs only when it is named.
 const PEERS: &str = "peers";
 
 /// Benchmarks; each prints a table and writes it under benches/results.
@@ -123,6 +123,9 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
     for name in names {
         let known = BENCHES.contains(name) || *name == PEERS;
         ensure!(known, "no benchmark {name}: {BENCHES:?}, {PEERS:?}");
+    }
+    if names.contains(&PEERS) {
+        tools::peers()?;
     }
     build_server()?;
     let package = "speargun-benches";

@@ -36,7 +36,14 @@ pub(crate) fn install() -> Result<()> {
     python()?;
     node()?;
     go()?;
+    browser()?;
     maven()
+}
+
+/// Installs what comparisons with Zipkin's own server need: Java, Maven, a database.
+pub(crate) fn peers() -> Result<()> {
+    maven_itself()?;
+    database()
 }
 
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
@@ -114,6 +121,18 @@ fn node() -> Result<()> {
     Ok(())
 }
 
+/// Pages are opened in a real browser.
+fn browser() -> Result<()> {
+    let there = |name: &str| succeeds(&mut command(name, &["--version"]));
+    if ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .any(there)
+    {
+        return Ok(());
+    }
+    system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
+}
+
 /// Builds the client of Go; its module pins versions and checksums. Nothing is done twice.
 fn go() -> Result<()> {
     if !succeeds(&mut command("go", &["version"])) {
@@ -128,14 +147,7 @@ fn go() -> Result<()> {
 
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
 fn maven() -> Result<()> {
-    const JAVA_MIN: u32 = 17;
-    if maven_java() < Some(JAVA_MIN) || !succeeds(&mut command("javac", &["-version"])) {
-        let packages = ["maven", "default-jdk-headless"];
-        system_packages("Maven with a Java compiler of at least 17", &packages)?;
-        if maven_java() < Some(JAVA_MIN) {
-            bail!("Maven runs on a Java older than {JAVA_MIN}: install a newer one by hand");
-        }
-    }
+    maven_itself()?;
     let modules: [(&str, &[&str]); 2] = [
         ("e2e/kit", &["test"]),
         ("e2e/oracle", &["clean", "compile"]),
@@ -155,6 +167,27 @@ fn maven() -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn maven_itself() -> Result<()> {
+    const JAVA_MIN: u32 = 17;
+    if maven_java() < Some(JAVA_MIN) || !succeeds(&mut command("javac", &["-version"])) {
+        let packages = ["maven", "default-jdk-headless"];
+        system_packages("Maven with a Java compiler of at least 17", &packages)?;
+        if maven_java() < Some(JAVA_MIN) {
+            bail!("Maven runs on a Java older than {JAVA_MIN}: install a newer one by hand");
+        }
+    }
+    Ok(())
+}
+
+/// Servers of databases often lie where only root looks for programs.
+fn database() -> Result<()> {
+    let there = |name: &str| succeeds(&mut command(name, &["--version"]));
+    if (there("mariadbd") || there("/usr/sbin/mariadbd")) && there("mariadb") {
+        return Ok(());
+    }
+    system_packages("MariaDB", &["mariadb-server", "mariadb-client"])
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

@@ -183,6 +183,18 @@ fn a_full_journal_refuses_until_there_is_space() {
 }
 
 #[test]
+fn a_full_journal_is_trouble_for_a_while_only() {
+    let condition = Condition::default();
+    condition.set_full(true, "a test");
+    assert!(condition.trouble().is_some());
+    *condition.full.lock() = Instant::now().checked_sub(KNOWN_FULL);
+    assert!(condition.is_full());
+    assert_eq!(condition.trouble(), None);
+    condition.set_full(true, "a test");
+    assert!(condition.trouble().is_some(), "it was tried again");
+}
+
+#[test]
 fn a_failed_sync_ends_all_writing() {
     let mut bench = Bench::new();
     bench.log.lock().unwrap().sync_fails = true;

@@ -123,13 +123,19 @@ where
     }
 }
 
-/// Only the first header counts, without its parameters and in any case; all but one type is JSON.
-fn format_of(version: Version, headers: &HeaderMap) -> Format {
-    let media_type = headers
+/// Returns the type that the first such header says, without its parameters and in any case; empty
+/// when there is none.
+pub(super) fn media_type(headers: &HeaderMap) -> &[u8] {
+    headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.as_bytes().split(|b| *b == b';').next())
         .unwrap_or_default()
-        .trim_ascii();
+        .trim_ascii()
+}
+
+/// All but one type is JSON.
+fn format_of(version: Version, headers: &HeaderMap) -> Format {
+    let media_type = media_type(headers);
     let (binary, format, json) = match version {
         Version::V1 => (THRIFT, Format::Thrift, Format::JsonV1),
         Version::V2 => (PROTOBUF, Format::Proto3, Format::JsonV2),

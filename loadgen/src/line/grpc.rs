@@ -1,7 +1,8 @@
-//! One HTTP/2 connection without TLS, one call at a time, on a runtime of its own that runs while a
+//! One HTTP/2 connection, one call at a time, on a runtime of its own that runs while a
 //! call does.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -9,11 +10,14 @@ use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsConnector;
 
 use super::{ANSWER_BYTES_MAX, Outcome};
 use crate::target::Target;
+use crate::tls;
 
 const PATH: &str = "/zipkin.proto3.SpanService/Report";
 /// `RESOURCE_EXHAUSTED` and `UNAVAILABLE`: come again.
@@ -70,7 +74,12 @@ async fn call(
         _ => open(target).await?,
     };
     sender.ready().await.map_err(io::Error::other)?;
-    let request = Request::post(format!("http://{}{PATH}", target.authority))
+    let scheme = if target.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let request = Request::post(format!("{scheme}://{}{PATH}", target.authority))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(Full::new(message))
@@ -109,6 +118,18 @@ async fn call(
 async fn open(target: &Target) -> io::Result<Sender> {
     let stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
+    let Some(tls) = &target.tls else {
+        return shake_hands(stream).await;
+    };
+    let connector = TlsConnector::from(Arc::clone(&tls.http2));
+    let stream = connector.connect(tls.name.clone(), stream).await;
+    shake_hands(stream.map_err(tls::no_handshake)?).await
+}
+
+async fn shake_hands<T>(stream: T) -> io::Result<Sender>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;

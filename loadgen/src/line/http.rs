@@ -1,10 +1,10 @@
-//! HTTP/1.1 over a plain socket that is kept open: one write a request, and no more of the answer
+//! HTTP/1.1 over a connection that is kept open: one write a request, and no more of the answer
 //! is looked at than is needed to know where it ends. It is a client for load, not a general one.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use super::stream::Stream;
 use super::{ANSWER_BYTES_MAX, Outcome};
 use crate::target::Target;
 use crate::workload::Format;
@@ -13,7 +13,6 @@ use crate::workload::Format;
 const LINE_BYTES_MAX: u64 = 16 << 10;
 /// A head has no more lines.
 const LINES_MAX: usize = 200;
-/// An answer is not larger.
 /// A connection that was idle for longer may have been closed by the server.
 const IDLE: Duration = Duration::from_millis(500);
 /// So much of an error is kept.
@@ -24,7 +23,7 @@ const TEXT_BYTES: usize = 200;
 pub struct Http {
     target: Target,
     patience: Duration,
-    stream: Option<BufReader<TcpStream>>,
+    stream: Option<BufReader<Stream>>,
     used: Instant,
     /// The head of a POST up to the length.
     head: Vec<u8>,
@@ -37,7 +36,7 @@ pub struct Http {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// What `Retry-After` says in seconds.
+    /// What `Retry-After` says.
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Vec<u8>,
@@ -120,6 +119,7 @@ impl Http {
     fn exchange(&mut self, request: &[u8]) -> io::Result<()> {
         let mut stream = self.open()?;
         stream.get_mut().write_all(request)?;
+        stream.get_mut().flush()?;
         read_reply(&mut stream, &mut self.reply)?;
         self.used = Instant::now();
         // After an error the rest of an answer may still come, so such a connection is let go.
@@ -129,32 +129,18 @@ impl Http {
         Ok(())
     }
 
-    fn open(&mut self) -> io::Result<BufReader<TcpStream>> {
+    fn open(&mut self) -> io::Result<BufReader<Stream>> {
         if let Some(stream) = self.stream.take()
-            && (self.used.elapsed() < IDLE || is_alive(stream.get_ref()))
+            && (self.used.elapsed() < IDLE || stream.get_ref().is_alive())
         {
             return Ok(stream);
         }
-        let stream = TcpStream::connect_timeout(&self.target.address, self.patience)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(self.patience))?;
-        stream.set_write_timeout(Some(self.patience))?;
+        let stream = Stream::open(&self.target, self.patience)?;
         Ok(BufReader::new(stream))
     }
 }
 
-/// An open connection on which nothing was asked has nothing to read, not even an end.
-fn is_alive(stream: &TcpStream) -> bool {
-    let nothing = || {
-        stream.set_nonblocking(true)?;
-        let peeked = stream.peek(&mut [0]);
-        stream.set_nonblocking(false)?;
-        peeked
-    };
-    nothing().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-}
-
-fn read_reply(stream: &mut BufReader<TcpStream>, reply: &mut Reply) -> io::Result<()> {
+fn read_reply(stream: &mut BufReader<Stream>, reply: &mut Reply) -> io::Result<()> {
     loop {
         read_head(stream, reply)?;
         if !(100..200).contains(&reply.status) {
@@ -179,7 +165,7 @@ fn read_reply(stream: &mut BufReader<TcpStream>, reply: &mut Reply) -> io::Resul
     Ok(())
 }
 
-fn read_head(stream: &mut BufReader<TcpStream>, reply: &mut Reply) -> io::Result<()> {
+fn read_head(stream: &mut BufReader<Stream>, reply: &mut Reply) -> io::Result<()> {
     reply.status = 0;
     reply.retry_after = None;
     reply.body.clear();
@@ -206,16 +192,26 @@ fn read_head(stream: &mut BufReader<TcpStream>, reply: &mut Reply) -> io::Result
             "content-length" => reply.length = value.parse().ok(),
             "transfer-encoding" => reply.chunked = value.eq_ignore_ascii_case("chunked"),
             "connection" => reply.closes |= value.eq_ignore_ascii_case("close"),
-            "retry-after" => reply.retry_after = value.parse().ok().map(Duration::from_secs),
+            "retry-after" => reply.retry_after = wait_of(value),
             _ => {}
         }
     }
     Err(broken("a head that does not end"))
 }
 
+/// Returns how long a server asks to wait, which it says in seconds or as a date.
+fn wait_of(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    // What is past is now.
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
 /// Returns whether more chunks follow.
 fn read_chunk(
-    stream: &mut BufReader<TcpStream>,
+    stream: &mut BufReader<Stream>,
     reply: &mut Reply,
     left: &mut u64,
 ) -> io::Result<bool> {
@@ -244,7 +240,7 @@ fn read_chunk(
     Err(broken("trailers that do not end"))
 }
 
-fn line(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+fn line(stream: &mut BufReader<Stream>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut bounded = stream.by_ref().take(LINE_BYTES_MAX);
     bounded.read_until(b'\n', &mut line)?;
@@ -263,7 +259,7 @@ fn line(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
 /// A server that wants TLS answers plain text with an alert.
 fn not_http(first: &[u8]) -> io::Error {
     if first.starts_with(&[0x15, 0x03]) {
-        broken("TLS, which is not spoken here; give the plain port behind it")
+        broken("TLS: say https://")
     } else {
         broken("something else than HTTP/1")
     }

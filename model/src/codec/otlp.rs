@@ -12,8 +12,8 @@
 //! Of tags with one key the last wins, so the order in which they are pushed is the rule: what the
 //! resource says yields to the span's attributes, and those to status and scope.
 
-use crate::batch::{EndpointRecord, LeftOut, Slice, SpanBatch, SpanRecord, Text};
-use crate::codec::{DecodeError, check_fields, put_ip, settle, text};
+use crate::batch::{EndpointRecord, LeftOut, SpanBatch, SpanRecord, Text};
+use crate::codec::{DecodeError, begin_record, check_fields, close_record, put_ip, text};
 use crate::endpoint::ip::{IpAddress, parse_ip};
 use crate::id::TraceId;
 use crate::span::Kind;
@@ -74,17 +74,7 @@ impl Draft {
     #[inline(always)]
     pub(super) fn begin(origin: &Origin, out: &mut SpanBatch) -> Result<Self, DecodeError> {
         let draft = Self {
-            record: SpanRecord {
-                tags: Slice {
-                    first: out.tags.len() as u32,
-                    count: 0,
-                },
-                annotations: Slice {
-                    first: out.annotations.len() as u32,
-                    count: 0,
-                },
-                ..SpanRecord::default()
-            },
+            record: begin_record(out),
             ipv6: out.ipv6.len(),
             extra: out.extra.len(),
             ..Self::default()
@@ -197,10 +187,7 @@ impl Draft {
             let service_name = text::lower_case(out, name)?;
             record.remote = endpoint(out, service_name, self.peer);
         }
-        settle(&mut record);
-        record.tags.count = out.tags.len() as u32 - record.tags.first;
-        record.annotations.count = out.annotations.len() as u32 - record.annotations.first;
-        out.spans.push(record);
+        close_record(record, out);
         Ok(())
     }
 

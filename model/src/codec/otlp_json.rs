@@ -240,12 +240,12 @@ impl Request<'_> {
     fn event(&mut self) -> Result<(), Fault> {
         let (mut time, mut dropped) = (0, 0);
         let mut name = Text::default();
-        let mut attributes = Vec::new();
+        self.begin_attributes();
         self.fields(|this, key| {
             match this.name_of(key) {
                 b"timeUnixNano" | b"time_unix_nano" => time = this.unsigned()?,
                 b"name" => name = this.cursor.text()?,
-                b"attributes" => this.put_off(&mut attributes)?,
+                b"attributes" => this.write_attributes()?,
                 b"droppedAttributesCount" | b"dropped_attributes_count" => {
                     dropped = this.unsigned()?;
                 }
@@ -253,8 +253,7 @@ impl Request<'_> {
             }
             Ok(())
         })?;
-        self.json.clear();
-        self.write_attributes(&attributes, dropped)?;
+        self.finish_attributes(dropped);
         if self.json != b"{}" {
             let out = &mut *self.cursor.out;
             let start = out.extra.len();
@@ -270,13 +269,13 @@ impl Request<'_> {
     fn link(&mut self, span: &mut Draft) -> Result<(), Fault> {
         let [mut trace, mut id, mut state] = [Text::default(); 3];
         let mut dropped = 0;
-        let mut attributes = Vec::new();
+        self.begin_attributes();
         self.fields(|this, key| {
             match this.name_of(key) {
                 b"traceId" | b"trace_id" => trace = this.cursor.name()?,
                 b"spanId" | b"span_id" => id = this.cursor.name()?,
                 b"traceState" | b"trace_state" => state = this.cursor.text()?,
-                b"attributes" => this.put_off(&mut attributes)?,
+                b"attributes" => this.write_attributes()?,
                 b"droppedAttributesCount" | b"dropped_attributes_count" => {
                     dropped = this.unsigned()?;
                 }
@@ -284,8 +283,7 @@ impl Request<'_> {
             }
             Ok(())
         })?;
-        self.json.clear();
-        self.write_attributes(&attributes, 0)?;
+        self.finish_attributes(0);
         let out = &mut *self.cursor.out;
         let start = out.extra.len();
         for part in [trace, id, state] {
@@ -330,14 +328,7 @@ impl Request<'_> {
         self.cursor.out.bytes(key)
     }
 
-    /// Skips a value that is read once its neighbours are known, and notes where it begins.
-    fn put_off(&mut self, places: &mut Vec<usize>) -> Result<(), Fault> {
-        self.cursor.peek_token();
-        places.push(self.cursor.at);
-        self.cursor.skip_value(1)
-    }
-
-    /// Reads what was put off.
+    /// Reads again what begins at these places.
     fn catch_up(
         &mut self,
         places: &[usize],

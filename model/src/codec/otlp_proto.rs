@@ -19,9 +19,10 @@
 //! ```
 
 use crate::batch::{Bounds, SpanBatch, Text};
+use crate::codec::fault::{Fault, explain};
 use crate::codec::otlp::{self, Draft, Id, Origin, word};
 use crate::codec::proto3::read_text;
-use crate::codec::proto3::reader::{Fault, Reader, explain};
+use crate::codec::proto3::reader::Reader;
 use crate::codec::{DecodeError, text};
 
 mod value;

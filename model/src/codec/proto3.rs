@@ -12,9 +12,10 @@
 //! tags entry  { 1: key   2: value }
 //! ```
 
-use crate::batch::{Bounds, EndpointRecord, Slice, SpanBatch, SpanRecord, Text};
+use crate::batch::{Bounds, EndpointRecord, SpanBatch, Text};
 use crate::codec::{
-    DecodeError, check_fields, check_port, missing_ids, put_ip, scan, settle, text,
+    DecodeError, begin_record, check_fields, check_port, close_record, missing_ids, put_ip, scan,
+    text,
 };
 use crate::endpoint::ip::ip_from_bytes;
 use crate::id::{IdError, TraceId};
@@ -25,13 +26,13 @@ pub(super) mod reader;
 
 pub use encode::{encode_span, encode_spans};
 
-use reader::{Fault, Reader, rule};
+use crate::codec::fault::{Fault, explain, rule};
+use reader::Reader;
 
 /// Decodes a body that [`crate::codec::decode`] has checked, into a batch that holds the body and
 /// nothing else.
 pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Result<(), DecodeError> {
-    read_list(body, bounds.spans_max, out)
-        .map_err(|fault| reader::explain(fault, "List<Span> from proto3"))
+    read_list(body, bounds.spans_max, out).map_err(|fault| explain(fault, "List<Span> from proto3"))
 }
 
 fn read_list(body: &[u8], max: usize, out: &mut SpanBatch) -> Result<(), Fault> {
@@ -52,17 +53,7 @@ fn read_list(body: &[u8], max: usize, out: &mut SpanBatch) -> Result<(), Fault> 
 }
 
 fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
-    let mut span = SpanRecord {
-        tags: Slice {
-            first: out.tags.len() as u32,
-            count: 0,
-        },
-        annotations: Slice {
-            first: out.annotations.len() as u32,
-            count: 0,
-        },
-        ..SpanRecord::default()
-    };
+    let mut span = begin_record(out);
     let mut has_id = false;
     while !reader.is_at_end() {
         match reader.key()? {
@@ -89,10 +80,7 @@ fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
     if let Some(text) = missing_ids(&span, has_id) {
         return Err(rule(text.to_owned()));
     }
-    settle(&mut span);
-    span.tags.count = out.tags.len() as u32 - span.tags.first;
-    span.annotations.count = out.annotations.len() as u32 - span.annotations.first;
-    out.spans.push(span);
+    close_record(span, out);
     Ok(())
 }
 

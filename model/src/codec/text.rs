@@ -3,7 +3,7 @@
 
 use crate::batch::{SpanBatch, Text};
 use crate::codec::DecodeError;
-use crate::codec::otlp::value::write_json_string;
+use crate::codec::json_v2::write_escaped;
 use crate::codec::scan;
 
 /// Beyond this a [`Text`] cannot point into `extra`.
@@ -92,10 +92,25 @@ pub(super) fn mend(batch: &mut SpanBatch, text: Text) -> Result<Text, DecodeErro
     finish_extra(&mut batch.extra, start)
 }
 
+/// Appends a string of JSON.
+pub(super) fn write_json_string(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    match std::str::from_utf8(bytes) {
+        Ok(text) => write_escaped(text, out),
+        Err(_) => write_escaped(&lossy(bytes), out),
+    }
+    out.push(b'"');
+}
+
 /// Appends the text to `extra` as a string of JSON.
 pub(super) fn append_json(batch: &mut SpanBatch, text: Text) {
-    let copy = batch.bytes(text).to_vec();
-    write_json_string(&copy, &mut batch.extra);
+    let SpanBatch { body, extra, .. } = batch;
+    if text.is_in_extra() {
+        let copy = extra.get(text.range()).unwrap_or_default().to_vec();
+        write_json_string(&copy, extra);
+    } else {
+        write_json_string(body.get(text.range()).unwrap_or_default(), extra);
+    }
 }
 
 /// Appends the text to `extra` and returns where it begins there.
@@ -125,4 +140,28 @@ pub(super) fn mend_all(batch: &mut SpanBatch) -> Result<(), DecodeError> {
     }
     batch.annotations = annotations;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_of_json_are_escaped_and_mended() {
+        let mut out = Vec::new();
+        write_json_string(b"a\"b\n\xff", &mut out);
+        assert_eq!(out, "\"a\\\"b\\n\u{fffd}\"".as_bytes());
+    }
+
+    #[test]
+    fn texts_of_body_and_extra_become_strings_of_json_alike() {
+        let mut batch = SpanBatch {
+            body: b"-a\"b".as_slice().into(),
+            extra: b"c\n".to_vec(),
+            ..SpanBatch::default()
+        };
+        append_json(&mut batch, Text::in_body(1, 3));
+        append_json(&mut batch, Text::in_extra(0, 2));
+        assert_eq!(batch.extra, b"c\n\"a\\\"b\"\"c\\n\"");
+    }
 }

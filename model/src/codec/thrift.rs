@@ -13,13 +13,14 @@
 //! ```
 
 use crate::batch::{Bounds, EndpointRecord, SpanBatch, Text};
+use crate::codec::fault::{Fault, explain, rule};
 use crate::codec::v1::{Forks, V1Span, convert};
-use crate::codec::{DecodeError, put_ip, scan, text};
+use crate::codec::{DecodeError, put_ip, text};
 use crate::endpoint::ip::{IpAddress, ip_from_bytes};
 
 mod reader;
 
-use reader::{Fault, Field, Reader, rule};
+use reader::{Field, Reader};
 
 /// Thrift's numbers of the types that fields of spans have.
 mod kind {
@@ -43,7 +44,9 @@ pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Resul
         span: V1Span::default(),
         out,
     };
-    spans.list(bounds.spans_max).map_err(reader::explain)
+    spans
+        .list(bounds.spans_max)
+        .map_err(|fault| explain(fault, "List<Span> from TBinary"))
 }
 
 struct Spans<'a, 'b> {
@@ -176,22 +179,14 @@ impl Spans<'_, '_> {
     }
 
     fn text(&mut self) -> Result<Text, Fault> {
-        let (text, bytes) = self.reader.text()?;
-        if scan::is_ascii(bytes) {
-            Ok(text)
-        } else {
-            Ok(text::mend(self.out, text)?)
-        }
+        let text = self.reader.text()?;
+        Ok(text::mend(self.out, text)?)
     }
 }
 
 fn read_name(reader: &mut Reader<'_>, out: &mut SpanBatch) -> Result<Text, Fault> {
-    let (text, bytes) = reader.text()?;
-    if scan::needs_lowering(bytes) {
-        Ok(text::lower_into_extra(out, text)?)
-    } else {
-        Ok(text)
-    }
+    let name = reader.text()?;
+    Ok(text::lower_case(out, name)?)
 }
 
 #[cfg(test)]

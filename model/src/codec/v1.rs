@@ -8,10 +8,9 @@
 //! thrift  ─┘
 //! ```
 
-use std::cmp::Ordering;
-
 use crate::batch::{EndpointRecord, SpanBatch, Text};
 use crate::codec::DecodeError;
+use crate::span::java_order_of_utf8;
 
 mod convert;
 mod forks;
@@ -118,7 +117,7 @@ impl V1Span {
 
     /// Sorts as Zipkin does before it converts: of what contradicts, the last in this order counts.
     fn sort(&mut self, texts: &SpanBatch) {
-        let order = |a: Text, b: Text| java_order(texts.bytes(a), texts.bytes(b));
+        let order = |a: Text, b: Text| java_order_of_utf8(texts.bytes(a), texts.bytes(b));
         self.annotations.sort_by(|a, b| {
             let times = a.timestamp_us.cmp(&b.timestamp_us);
             times.then_with(|| order(a.value, b.value))
@@ -134,33 +133,4 @@ fn known(endpoint: EndpointRecord) -> Option<EndpointRecord> {
         && endpoint.ipv6 == 0
         && endpoint.port == 0;
     (!nothing).then_some(endpoint)
-}
-
-/// Compares UTF-8 by UTF-16 code units: characters beyond the BMP, whose first byte is 0xf0 or
-/// more, come before those whose first byte is 0xee or 0xef. No other byte is as high.
-fn java_order(a: &[u8], b: &[u8]) -> Ordering {
-    let differ = a.iter().zip(b).find(|(a, b)| a != b);
-    match differ {
-        Some((a, b)) if *a >= 0xee && *b >= 0xee && (*a < 0xf0) != (*b < 0xf0) => b.cmp(a),
-        Some((a, b)) => a.cmp(b),
-        None => a.len().cmp(&b.len()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn texts_are_ordered_as_owned_ones_are(
-            a in "[a\u{7ff}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,4}",
-            b in "[a\u{7ff}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,4}",
-        ) {
-            let expected = crate::span::java_order(&a, &b);
-            prop_assert_eq!(java_order(a.as_bytes(), b.as_bytes()), expected);
-        }
-    }
 }

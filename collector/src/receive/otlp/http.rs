@@ -2,7 +2,7 @@
 //! paths and no ports.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use speargun_model::codec::Format;
@@ -13,7 +13,7 @@ use crate::inlet::{Inlet, Message, Refusal};
 use crate::ledger::{Reason, Transport};
 use crate::receive::body::{self, BodyError};
 use crate::receive::grpc::Code;
-use crate::receive::http::{Limits, why_unstored};
+use crate::receive::http::{Limits, media_type, why_unstored};
 
 /// The path of OTLP's traces.
 pub const TRACES_PATH: &str = "/v1/traces";
@@ -130,10 +130,9 @@ where
     })
 }
 
-/// Returns the encoding that the type says, without its parameters and in any case.
+/// Returns the encoding that the type says.
 fn encoded(headers: &HeaderMap) -> Option<Encoded> {
-    let value = headers.get(CONTENT_TYPE)?.as_bytes();
-    let media_type = value.split(|byte| *byte == b';').next()?.trim_ascii();
+    let media_type = media_type(headers);
     let is = |name: &str| media_type.eq_ignore_ascii_case(name.as_bytes());
     if is("application/x-protobuf") || is("application/protobuf") {
         Some(Encoded::Protobuf)

@@ -4,18 +4,19 @@ use std::net::TcpListener;
 use std::thread;
 
 use super::*;
+use crate::tls::Trust;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Serves one connection after another, each with these answers, and returns what it was sent.
 fn serve(connections: Vec<Vec<&'static [u8]>>) -> (Target, thread::JoinHandle<Vec<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = Target::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+    let target = Target::parse(&listener.local_addr().unwrap().to_string(), Trust::System).unwrap();
     let server = thread::spawn(move || {
         let mut asked = Vec::new();
         for answers in connections {
             let (stream, _) = listener.accept().unwrap();
-            let mut stream = BufReader::new(stream);
+            let mut stream = BufReader::new(Stream::Plain(stream));
             for answer in answers {
                 asked.push(request(&mut stream));
                 stream.get_mut().write_all(answer).unwrap();
@@ -26,7 +27,7 @@ fn serve(connections: Vec<Vec<&'static [u8]>>) -> (Target, thread::JoinHandle<Ve
     (target, server)
 }
 
-fn request(stream: &mut BufReader<TcpStream>) -> Vec<u8> {
+fn request(stream: &mut BufReader<Stream>) -> Vec<u8> {
     let (mut all, mut length) = (Vec::new(), 0);
     loop {
         let line = line(stream).unwrap();
@@ -84,6 +85,18 @@ fn answers_are_told_apart_on_one_connection() {
              Content-Length: 3\n\none"
         )
     );
+}
+
+#[test]
+fn a_server_says_in_seconds_or_as_a_date_when_to_come_again() {
+    assert_eq!(wait_of("90"), Some(Duration::from_secs(90)));
+    assert_eq!(wait_of("soon"), None);
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+    assert_eq!(wait_of(past), Some(Duration::ZERO));
+    let hour = Duration::from_hours(1);
+    let then = httpdate::fmt_http_date(SystemTime::now() + hour);
+    let wait = wait_of(&then).unwrap();
+    assert!(wait <= hour && wait > hour / 2, "{wait:?}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The objects of a Zipkin v2 list: spans, endpoints, annotations, tags. Each reads its fields in
 //! any order; the rules of a single value are in `value`.
 
-use crate::batch::{EndpointRecord, Slice, SpanRecord, Text};
+use crate::batch::{EndpointRecord, Text};
 use crate::codec::json_v2::cursor::Cursor;
 use crate::codec::json_v2::fault::{Cause, Fault, rule};
 use crate::codec::json_v2::value::{INT, LONG};
-use crate::codec::{check_fields, check_port, missing_ids, put_ip, settle, text};
+use crate::codec::{
+    begin_record, check_fields, check_port, close_record, missing_ids, put_ip, text,
+};
 use crate::endpoint::ip::parse_ip;
 use crate::span::Kind;
 
@@ -53,17 +55,7 @@ impl Cursor<'_> {
     /// Reads a span and pushes it to the batch.
     #[inline]
     pub(super) fn span(&mut self) -> Result<(), Fault> {
-        let mut span = SpanRecord {
-            tags: Slice {
-                first: self.out.tags.len() as u32,
-                count: 0,
-            },
-            annotations: Slice {
-                first: self.out.annotations.len() as u32,
-                count: 0,
-            },
-            ..SpanRecord::default()
-        };
+        let mut span = begin_record(self.out);
         let mut has_id = false;
         let mut more = self.open(b'{', b'}')?;
         while more {
@@ -93,10 +85,7 @@ impl Cursor<'_> {
         if let Some(text) = missing_ids(&span, has_id) {
             return Err(rule(text.to_owned()));
         }
-        settle(&mut span);
-        span.tags.count = self.out.tags.len() as u32 - span.tags.first;
-        span.annotations.count = self.out.annotations.len() as u32 - span.annotations.first;
-        self.out.spans.push(span);
+        close_record(span, self.out);
         Ok(())
     }
 

@@ -72,6 +72,14 @@ fn spans_that_are_left_out_count_for_the_bound_too() {
     );
 }
 
+/// An attribute of protobuf that nests so deep.
+fn nested(depth: usize) -> Vec<u8> {
+    // An ArrayValue is field 5 of its AnyValue, which is field 1 of the ArrayValue around it.
+    let nest = |value: Vec<u8>, _| field(1, &field(5, &value));
+    let value = field(5, &(1..depth).fold(Vec::new(), nest));
+    [field(1, b"k"), field(2, &value)].concat()
+}
+
 #[test]
 fn values_nest_so_deep_and_no_deeper() {
     let of_json = |depth: usize| {
@@ -83,10 +91,7 @@ fn values_nest_so_deep_and_no_deeper() {
         decoded(Format::OtlpJson, body, &Bounds::WIDEST)
     };
     let of_proto = |depth: usize| {
-        // An ArrayValue is field 5 of its AnyValue, which is field 1 of the ArrayValue around it.
-        let nest = |value: Vec<u8>, _| field(1, &field(5, &value));
-        let value = field(5, &(1..depth).fold(Vec::new(), nest));
-        let resource = field(1, &[field(1, b"k"), field(2, &value)].concat());
+        let resource = field(1, &nested(depth));
         let span = [field(1, &[1; 16]), field(2, &[2; 8])].concat();
         let resource_spans = [field(1, &resource), field(2, &field(2, &span))].concat();
         decoded(
@@ -100,4 +105,43 @@ fn values_nest_so_deep_and_no_deeper() {
         assert_eq!(of(65), too_large("nesting", 64));
         assert_eq!(of(20_000), too_large("nesting", 64));
     }
+}
+
+#[test]
+fn attributes_of_events_and_links_nest_as_deep_as_those_of_spans() {
+    let of_json = |list: &str, depth: usize| {
+        let open = r#"{"arrayValue":{"values":["#.repeat(depth);
+        let value = format!("{open}{}", "]}}".repeat(depth));
+        let entry = format!(r#"[{{"attributes":[{{"key":"k","value":{value}}}],"name":"e"}}]"#);
+        let span = SPAN.replace('}', &format!(r#","{list}":{entry}}}"#));
+        decoded(Format::OtlpJson, json("{}", &[&span]), &Bounds::default())
+    };
+    // Events are field 11 of a span and their attributes field 3; links 13 and 4.
+    let of_proto = |(list, attributes): (u8, u8), depth: usize| {
+        let list = field(list, &field(attributes, &nested(depth)));
+        let span = [field(1, &[1; 16]), field(2, &[2; 8]), list].concat();
+        let body = field(1, &field(2, &field(2, &span)));
+        decoded(Format::OtlpProto, body, &Bounds::default())
+    };
+    for (name, numbers) in [("events", (11, 3)), ("links", (13, 4))] {
+        assert_eq!(of_json(name, 64), Ok(1), "{name}");
+        assert_eq!(of_json(name, 65), too_large("nesting", 64), "{name}");
+        assert_eq!(of_proto(numbers, 64), Ok(1), "{name}");
+        assert_eq!(of_proto(numbers, 65), too_large("nesting", 64), "{name}");
+    }
+}
+
+#[test]
+fn attributes_of_an_event_in_several_lists_and_any_order_are_one_object() {
+    let event = r#"{"attributes":[{"value":{"intValue":1},"key":"a"}],"name":"e\"",
+        "droppedAttributesCount":2,"attributes":[{"key":"b\n","value":{"stringValue":"\u00e9"}}]}"#;
+    let span = SPAN.replace('}', &format!(r#","events":[{event}]}}"#));
+    let mut batch = SpanBatch::default();
+    let body = Bytes::from(json("{}", &[&span]));
+    decode(Format::OtlpJson, body, &Bounds::default(), &mut batch).unwrap();
+    let text = std::str::from_utf8(batch.bytes(batch.annotations[0].1));
+    assert_eq!(
+        text,
+        Ok(r#""e\"":{"a":1,"b\n":"é","otel.dropped_attributes_count":2}"#)
+    );
 }

@@ -2,7 +2,6 @@
 //! knows neither of the encodings that values come in.
 
 use crate::batch::{SpanBatch, Text};
-use crate::codec::json_v2::write_escaped;
 use crate::codec::{DecodeError, text};
 
 /// A value of an attribute, as the text that a tag has of it.
@@ -112,16 +111,6 @@ pub(in crate::codec) fn write_json_double(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a string of JSON.
-pub(in crate::codec) fn write_json_string(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    match std::str::from_utf8(bytes) {
-        Ok(text) => write_escaped(text, out),
-        Err(_) => write_escaped(&text::lossy(bytes), out),
-    }
-    out.push(b'"');
-}
-
 /// Appends bytes in base 64, with padding.
 pub(in crate::codec) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -213,13 +202,5 @@ mod tests {
             assert_eq!(written(|out| write_base64(bytes, out)), text);
         }
         assert_eq!(written(|out| write_hex(b"\x00\xaf", out)), "00af");
-    }
-
-    #[test]
-    fn strings_of_json_are_escaped_and_mended() {
-        assert_eq!(
-            written(|out| write_json_string(b"a\"b\n\xff", out)),
-            "\"a\\\"b\\n\u{fffd}\""
-        );
     }
 }

@@ -10,7 +10,7 @@ use super::Request;
 use crate::batch::Text;
 use crate::codec::json_v2::fault::{Fault, rule};
 use crate::codec::otlp::value::{
-    Value, push_number, too_deep, write_double, write_integer, write_json_double, write_json_string,
+    Value, push_number, too_deep, write_double, write_integer, write_json_double,
 };
 use crate::codec::otlp::{Draft, Id, VALUE_DEPTH_MAX, dropped, word};
 use crate::codec::{scan, text};
@@ -236,19 +236,26 @@ impl Request<'_> {
         Ok(Value::Other(text::finish_extra(extra, start)?))
     }
 
-    /// Writes the attributes whose lists begin at these places as an object of JSON.
-    pub(super) fn write_attributes(&mut self, lists: &[usize], dropped: u64) -> Result<(), Fault> {
+    /// Begins the attributes of an event or a link, an object of JSON.
+    pub(super) fn begin_attributes(&mut self) {
+        self.json.clear();
         self.json.push(b'{');
-        let start = self.json.len();
-        self.catch_up(lists, |this| this.items(|this| this.write_pair(start, 1)))?;
+    }
+
+    /// Writes a list of them into the object that was begun.
+    pub(super) fn write_attributes(&mut self) -> Result<(), Fault> {
+        self.items(|this| this.write_pair(1, 0))
+    }
+
+    /// Ends the object.
+    pub(super) fn finish_attributes(&mut self, dropped: u64) {
         if dropped > 0 {
-            self.separate(start);
+            self.separate(1);
             self.json
                 .extend_from_slice(b"\"otel.dropped_attributes_count\":");
             write_integer(dropped.cast_signed(), &mut self.json);
         }
         self.json.push(b'}');
-        Ok(())
     }
 
     fn separate(&mut self, start: usize) {
@@ -278,7 +285,7 @@ impl Request<'_> {
         }
         // The value may come first, so the key always moves to the front.
         let value_bytes = self.json.len() - start;
-        write_json_string(self.cursor.out.bytes(key_text), &mut self.json);
+        text::write_json_string(self.cursor.out.bytes(key_text), &mut self.json);
         self.json.push(b':');
         if let Some(pair) = self.json.get_mut(start..) {
             pair.rotate_left(value_bytes);
@@ -304,7 +311,7 @@ impl Request<'_> {
                 self.json.truncate(start);
                 let extra = self.cursor.out.extra.len();
                 let text = self.cursor.text()?;
-                write_json_string(self.cursor.out.bytes(text), &mut self.json);
+                text::write_json_string(self.cursor.out.bytes(text), &mut self.json);
                 self.cursor.out.extra.truncate(extra);
             }
             b"boolValue" | b"bool_value" => {

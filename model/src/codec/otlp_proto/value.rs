@@ -8,13 +8,13 @@
 //! ```
 
 use crate::batch::{SpanBatch, Text};
+use crate::codec::fault::Fault;
 use crate::codec::otlp::value::{
     Value, push_number, too_deep, write_base64, write_double, write_integer, write_json_double,
-    write_json_string,
 };
 use crate::codec::otlp::{VALUE_DEPTH_MAX, word};
 use crate::codec::proto3::read_text;
-use crate::codec::proto3::reader::{Fault, Reader};
+use crate::codec::proto3::reader::Reader;
 use crate::codec::text;
 
 /// Reads a `KeyValue`.
@@ -91,7 +91,7 @@ pub(super) fn write_attributes(
         match reader.key()? {
             key if key == attributes => {
                 separate(json, start);
-                write_pair(reader.message()?, 1, json)?;
+                write_pair(reader.message()?, 0, json)?;
             }
             key => reader.skip(key)?,
         }
@@ -121,7 +121,7 @@ fn write_pair(mut reader: Reader<'_>, depth: usize, json: &mut Vec<u8>) -> Resul
             key => reader.skip(key)?,
         }
     }
-    write_json_string(key_bytes, json);
+    text::write_json_string(key_bytes, json);
     json.push(b':');
     match value {
         Some(value) => write_value(value, depth, json),
@@ -141,7 +141,7 @@ fn write_value(mut reader: Reader<'_>, depth: usize, json: &mut Vec<u8>) -> Resu
             json.truncate(start);
         }
         match key {
-            0x0a => write_json_string(reader.bytes()?, json),
+            0x0a => text::write_json_string(reader.bytes()?, json),
             0x10 => json.extend_from_slice(if reader.varint()? == 0 {
                 b"false"
             } else {

@@ -1,8 +1,7 @@
-//! Reads protobuf's wire types from a message, and why it cannot be read. It knows nothing of
-//! spans.
+//! Reads protobuf's wire types from a message. It knows nothing of spans.
 
 use crate::batch::Text;
-use crate::codec::DecodeError;
+use crate::codec::fault::{Fault, malformed, rule, truncated};
 
 /// The bytes of one message and where they lie in the body.
 #[derive(Clone, Copy)]
@@ -13,71 +12,11 @@ pub(in crate::codec) struct Reader<'a> {
     base: usize,
 }
 
-/// A reason to refuse the body. One pointer, so that results stay in registers.
-#[derive(Debug)]
-pub(in crate::codec) struct Fault(Box<Cause>);
-
-#[derive(Debug)]
-pub(in crate::codec) enum Cause {
-    /// Not protobuf.
-    Malformed,
-    /// A length or a scalar reaches beyond its message: needed, there.
-    Truncated(u64, usize),
-    /// A field's own rule, in words.
-    Rule(String),
-    /// One of the bounds.
-    TooLarge(DecodeError),
-}
-
-impl Fault {
-    #[cold]
-    pub(in crate::codec) fn new(cause: Cause) -> Self {
-        Self(Box::new(cause))
-    }
-}
-
-impl From<DecodeError> for Fault {
-    #[cold]
-    fn from(error: DecodeError) -> Self {
-        Self::new(Cause::TooLarge(error))
-    }
-}
-
-/// Returns the fault of a field's own rule.
-#[cold]
-pub(in crate::codec) fn rule(text: String) -> Fault {
-    Fault::new(Cause::Rule(text))
-}
-
-#[cold]
-fn malformed() -> Fault {
-    Fault::new(Cause::Malformed)
-}
-
-#[cold]
-fn truncated(needed: u64, there: usize) -> Fault {
-    Fault::new(Cause::Truncated(needed, there))
-}
-
 #[cold]
 fn too_wide(bits: u32, position: usize) -> Fault {
     rule(format!(
         "Greater than {bits}-bit varint at position {position}"
     ))
-}
-
-/// Returns what the sender reads about the fault.
-#[cold]
-pub(in crate::codec) fn explain(fault: Fault, what_is_read: &str) -> DecodeError {
-    let what = match *fault.0 {
-        Cause::TooLarge(error) => return error,
-        Cause::Malformed => "Malformed".to_owned(),
-        Cause::Truncated(needed, there) => {
-            format!("Truncated: length {needed} > bytes available {there}")
-        }
-        Cause::Rule(text) => text,
-    };
-    DecodeError::Malformed(format!("{what} reading {what_is_read}"))
 }
 
 /// Groups nest; more than this is an attack.

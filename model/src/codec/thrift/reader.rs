@@ -1,8 +1,8 @@
-//! Reads thrift's binary protocol from a body, and why it cannot be read. It knows nothing of
-//! spans.
+//! Reads thrift's binary protocol from a body. It knows nothing of spans.
 
 use crate::batch::Text;
 use crate::codec::DecodeError;
+use crate::codec::fault::{Fault, rule, truncated};
 
 /// A position in a body.
 #[derive(Debug)]
@@ -17,46 +17,6 @@ pub(super) struct Reader<'a> {
 pub(super) struct Field {
     pub(super) kind: u8,
     pub(super) number: i16,
-}
-
-/// A reason to refuse the body. One pointer, so that results stay small.
-#[derive(Debug)]
-pub(super) struct Fault(Box<Cause>);
-
-#[derive(Debug)]
-enum Cause {
-    /// A value reaches beyond the body: needed, there.
-    Truncated(usize, usize),
-    /// A rule of spans, in words.
-    Rule(String),
-    /// One of the bounds.
-    TooLarge(DecodeError),
-}
-
-impl From<DecodeError> for Fault {
-    #[cold]
-    fn from(error: DecodeError) -> Self {
-        Self(Box::new(Cause::TooLarge(error)))
-    }
-}
-
-/// Returns the fault of a rule of spans.
-#[cold]
-pub(super) fn rule(text: String) -> Fault {
-    Fault(Box::new(Cause::Rule(text)))
-}
-
-/// Returns what the sender reads about the fault.
-#[cold]
-pub(super) fn explain(fault: Fault) -> DecodeError {
-    let what = match *fault.0 {
-        Cause::TooLarge(error) => return error,
-        Cause::Truncated(needed, there) => {
-            format!("Truncated: length {needed} > bytes available {there}")
-        }
-        Cause::Rule(text) => text,
-    };
-    DecodeError::Malformed(format!("{what} reading List<Span> from TBinary"))
 }
 
 /// Values to skip nest by recursion, so whatever the bounds say, the stack is what it is.
@@ -79,7 +39,7 @@ impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
         let there = self.body.get(self.at..).unwrap_or_default();
         let Some(bytes) = there.get(..length) else {
-            return Err(Fault(Box::new(Cause::Truncated(length, there.len()))));
+            return Err(truncated(length as u64, there.len()));
         };
         self.at += length;
         Ok(bytes)
@@ -132,14 +92,14 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// Reads a string and where it lies in the body.
-    pub(super) fn text(&mut self) -> Result<(Text, &'a [u8]), Fault> {
+    /// Reads a string as a text of the body.
+    pub(super) fn text(&mut self) -> Result<Text, Fault> {
         let length = self.i32()?;
         let length = usize::try_from(length)
             .map_err(|_| rule(format!("offset 0, count {length}, length 256")))?;
         let start = self.at;
-        let bytes = self.take(length)?;
-        Ok((Text::in_body(start, length), bytes))
+        self.take(length)?;
+        Ok(Text::in_body(start, length))
     }
 
     /// Moves behind the value of a field that nobody knows.

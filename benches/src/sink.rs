@@ -1,28 +1,26 @@
-//! A server that takes every body, looks at nothing and answers 202: what the harness itself costs
-//! is measured against it. It prints its port.
-//!
-//! ```text
-//! cargo run --release -p speargun-loadgen --example sink
-//! speargun load --target 127.0.0.1:PORT --format proto --rate 1M --read-back 0
-//! ```
+//! A server that takes every body, looks at nothing and answers 202: what the load harness itself
+//! costs is measured against it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// A body of a load is not larger.
 const BODY_BYTES_MAX: u64 = 256 << 20;
 
-fn main() -> Result<()> {
+/// Opens a sink and returns its port. It is there until the process ends.
+pub fn open() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
-    for stream in listener.incoming() {
-        let stream = stream?;
-        // A connection ends when its client does, and the process when it is killed.
-        std::thread::spawn(move || swallow(stream));
-    }
-    Ok(())
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A connection ends when its client does.
+            thread::spawn(move || swallow(stream));
+        }
+    });
+    Ok(port)
 }
 
 fn swallow(stream: TcpStream) -> Result<()> {
@@ -43,7 +41,7 @@ fn swallow(stream: TcpStream) -> Result<()> {
                 break;
             }
         }
-        anyhow::ensure!(length <= BODY_BYTES_MAX, "a body of {length} bytes");
+        ensure!(length <= BODY_BYTES_MAX, "a body of {length} bytes");
         std::io::copy(&mut stream.by_ref().take(length), &mut std::io::sink())?;
         let answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
         stream.get_mut().write_all(answer)?;

@@ -1,0 +1,95 @@
+//! The bytes of a connection, through TLS where the target wants it. It blocks, and knows no HTTP.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::target::Target;
+use crate::tls;
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// The socket itself.
+    Plain(TcpStream),
+    /// TLS over it.
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    /// Connects; `patience` bounds that and each read and write later.
+    pub(super) fn open(target: &Target, patience: Duration) -> io::Result<Self> {
+        let socket = TcpStream::connect_timeout(&target.address, patience)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(patience))?;
+        socket.set_write_timeout(Some(patience))?;
+        let Some(tls) = &target.tls else {
+            return Ok(Self::Plain(socket));
+        };
+        let connection = ClientConnection::new(Arc::clone(&tls.http1), tls.name.clone())
+            .map_err(io::Error::other)?;
+        let mut stream = Box::new(StreamOwned::new(connection, socket));
+        // Shaken hands before the first request, so that what fails here is told as such.
+        stream
+            .conn
+            .complete_io(&mut stream.sock)
+            .map_err(tls::no_handshake)?;
+        Ok(Self::Tls(stream))
+    }
+
+    /// Returns whether a connection on which nothing was asked has nothing to read, not even an
+    /// end. What TLS has to say between answers is taken for one: a new connection costs little.
+    pub(super) fn is_alive(&self) -> bool {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &stream.sock,
+        };
+        let nothing = || {
+            socket.set_nonblocking(true)?;
+            let peeked = socket.peek(&mut [0]);
+            socket.set_nonblocking(false)?;
+            peeked
+        };
+        nothing().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => match stream.read(buffer) {
+                // Whether an answer is whole is known without a farewell, which many leave out.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                read => read.map_err(tls::in_words),
+            },
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => write_some(socket, bytes),
+            Self::Tls(stream) => write_some(&mut **stream, bytes).map_err(tls::in_words),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(stream) => stream.flush().map_err(tls::in_words),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what write_all is made of"
+)]
+fn write_some(to: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    to.write(bytes)
+}
