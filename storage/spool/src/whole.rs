@@ -1,0 +1,41 @@
+//! A trace out of both places.
+
+use speargun_model::{Span, TraceId};
+use speargun_storage::IdMode;
+use speargun_storage::order::{group_by_millisecond, keep_first_of_equal};
+
+/// Returns what traces are told apart by: the whole id, or its lower half.
+pub(crate) fn key(mode: IdMode, id: TraceId) -> TraceId {
+    match mode {
+        IdMode::Strict => id,
+        IdMode::Lenient => TraceId {
+            high: 0,
+            low: id.low,
+        },
+    }
+}
+
+/// Returns the key of a trace; `None` when it has no spans.
+pub(crate) fn key_of(mode: IdMode, spans: &[Span]) -> Option<TraceId> {
+    spans.first().map(|span| key(mode, span.trace_id))
+}
+
+/// Returns the spans of a trace in order, equal ones once. What was stored came before what still
+/// waits, and what is being moved is in both places.
+pub(crate) fn join(mut stored: Vec<Span>, waiting: Vec<Span>) -> Vec<Span> {
+    if waiting.is_empty() {
+        return stored;
+    }
+    if stored.is_empty() {
+        return waiting;
+    }
+    stored.extend(waiting);
+    keep_first_of_equal(&mut stored);
+    group_by_millisecond(&mut stored);
+    stored
+}
+
+/// Returns the bytes of memory that the spans take.
+pub(crate) fn bytes(spans: &[Span]) -> usize {
+    spans.iter().map(Span::memory_bytes).sum()
+}
