@@ -43,9 +43,9 @@ pub trait Database: SpanReader {
     /// stored; the list comes again under the same name.
     fn store(&self, name: &ListName, spans: &[Span]) -> Result<Stored, StoreError>;
 
-    /// Returns the raw spans of these traces, in any order; unknown ones are left out. Ids are
-    /// compared by their lower halves, whatever the mode: links are of whole traces by those. In
-    /// strict mode each full id is a list, in lenient mode each lower half.
+    /// Returns the raw spans of these traces, those of a trace in order of arrival as far as it is
+    /// known; unknown traces are left out. Ids are compared by their lower halves, whatever the
+    /// mode, since links are of traces by those: who asks tells full ids apart.
     fn traces(&self, ids: &[TraceId], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError>;
 
     /// Returns the links of the window as [`SpanReader::dependencies`] does, but for the traces

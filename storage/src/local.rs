@@ -75,13 +75,13 @@ pub trait LocalView: std::fmt::Debug {
     /// Returns what answers from it.
     fn reader(&self) -> &dyn SpanReader;
 
-    /// Returns the traces whose ids have these lower halves: in strict mode a list a full id, in
-    /// lenient mode one a lower half, each in the order that [`SpanReader`] promises.
+    /// Returns the raw spans of the traces whose ids have these lower halves, a list a lower half,
+    /// in order of arrival.
     fn traces(&self, lows: &[u64], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError>;
 
     /// Returns the traces that may matter to a window: those with a span inside it, a span within
-    /// an hour of it, or a span without a timestamp; without a window all. When there are more
-    /// than `count_max`, these are about the newest of them.
+    /// an hour of it, or a span without a timestamp, and some of the others; without a window all.
+    /// When there are more than `count_max`, these are about the newest of them.
     fn recent(
         &self,
         window: Option<Window>,

@@ -169,11 +169,31 @@ pub(crate) fn fetch(
     bytes_left: usize,
     context: &ReadContext,
 ) -> Result<HashMap<TraceId, Vec<Span>>, ReadError> {
+    let mut traces = fetch_raw(
+        (shared, snapshot),
+        (lows, shared.config.id_mode),
+        bytes_left,
+        context,
+    )?;
+    for spans in traces.values_mut().filter(|spans| spans.len() > 1) {
+        keep_first_of_equal(spans);
+        group_by_millisecond(spans);
+    }
+    Ok(traces)
+}
+
+/// Returns the spans of such traces, told apart as the mode says, in order of arrival.
+pub(crate) fn fetch_raw(
+    (shared, snapshot): (&Shared, &Snapshot),
+    (lows, mode): (&[u64], IdMode),
+    bytes_left: usize,
+    context: &ReadContext,
+) -> Result<HashMap<TraceId, Vec<Span>>, ReadError> {
     let mut lows = lows.to_vec();
     lows.sort_unstable();
     lows.dedup();
     let mut found = Found {
-        mode: shared.config.id_mode,
+        mode,
         traces: HashMap::default(),
         bytes_left,
     };
@@ -192,10 +212,6 @@ pub(crate) fn fetch(
         if !fits {
             return Err(too_much());
         }
-    }
-    for spans in found.traces.values_mut().filter(|spans| spans.len() > 1) {
-        keep_first_of_equal(spans);
-        group_by_millisecond(spans);
     }
     Ok(found.traces)
 }

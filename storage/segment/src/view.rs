@@ -3,20 +3,23 @@
 
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use speargun_model::Span;
 use speargun_storage::{
-    Backlog, Local, LocalView, Portion, ReadContext, ReadError, Recent, SpanReader, Window,
+    Backlog, IdMode, Local, LocalView, Portion, ReadContext, ReadError, Recent, SpanReader, Window,
     WriteError,
 };
 
 use crate::error::SegmentError;
 use crate::moving;
-use crate::read::{View, fetch, served};
+use crate::read::{View, fetch_raw, served};
 use crate::scan::inside;
 use crate::search::SPREAD_MS;
 use crate::segment::Segment;
 use crate::store::SegmentStore;
+
+/// Traces farther from a window that are named all the same, in case they complete one in it.
+const FAR_MAX: usize = 256;
 
 impl Local for SegmentStore {
     fn view(&self) -> Box<dyn LocalView> {
@@ -50,7 +53,8 @@ impl LocalView for View {
 
     fn traces(&self, lows: &[u64], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError> {
         let room = self.shared.config.answer_bytes;
-        let found = fetch((&self.shared, &self.snapshot), lows, room, context)?;
+        let of = (&*self.shared, &self.snapshot);
+        let found = fetch_raw(of, (lows, IdMode::Lenient), room, context)?;
         Ok(found.into_values().collect())
     }
 
@@ -63,6 +67,7 @@ impl LocalView for View {
         let mut seen = Seen {
             window,
             traces: HashMap::default(),
+            far: HashSet::default(),
         };
         let mut all = true;
         for head in self.snapshot.heads.iter().rev() {
@@ -81,6 +86,9 @@ impl LocalView for View {
             context.check()?;
             served(&self.shared, segment, || seen.see_segment(segment));
         }
+        for &low in &seen.far {
+            seen.traces.entry(low).or_default();
+        }
         let traces = seen.traces.into_iter().map(|(low, newest)| (newest, low));
         let mut traces: Vec<(u64, u64)> = traces.collect();
         traces.sort_unstable_by(|a, b| b.cmp(a));
@@ -95,11 +103,16 @@ struct Seen {
     window: Option<Window>,
     /// The newest millisecond inside the window by the lower half of the id.
     traces: HashMap<u64, u64>,
+    /// Some of the others.
+    far: HashSet<u64>,
 }
 
 impl Seen {
     fn see(&mut self, low: u64, time_us: u64) {
         if !self.matters(time_us) {
+            if self.far.len() < FAR_MAX {
+                self.far.insert(low);
+            }
             return;
         }
         let is_inside = self.window.is_none_or(|window| inside(&window, time_us));
@@ -128,7 +141,8 @@ impl Seen {
         let overlaps = |(from_ms, to_ms): (u64, u64)| {
             facts.time_min_us / 1000 <= to_ms && facts.time_max_us / 1000 >= from_ms
         };
-        if facts.untimed == 0 && !self.reach_ms().is_none_or(overlaps) {
+        let is_enough = facts.untimed == 0 && self.far.len() >= FAR_MAX;
+        if is_enough && !self.reach_ms().is_none_or(overlaps) {
             return Ok(());
         }
         for (index, entry) in directory.pages.iter().enumerate() {

@@ -193,7 +193,7 @@ fn recent_traces_are_those_near_the_window_newest_first() {
         }
         let view = store.view();
         let recent = view.recent(Some(window), 10, &CONTEXT).unwrap();
-        let expected = [(NOW_MS, 1), (NOW_MS - 5, 2), (0, 9), (0, 3)];
+        let expected = [(NOW_MS, 1), (NOW_MS - 5, 2), (0, 9), (0, 4), (0, 3)];
         assert_eq!(recent.traces, expected, "{state}");
         assert!(recent.all);
         let some = view.recent(Some(window), 2, &CONTEXT).unwrap();

@@ -2,15 +2,13 @@
 //! and linked whole. Exact while at most [`LINKED_MAX`] traces wait; beyond that both places are
 //! asked for themselves, and a trace that lies in both is linked in two parts.
 
-use std::collections::BTreeMap;
-
 use speargun_model::link::{link_traces, merge_links};
 use speargun_model::{DependencyLink, Span, TraceId};
 use speargun_storage::order::millisecond;
-use speargun_storage::{LocalView, ReadContext, ReadError, Window};
+use speargun_storage::{IdMode, LocalView, ReadContext, ReadError, Window};
 
 use crate::spool::Spool;
-use crate::whole::join;
+use crate::whole::{by_key, join, key_of};
 
 /// Traces waiting here that are linked whole.
 const LINKED_MAX: usize = 16_384;
@@ -42,7 +40,7 @@ pub(crate) fn links(
         context.check()?;
         let traces = whole_traces(spool, &*view, lows, context)?;
         let inside = |span: &Span| (window.start_ms()..=window.end_ms).contains(&millisecond(span));
-        let traces = traces.values().filter(|trace| trace.iter().any(inside));
+        let traces = traces.iter().filter(|trace| trace.iter().any(inside));
         links.extend(link_traces(traces));
     }
     Ok(merge_links(links))
@@ -54,24 +52,17 @@ fn whole_traces(
     view: &dyn LocalView,
     lows: &[u64],
     context: &ReadContext,
-) -> Result<BTreeMap<u64, Vec<Span>>, ReadError> {
-    let by_low = |traces: Vec<Vec<Span>>| {
-        let mut all: BTreeMap<u64, Vec<Span>> = BTreeMap::new();
-        for trace in traces {
-            if let Some(low) = trace.first().map(|span| span.trace_id.low) {
-                all.entry(low).or_default().extend(trace);
-            }
-        }
-        all
-    };
-    let waiting = view.traces(lows, context)?;
-    let firsts = waiting.iter().filter_map(|trace| trace.first());
-    let ids: Vec<TraceId> = firsts.map(|span| span.trace_id).collect();
-    let waiting = by_low(waiting);
-    let mut stored = by_low(spool.database.traces(&ids, context)?);
+) -> Result<Vec<Vec<Span>>, ReadError> {
+    let waiting = by_key(IdMode::Lenient, view.traces(lows, context)?);
+    let ids: Vec<TraceId> = waiting
+        .values()
+        .filter_map(|trace| key_of(IdMode::Strict, trace))
+        .collect();
+    let stored = spool.database.traces(&ids, context)?;
+    let mut stored = by_key(IdMode::Lenient, stored);
     let whole = waiting.into_iter().map(|(low, waiting)| {
         let stored = stored.remove(&low).unwrap_or_default();
-        (low, join(stored, waiting))
+        join(stored, waiting)
     });
     Ok(whole.collect())
 }

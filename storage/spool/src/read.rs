@@ -22,7 +22,12 @@ impl SpanReader for Spool {
 
     fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {
         let waiting = self.local.trace(id, context)?;
-        Ok(join(self.database.trace(id, context)?, waiting))
+        let stored = self.database.trace(id, context)?;
+        Ok(if waiting.is_empty() {
+            stored
+        } else {
+            join(stored, waiting)
+        })
     }
 
     fn search(

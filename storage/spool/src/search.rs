@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use speargun_model::{Span, TraceId};
 use speargun_storage::order::millisecond;
-use speargun_storage::{LocalView, ReadContext, ReadError, TraceRequest};
+use speargun_storage::{IdMode, LocalView, ReadContext, ReadError, TraceRequest};
 
 use crate::spool::Spool;
-use crate::whole::{bytes, join, key, key_of};
+use crate::whole::{by_key, bytes, join, key_of};
 
 /// Traces waiting here that are made whole for one search.
 const CANDIDATES_MAX: usize = 2048;
@@ -71,24 +71,18 @@ impl Search<'_> {
     fn waiting(&mut self, lows: &[u64]) -> Result<(), ReadError> {
         self.context.check()?;
         let mode = self.spool.config.id_mode;
-        let waiting = self.view.traces(lows, self.context)?;
+        let waiting = by_key(mode, self.view.traces(lows, self.context)?);
         let ids: Vec<TraceId> = waiting
-            .iter()
-            .filter_map(|trace| trace.first())
-            .map(|span| span.trace_id)
+            .values()
+            .filter_map(|t| key_of(IdMode::Strict, t))
             .collect();
         if ids.is_empty() {
             return Ok(());
         }
-        let mut stored = HashMap::new();
-        for trace in self.spool.database.traces(&ids, self.context)? {
-            stored.extend(key_of(mode, &trace).map(|key| (key, trace)));
-        }
-        for part in waiting {
-            if let Some(key) = key_of(mode, &part) {
-                let whole = join(stored.remove(&key).unwrap_or_default(), part);
-                self.test(key, whole)?;
-            }
+        let mut stored = by_key(mode, self.spool.database.traces(&ids, self.context)?);
+        for (key, part) in waiting {
+            let whole = join(stored.remove(&key).unwrap_or_default(), part);
+            self.test(key, whole)?;
         }
         Ok(())
     }
@@ -120,17 +114,17 @@ impl Search<'_> {
         let new = keys.iter().filter(|key| !self.tested.contains_key(key));
         let lows: HashSet<u64> = new.map(|key| key.low).collect();
         let lows: Vec<u64> = lows.into_iter().collect();
-        let mut waiting = HashMap::new();
-        for trace in self.view.traces(&lows, self.context)? {
-            waiting.extend(key_of(mode, &trace).map(|key| (key, trace)));
-        }
+        let mut waiting = by_key(mode, self.view.traces(&lows, self.context)?);
         let mut matching = 0;
         for trace in traces {
             let Some(key) = key_of(mode, &trace) else {
                 continue;
             };
             if !self.tested.contains_key(&key) {
-                let whole = join(trace, waiting.remove(&key).unwrap_or_default());
+                let whole = match waiting.remove(&key) {
+                    Some(part) => join(trace, part),
+                    None => trace,
+                };
                 self.test(key, whole)?;
             }
             matching += usize::from(self.tested.get(&key) == Some(&true));
@@ -140,8 +134,7 @@ impl Search<'_> {
 
     fn test(&mut self, id: TraceId, trace: Vec<Span>) -> Result<(), ReadError> {
         let matches = self.request.test(&trace);
-        self.tested
-            .insert(key(self.spool.config.id_mode, id), matches);
+        self.tested.insert(id, matches);
         if !matches {
             return Ok(());
         }

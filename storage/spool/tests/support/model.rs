@@ -9,8 +9,8 @@ use speargun_memory::MemoryStore;
 use speargun_model::{DependencyLink, Span, TraceId};
 use speargun_storage::contract::{Config as Case, batch_of};
 use speargun_storage::{
-    Database, IdMode, ListName, Position, ReadContext, ReadError, SpanReader, SpanWriter,
-    StoreError, Stored, TraceRequest, Window,
+    Database, ListName, Position, ReadContext, ReadError, SpanReader, SpanWriter, StoreError,
+    Stored, TraceRequest, Window,
 };
 
 /// What happens to the next list.
@@ -20,12 +20,13 @@ pub(crate) enum Fault {
     Before,
     /// All of it is stored, and nobody is told.
     After,
+    /// Nothing of it is stored, and somebody has to do something.
+    Refused,
 }
 
 /// The database.
 #[derive(Debug)]
 pub(crate) struct Model {
-    case: Case,
     memory: MemoryStore,
     state: Mutex<State>,
     changed: Condvar,
@@ -35,10 +36,10 @@ pub(crate) struct Model {
 struct State {
     lists: BTreeMap<(String, u64), Vec<Span>>,
     spans: Vec<Span>,
-    /// The ids with each lower half.
-    ids: BTreeMap<u64, BTreeSet<TraceId>>,
     faults: Vec<Fault>,
     is_down: bool,
+    /// Who stores waits.
+    is_hanging: bool,
     calls: u64,
 }
 
@@ -50,7 +51,6 @@ impl Model {
                 autocomplete_keys: case.autocomplete_keys.clone(),
                 ..speargun_memory::Config::default()
             }),
-            case: case.clone(),
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -64,6 +64,12 @@ impl Model {
     /// Turns the server off or on.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.lock().is_down = is_down;
+    }
+
+    /// Lets calls to store wait, or go on.
+    pub(crate) fn set_hanging(&self, is_hanging: bool) {
+        self.state.lock().is_hanging = is_hanging;
+        self.changed.notify_all();
     }
 
     /// Waits until `count` calls to store have come, failed ones included.
@@ -97,11 +103,17 @@ impl Database for Model {
         let mut state = self.state.lock();
         state.calls += 1;
         self.changed.notify_all();
+        while state.is_hanging {
+            self.changed.wait(&mut state);
+        }
         let down = || StoreError::Unavailable("the model is down".to_owned());
         if state.is_down {
             return Err(down());
         }
         let fault = state.faults.pop();
+        if fault == Some(Fault::Refused) {
+            return Err(StoreError::Refused("the model is read-only".to_owned()));
+        }
         if fault == Some(Fault::Before) {
             return Err(down());
         }
@@ -112,10 +124,6 @@ impl Database for Model {
             let batch = Arc::new(batch_of(spans));
             let written = self.memory.write(&[batch], Position(0));
             written.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            for span in spans {
-                let ids = state.ids.entry(span.trace_id.low).or_default();
-                ids.insert(span.trace_id);
-            }
             state.spans.extend_from_slice(spans);
             state.lists.insert(key, spans.to_vec());
         }
@@ -127,19 +135,16 @@ impl Database for Model {
 
     fn traces(&self, ids: &[TraceId], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError> {
         self.up()?;
+        context.check()?;
         let lows: BTreeSet<u64> = ids.iter().map(|id| id.low).collect();
-        let mut all = Vec::new();
-        for low in lows {
-            let known = self.state.lock().ids.get(&low).cloned().unwrap_or_default();
-            let count = match self.case.id_mode {
-                IdMode::Strict => known.len(),
-                IdMode::Lenient => known.len().min(1),
-            };
-            for id in known.into_iter().take(count) {
-                all.push(self.memory.trace(id, context)?);
+        let mut traces: BTreeMap<u64, Vec<Span>> = BTreeMap::new();
+        for span in &self.state.lock().spans {
+            if lows.contains(&span.trace_id.low) {
+                let trace = traces.entry(span.trace_id.low).or_default();
+                trace.push(span.clone());
             }
         }
-        Ok(all)
+        Ok(traces.into_values().collect())
     }
 
     fn dependencies_without(
