@@ -29,10 +29,30 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
+/// A part of the server, as health tells of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Component {
+    pub(crate) name: String,
+    /// Why it is down, if it is.
+    pub(crate) wrong: Option<String>,
+    /// What else there is to tell.
+    pub(crate) figures: Vec<(&'static str, u64)>,
+}
+
+impl Component {
+    fn new(name: String, wrong: Option<String>) -> Self {
+        Self {
+            name,
+            wrong,
+            figures: Vec::new(),
+        }
+    }
+}
+
 /// Answers whether spans can be written and read, a component an entry.
 pub(crate) fn health(app: &App, path: &str) -> Reply {
     let read = app.reader.check().err();
-    let mut components = vec![(
+    let mut components = vec![Component::new(
         app.reader.describe(),
         read.map(|why| match why {
             ReadError::Unwritable(_) => format!("WriteError: {why}"),
@@ -42,27 +62,35 @@ pub(crate) fn health(app: &App, path: &str) -> Reply {
     let write = app.condition.trouble();
     let write = write.map(|why| format!("WriteError: {why}"));
     match app.settings.engine {
-        Engine::Segment => {
+        Engine::Segment | Engine::Database(_) => {
             let folder = app.settings.data.join("journal");
-            components.push((format!("Journal{{dir={}}}", folder.display()), write));
+            let name = format!("Journal{{dir={}}}", folder.display());
+            components.push(Component::new(name, write));
         }
         Engine::Memory => {
-            let (_, why) = &mut components[0];
-            *why = why.take().or(write);
+            let wrong = &mut components[0].wrong;
+            *wrong = wrong.take().or(write);
         }
     }
+    components.extend(app.parts.read());
     let (status, body) = health_of(components);
     reply::with_body(status, content_type(path), body)
 }
 
-/// Returns the status and the text for components and what is wrong with each.
-fn health_of(components: Vec<(String, Option<String>)>) -> (StatusCode, String) {
+/// Returns the status and the text for components.
+fn health_of(components: Vec<Component>) -> (StatusCode, String) {
     let state = |up: bool| ("status", Json::text(if up { "UP" } else { "DOWN" }));
-    let up = components.iter().all(|(_, why)| why.is_none());
-    let entries = components.into_iter().map(|(name, why)| {
-        let mut entry = vec![state(why.is_none())];
-        entry.extend(why.map(|why| ("details", Json::object([("error", Json::text(why))]))));
-        (name, Json::object(entry))
+    let up = components.iter().all(|component| component.wrong.is_none());
+    let entries = components.into_iter().map(|component| {
+        let mut entry = vec![state(component.wrong.is_none())];
+        let wrong = component.wrong.map(|why| ("error", Json::text(why)));
+        let figures = component.figures.into_iter();
+        let figures = figures.map(|(name, value)| (name, Json::raw(&value)));
+        let details: Vec<_> = wrong.into_iter().chain(figures).collect();
+        if !details.is_empty() {
+            entry.push(("details", Json::object(details)));
+        }
+        (component.name, Json::object(entry))
     });
     let zipkin = Json::object([state(up), ("details", Json::object(entries))]);
     let status = if up {
@@ -151,8 +179,8 @@ mod tests {
 
     fn health(wrong: Option<&str>) -> (StatusCode, String) {
         health_of(vec![
-            ("Good{}".to_owned(), None),
-            ("Other{dir=/x}".to_owned(), wrong.map(str::to_owned)),
+            Component::new("Good{}".to_owned(), None),
+            Component::new("Other{dir=/x}".to_owned(), wrong.map(str::to_owned)),
         ])
     }
 
@@ -178,6 +206,22 @@ mod tests {
   }
 }"#;
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn figures_of_a_component_are_details() {
+        let (status, body) = health_of(vec![Component {
+            figures: vec![("spans", 12)],
+            ..Component::new("Spool{}".to_owned(), None)
+        }]);
+        assert_eq!(status, StatusCode::OK);
+        let expected = r#"      "Spool{}" : {
+        "status" : "UP",
+        "details" : {
+          "spans" : 12
+        }
+      }"#;
+        assert!(body.contains(expected), "{body}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::page::Page;
 use crate::queries::Queries;
 use crate::self_tracing::SelfTracing;
 use crate::settings::Settings;
-use crate::wiring::engine::Figures;
+use crate::wiring::engine::{Figures, Parts};
 
 /// Shared by all shards.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct App {
     pub(crate) self_tracing: Option<Arc<SelfTracing>>,
     /// The engine's own figures.
     pub(crate) figures: Figures,
+    /// The engine's parts, for health.
+    pub(crate) parts: Parts,
     /// One permit a connection.
     pub(crate) connections: Arc<Semaphore>,
 }

@@ -9,6 +9,7 @@
 //! - [`queries`], [`admin`], [`page`], [`served`]: what the routes answer.
 //! - [`self_tracing`]: traces of the own requests.
 //! - [`registration`]: being found by name.
+//! - [`storage`]: a look at the database.
 //! - [`lock`]: one process a data folder.
 
 mod admin;
@@ -22,6 +23,7 @@ mod registration;
 mod self_tracing;
 mod served;
 mod settings;
+mod storage;
 mod wiring;
 
 use std::io::Write;
@@ -52,8 +54,19 @@ enum Command {
     Server(Flags),
     /// Print the settings in force, without secrets.
     Config(Flags),
+    /// Look at the database that `STORAGE_TYPE` names, or make its schema.
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Load a Zipkin-compatible server and check that what it accepted is there.
     Load(Box<speargun_loadgen::Options>),
+}
+
+#[derive(Debug, Subcommand)]
+enum StorageCommand {
+    /// Say in plain words how the connection, the rights, the schema and the sizes are.
+    Check(Flags),
+    /// Make the schema where it is missing, and bring an older one up to date.
+    Init(Flags),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +111,14 @@ fn main() -> ExitCode {
             ..flags
         }),
         Command::Config(flags) => print_config(Flags {
+            properties,
+            ..flags
+        }),
+        Command::Storage(StorageCommand::Check(flags)) => storage::check(Flags {
+            properties,
+            ..flags
+        }),
+        Command::Storage(StorageCommand::Init(flags)) => storage::init(Flags {
             properties,
             ..flags
         }),

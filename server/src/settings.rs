@@ -81,6 +81,27 @@ pub(crate) enum Engine {
     Segment,
     /// In memory.
     Memory,
+    /// In a database, with a spool on disk in front of it.
+    Database(DatabaseKind),
+}
+
+/// Which database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DatabaseKind {
+    /// One that speaks as `MySQL` does, with Zipkin's schema.
+    Mysql,
+    /// `ClickHouse`.
+    Clickhouse,
+}
+
+impl DatabaseKind {
+    /// Returns its name in `STORAGE_TYPE`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Clickhouse => "clickhouse",
+        }
+    }
 }
 
 /// The settings, valid.
@@ -94,6 +115,7 @@ pub(crate) struct Settings {
     pub(crate) retention_age: Duration,
     pub(crate) retention_bytes: u64,
     pub(crate) journal_bytes: u64,
+    pub(crate) spool: SpoolSettings,
     pub(crate) mem_spans_max: usize,
     pub(crate) sampler: Sampler,
     pub(crate) http_collector: bool,
@@ -106,6 +128,13 @@ pub(crate) struct Settings {
     pub(crate) registry: RegistrySettings,
     pub(crate) limits: LimitSettings,
     pub(crate) log: tracing::level_filters::LevelFilter,
+}
+
+/// How much may wait for a database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SpoolSettings {
+    pub(crate) bytes: u64,
+    pub(crate) age: Duration,
 }
 
 /// What concerns the query API.
@@ -187,6 +216,10 @@ impl Settings {
                         .filter(|b| *b >= 64 << 20)
                 },
             )?,
+            spool: SpoolSettings {
+                bytes: texts.get::<RetentionBytes>("SPEARGUN_SPOOL_BYTES")?.0,
+                age: texts.get::<RetentionAge>("SPEARGUN_SPOOL_AGE")?.0,
+            },
             mem_spans_max: texts.count("MEM_MAX_SPANS")?,
             sampler: texts.get_with("COLLECTOR_SAMPLE_RATE", Share::ALLOWED, |text| {
                 Sampler::new(text.parse().ok()?)
@@ -213,11 +246,14 @@ impl Settings {
 }
 
 fn engine(texts: &Texts) -> Result<Engine, SettingError> {
-    let allowed = "segment, which keeps spans on disk, or mem: there is no other store";
+    let allowed = "segment, which keeps spans on disk, mem, mysql or clickhouse: there is no \
+                   other store";
     texts.get_with("STORAGE_TYPE", allowed, |text| {
         match text.to_ascii_lowercase().as_str() {
             "segment" => Some(Engine::Segment),
             "mem" => Some(Engine::Memory),
+            "mysql" => Some(Engine::Database(DatabaseKind::Mysql)),
+            "clickhouse" => Some(Engine::Database(DatabaseKind::Clickhouse)),
             _ => None,
         }
     })

@@ -1,6 +1,7 @@
 //! Puts the parts together, starts them in order and ends them in order. The only place that names
 //! an engine.
 
+pub(crate) mod database;
 pub(crate) mod engine;
 mod otlp;
 
@@ -123,6 +124,7 @@ impl Backend {
             reader: store.reader,
             self_tracing,
             figures: store.figures,
+            parts: store.parts,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             settings,
         });
@@ -237,7 +239,7 @@ fn bounds(settings: &Settings) -> Bounds {
         spans_max: match settings.engine {
             // More than it holds would fail with all that came at the same time.
             Engine::Memory => default.spans_max.min(settings.mem_spans_max),
-            Engine::Segment => default.spans_max,
+            Engine::Segment | Engine::Database(_) => default.spans_max,
         },
         ..default
     }
@@ -299,6 +301,10 @@ fn announce(
         Engine::Segment => {
             let folder = std::path::absolute(&settings.data)?;
             folder.display().to_string()
+        }
+        Engine::Database(kind) => {
+            let folder = std::path::absolute(&settings.data)?;
+            format!("{}, by way of {}", kind.name(), folder.display())
         }
     };
     let mut out = std::io::stdout().lock();

@@ -6,6 +6,7 @@
 //! - [`request`]: [`TraceRequest`], a search that is already valid, and the test a trace passes.
 //! - [`read`]: [`SpanReader`], everything the query API asks.
 //! - [`database`]: [`Database`], what an engine over a server offers.
+//! - [`local`]: [`Local`], what the engine in front of such a server offers.
 //! - [`order`]: the order of the spans of a trace, and equal spans once.
 //! - [`error`]: what the caller does next.
 //! - `contract` (feature `contract`): the suite that every engine passes.
@@ -14,13 +15,15 @@
 pub mod contract;
 pub mod database;
 pub mod error;
+pub mod local;
 pub mod order;
 pub mod read;
 pub mod request;
 pub mod write;
 
-pub use database::{Database, ListName, Stored};
+pub use database::{Database, Finding, Inspect, ListName, Stored, Verdict};
 pub use error::{ReadError, StoreError, WriteError};
+pub use local::{Backlog, Local, LocalView, NamedList, Portion, Recent};
 pub use read::{IdMode, ReadContext, SpanReader};
 pub use request::{TagTerm, TraceRequest, Window};
 pub use write::{Position, SpanWriter};

@@ -42,7 +42,11 @@ const fn secret(setting: Setting) -> Setting {
 pub(crate) const TABLE: &[Setting] = &[
     setting("QUERY_PORT", "9411", "the port of everything"),
     setting("SPEARGUN_ADDRESS", "0.0.0.0", "the address to listen on"),
-    setting("STORAGE_TYPE", "segment", "the engine: segment or mem"),
+    setting(
+        "STORAGE_TYPE",
+        "segment",
+        "the engine: segment, mem, mysql or clickhouse",
+    ),
     renamed(
         setting("SPEARGUN_DATA", "speargun-data", "the data folder"),
         "STORAGE_DIR",
@@ -62,6 +66,16 @@ pub(crate) const TABLE: &[Setting] = &[
         "SPEARGUN_JOURNAL_BYTES",
         "1GB",
         "the most the journal may take on disk",
+    ),
+    setting(
+        "SPEARGUN_SPOOL_BYTES",
+        "20GB",
+        "the most that may wait on disk for the database; beyond, 503",
+    ),
+    setting(
+        "SPEARGUN_SPOOL_AGE",
+        "7d",
+        "how long spans may wait for the database; beyond, 503",
     ),
     setting(
         "MEM_MAX_SPANS",

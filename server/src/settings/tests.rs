@@ -171,14 +171,37 @@ fn a_property_wins_over_the_short_name_as_in_zipkin() {
 
 #[test]
 fn other_engines_stop_the_start_with_what_there_is() {
-    for name in ["cassandra3", "elasticsearch", "mysql", "clickhouse", "xray"] {
+    for name in ["cassandra3", "elasticsearch", "mysql8", "xray"] {
         let text = parse(environment(&[("STORAGE_TYPE", name)])).unwrap_err();
         assert_eq!(
             text.to_string(),
             format!(
                 "STORAGE_TYPE is \"{name}\" in the environment, but must be segment, which keeps \
-                 spans on disk, or mem: there is no other store"
+                 spans on disk, mem, mysql or clickhouse: there is no other store"
             )
+        );
+    }
+}
+
+#[test]
+fn a_database_has_a_spool_with_bounds() {
+    let settings = parse(environment(&[
+        ("STORAGE_TYPE", "ClickHouse"),
+        ("SPEARGUN_SPOOL_BYTES", "1GB"),
+        ("SPEARGUN_SPOOL_AGE", "2h"),
+    ]));
+    let settings = settings.unwrap();
+    assert_eq!(settings.engine, Engine::Database(DatabaseKind::Clickhouse));
+    assert_eq!(settings.spool.bytes, 1 << 30);
+    assert_eq!(settings.spool.age, Duration::from_hours(2));
+    for wrong in [
+        ("SPEARGUN_SPOOL_BYTES", "1MB"),
+        ("SPEARGUN_SPOOL_AGE", "1s"),
+    ] {
+        let text = parse(environment(&[wrong])).unwrap_err().to_string();
+        assert!(
+            text.contains(wrong.0) && text.contains("of at least"),
+            "{text}"
         );
     }
 }

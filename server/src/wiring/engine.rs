@@ -11,6 +11,8 @@ use speargun_runtime::{Disk, RealDisk, SystemClock};
 use speargun_segment::{SegmentStore, Stats};
 use speargun_storage::{SpanReader, SpanWriter};
 
+use super::database;
+use crate::admin::Component;
 use crate::front::reply;
 use crate::lock::FolderLock;
 use crate::queries::AskApi;
@@ -29,6 +31,8 @@ pub(crate) struct Store {
     pub(crate) lock: Option<FolderLock>,
     /// The engine's own figures, for metrics.
     pub(crate) figures: Figures,
+    /// The engine's parts beside what it reads, for health.
+    pub(crate) parts: Parts,
 }
 
 impl Store {
@@ -56,12 +60,37 @@ pub(crate) type Figure = (&'static str, &'static str, u64, &'static str);
 pub(crate) struct Figures(Box<dyn Fn() -> Vec<Figure> + Send + Sync>);
 
 impl Figures {
+    /// Returns those that `read` reads.
+    pub(super) fn new(read: impl Fn() -> Vec<Figure> + Send + Sync + 'static) -> Self {
+        Self(Box::new(read))
+    }
+
     pub(crate) fn read(&self) -> Vec<Figure> {
         (self.0)()
     }
 }
 
 impl std::fmt::Debug for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.read()).finish()
+    }
+}
+
+/// Tells how the parts of an engine are.
+pub(crate) struct Parts(Box<dyn Fn() -> Vec<Component> + Send + Sync>);
+
+impl Parts {
+    /// Returns those that `tell` tells of.
+    pub(super) fn new(tell: impl Fn() -> Vec<Component> + Send + Sync + 'static) -> Self {
+        Self(Box::new(tell))
+    }
+
+    pub(crate) fn read(&self) -> Vec<Component> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.read()).finish()
     }
@@ -75,6 +104,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Store> {
     match settings.engine {
         Engine::Memory => Ok(memory(settings)),
         Engine::Segment => segment(settings),
+        Engine::Database(kind) => database::open(kind, settings),
     }
 }
 
@@ -91,43 +121,79 @@ fn memory(settings: &Settings) -> Store {
         position: 0,
         lock: None,
         figures: Figures(Box::new(Vec::new)),
+        parts: Parts::new(Vec::new),
     }
 }
 
 fn segment(settings: &Settings) -> anyhow::Result<Store> {
-    let lock = FolderLock::take(&settings.data)?;
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let config = speargun_segment::Config {
-        id_mode: settings.query.id_mode,
-        autocomplete_keys: settings.query.autocomplete_keys.clone(),
         retention_age_ms: Some(settings.retention_age.as_millis() as u64),
         retention_bytes: Some(settings.retention_bytes),
-        ..speargun_segment::Config::new(settings.data.join("segments"))
+        ..speargun_segment::Config::new(settings.data.join(SEGMENTS))
     };
-    let store = SegmentStore::open(config, Arc::clone(&disk), Arc::new(SystemClock))?;
-    let mut journal = Journal::open(
-        disk,
-        speargun_journal::Config {
-            dir: settings.data.join("journal"),
-            file_bytes: JOURNAL_FILE_BYTES.min(settings.journal_bytes / 2),
-            bytes_max: settings.journal_bytes,
-        },
-    )?;
-    let summary = replay::replay(&mut journal, &*store)?;
-    tell(&summary);
-    let figures = Arc::clone(&store);
+    let embedded = Embedded::open(settings, config)?;
+    let figures = embedded.figures();
     Ok(Store {
-        writer: Arc::clone(&store) as Arc<dyn SpanWriter>,
-        reader: store,
-        journal: (settings.sync != SyncMode::Off).then_some(journal),
-        position: summary.end,
-        lock: Some(lock),
-        figures: Figures(Box::new(move || {
-            let mut all = segment_figures(&figures.stats());
-            all.extend(journal_figures(&summary));
-            all
-        })),
+        writer: Arc::clone(&embedded.store) as Arc<dyn SpanWriter>,
+        reader: embedded.store,
+        journal: embedded.journal,
+        position: embedded.replayed.end,
+        lock: Some(embedded.lock),
+        figures,
+        parts: Parts::new(Vec::new),
     })
+}
+
+/// The folder of segments, in the data folder.
+pub(super) const SEGMENTS: &str = "segments";
+
+/// The engine in the data folder, with what its journal held in it.
+pub(super) struct Embedded {
+    pub(super) store: Arc<SegmentStore>,
+    pub(super) journal: Option<Journal>,
+    pub(super) replayed: replay::Summary,
+    pub(super) lock: FolderLock,
+}
+
+impl Embedded {
+    pub(super) fn open(
+        settings: &Settings,
+        config: speargun_segment::Config,
+    ) -> anyhow::Result<Self> {
+        let lock = FolderLock::take(&settings.data)?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let config = speargun_segment::Config {
+            id_mode: settings.query.id_mode,
+            autocomplete_keys: settings.query.autocomplete_keys.clone(),
+            ..config
+        };
+        let store = SegmentStore::open(config, Arc::clone(&disk), Arc::new(SystemClock))?;
+        let mut journal = Journal::open(
+            disk,
+            speargun_journal::Config {
+                dir: settings.data.join("journal"),
+                file_bytes: JOURNAL_FILE_BYTES.min(settings.journal_bytes / 2),
+                bytes_max: settings.journal_bytes,
+            },
+        )?;
+        let replayed = replay::replay(&mut journal, &*store)?;
+        tell(&replayed);
+        Ok(Self {
+            store,
+            journal: (settings.sync != SyncMode::Off).then_some(journal),
+            replayed,
+            lock,
+        })
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let (store, replayed) = (Arc::clone(&self.store), self.replayed);
+        Figures::new(move || {
+            let mut all = segment_figures(&store.stats());
+            all.extend(journal_figures(&replayed));
+            all
+        })
+    }
 }
 
 /// Says what was read back, when there was anything, and what was not.

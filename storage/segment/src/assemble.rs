@@ -13,6 +13,7 @@ use speargun_model::Span;
 use crate::dictionary::{Meta, Strings, text};
 use crate::error::{Corrupt, SegmentError};
 use crate::format::{CHUNK_IDS, CHUNK_VALUES, Directory};
+use crate::page::Page;
 use crate::rows::ANNOTATIONS;
 use crate::segment::{Highs, Reading, Segment};
 use walk::PageWalk;
@@ -25,7 +26,7 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 pub(crate) struct Wanted {
     pub(crate) page: usize,
     /// Its index in the page.
-    trace: usize,
+    pub(crate) trace: usize,
     pub(crate) low: u64,
 }
 
@@ -141,10 +142,22 @@ impl<'s> Assembler<'s> {
         let Some(&Wanted { page: index, .. }) = wanted.first() else {
             return Ok(vec![]);
         };
-        let entry = self.directory.pages.get(index);
-        let first_trace = entry.map_or(0, |entry| entry.first_trace);
         let page = self.segment.page_by(index, self.reading)?;
-        let mut walk = PageWalk::new(&page, &self.meta, self.segment.facts.time_min_us)?;
+        self.traces_of(&page, wanted, report)
+    }
+
+    /// Returns the spans of traces of a page that was read already, as [`Assembler::page`] does.
+    pub(crate) fn traces_of(
+        &mut self,
+        page: &Page,
+        wanted: &[Wanted],
+        report: &mut impl FnMut(SegmentError),
+    ) -> Result<Vec<Vec<Span>>, SegmentError> {
+        let entry = wanted
+            .first()
+            .and_then(|first| self.directory.pages.get(first.page));
+        let first_trace = entry.map_or(0, |entry| entry.first_trace);
+        let mut walk = PageWalk::new(page, &self.meta, self.segment.facts.time_min_us)?;
         let mut traces = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             let high = self.highs.get(first_trace + wanted.trace as u32)?;

@@ -28,6 +28,8 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
     let _one_at_a_time = shared.housekeeping.lock();
     let segments = shared.snapshot().segments;
     let now = shared.clock.now_ms();
+    let ticket = shared.ticket();
+    let is_moving = |facts: &Facts| ticket.as_ref().is_some_and(|ticket| ticket.is_of(facts));
     let expired = expired(&segments, &shared.config, now);
     if !expired.is_empty() {
         let gone = || expired.iter();
@@ -48,7 +50,14 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
     }
     let facts: Vec<Facts> = segments
         .iter()
-        .map(|segment| mergeable(segment, &shared.config))
+        .map(|segment| {
+            let facts = mergeable(segment, &shared.config, now);
+            if is_moving(&segment.facts) {
+                apart(facts, &shared.config)
+            } else {
+                facts
+            }
+        })
         .collect();
     let Some(run) = choose(&facts, &shared.config, now) else {
         return Ok(false);
@@ -76,13 +85,22 @@ fn expired(segments: &[Arc<Segment>], config: &Config, now: u64) -> Vec<Arc<Segm
     expired.into_iter().cloned().collect()
 }
 
-/// Returns the facts of a segment; a damaged one is too large to be merged.
-fn mergeable(segment: &Segment, config: &Config) -> Facts {
-    let mut facts = segment.facts;
-    if segment.damaged.load(Ordering::Relaxed) {
-        facts.rows = config.merge_rows.saturating_add(1);
+/// Returns the facts of a segment; one that is damaged or fresh is too large to be merged.
+fn mergeable(segment: &Segment, config: &Config, now: u64) -> Facts {
+    let facts = segment.facts;
+    let is_fresh = now.saturating_sub(facts.arrived_max_ms) < config.merge_after_ms;
+    if is_fresh || segment.damaged.load(Ordering::Relaxed) {
+        return apart(facts, config);
     }
     facts
+}
+
+/// Returns facts of a segment that is too large to be merged.
+fn apart(facts: Facts, config: &Config) -> Facts {
+    Facts {
+        rows: config.merge_rows.saturating_add(1),
+        ..facts
+    }
 }
 
 /// Returns neighbours that are worth merging: enough of them, or almost a full segment, none of
@@ -148,7 +166,7 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
     let change = Change {
         remove: segments.iter().map(|segment| segment.facts.first).collect(),
         add: Some(merged.clone()),
-        sealed: false,
+        ..Change::default()
     };
     if let Err(error) = shared.commit(&change) {
         discard(shared, &merged);

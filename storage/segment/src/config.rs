@@ -27,6 +27,8 @@ pub struct Config {
     pub seal_age_ms: u64,
     /// Rows up to which segments are merged.
     pub merge_rows: u64,
+    /// Milliseconds for which a segment stays apart, in case it is soon moved away.
+    pub merge_after_ms: u64,
     /// Bytes of memory that the spans of one answer may take.
     pub answer_bytes: usize,
     /// Rows of traces that finding links holds at a time, about 112 bytes each.
@@ -47,8 +49,21 @@ impl Config {
             seal_bytes: 24 << 20,
             seal_age_ms: 5 * 60 * 1000,
             merge_rows: 240_000,
+            merge_after_ms: 0,
             answer_bytes: 512 << 20,
             link_rows: 1 << 16,
+        }
+    }
+
+    /// Returns the defaults for a folder in which spans wait to be moved into a database: they are
+    /// sealed about a second after they came and kept until they are moved, however long it takes.
+    pub fn waiting(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            retention_age_ms: None,
+            retention_bytes: None,
+            seal_age_ms: 1000,
+            merge_after_ms: 60 * 1000,
+            ..Self::new(dir)
         }
     }
 

@@ -52,19 +52,18 @@ const NARROW: usize = 8;
 
 /// Returns the links of all traces with a span in the window.
 pub(crate) fn links(
-    shared: &Shared,
+    (shared, snapshot): (&Shared, &Snapshot),
     window: Window,
     context: &ReadContext,
 ) -> Result<Vec<DependencyLink>, ReadError> {
     let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
     let refused_before = refused();
-    let snapshot = shared.snapshot();
-    let sources = sources(shared, &snapshot, &window);
+    let sources = sources(shared, snapshot, &window);
     let mut query = Query {
         shared,
         window,
         context,
-        services: services(shared, &snapshot),
+        services: services(shared, snapshot),
         pending: Pending::new(&sources),
         sources,
         plan: Plan::new(shared.config.link_rows),

@@ -8,6 +8,7 @@
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
+//! - `moving`, `view`: segments that go into a database.
 //! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
 //! - `read`, `search`, `scan`, `names`, `dependencies`, `links`: what the query API asks.
 #![deny(clippy::indexing_slicing)]
@@ -31,6 +32,7 @@ mod head;
 mod intern;
 mod links;
 mod manifest;
+mod moving;
 mod names;
 mod page;
 mod page_encode;
@@ -44,6 +46,7 @@ mod search;
 mod segment;
 mod stats;
 mod store;
+mod view;
 
 pub use config::Config;
 pub use error::OpenError;

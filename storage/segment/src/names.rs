@@ -19,7 +19,7 @@ use crate::page_encode::Stream;
 use crate::read::served;
 use crate::rows::{LOOSE, Operation};
 use crate::segment::Segment;
-use crate::store::Shared;
+use crate::store::{Shared, Snapshot};
 
 /// Strings kept for one answer: a bound on memory, and on what anyone could look at.
 const NAMES_MAX: usize = 1 << 20;
@@ -52,6 +52,9 @@ impl Found {
     }
 }
 
+/// Where names are looked for.
+type Of<'s> = (&'s Shared, &'s Snapshot);
+
 /// What is listed: how a segment's operation and a head's span name it.
 struct Named {
     of_operation: for<'m> fn(&'m Meta, &Operation) -> &'m [u8],
@@ -72,32 +75,32 @@ const SPAN: Named = Named {
 };
 
 /// Returns the local service names.
-pub(crate) fn services(shared: &Shared, context: &ReadContext) -> Result<Vec<String>, ReadError> {
-    collect(shared, context, None, &SERVICE)
+pub(crate) fn services(of: Of<'_>, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+    collect(of, context, None, &SERVICE)
 }
 
 /// Returns the span names of a service.
 pub(crate) fn span_names(
-    shared: &Shared,
+    of: Of<'_>,
     service: &str,
     context: &ReadContext,
 ) -> Result<Vec<String>, ReadError> {
-    collect(shared, context, Some(service), &SPAN)
+    collect(of, context, Some(service), &SPAN)
 }
 
 /// Returns the remote services of a service.
 pub(crate) fn remote_service_names(
-    shared: &Shared,
+    of: Of<'_>,
     service: &str,
     context: &ReadContext,
 ) -> Result<Vec<String>, ReadError> {
-    collect(shared, context, Some(service), &REMOTE_SERVICE)
+    collect(of, context, Some(service), &REMOTE_SERVICE)
 }
 
 /// Collects one name of each operation of the segments and each span of the heads, of one service
 /// if it is given; the empty name is none, and so is the empty service.
 fn collect(
-    shared: &Shared,
+    (shared, snapshot): Of<'_>,
     context: &ReadContext,
     service: Option<&str>,
     what: &Named,
@@ -106,7 +109,6 @@ fn collect(
         return Ok(vec![]);
     }
     let is_asked_for = |name: &[u8]| service.is_none_or(|service| service.as_bytes() == name);
-    let snapshot = shared.snapshot();
     let mut names = Found::default();
     let mut add_of = |own: &[u8], name: &[u8]| {
         if is_asked_for(own) && !name.is_empty() {
@@ -134,7 +136,7 @@ fn collect(
 
 /// Returns the values seen of a tag key; none unless the key was configured.
 pub(crate) fn tag_values(
-    shared: &Shared,
+    (shared, snapshot): Of<'_>,
     key: &str,
     context: &ReadContext,
 ) -> Result<Vec<String>, ReadError> {
@@ -146,7 +148,6 @@ pub(crate) fn tag_values(
     {
         return Ok(vec![]);
     }
-    let snapshot = shared.snapshot();
     let mut values = Found::default();
     for segment in snapshot.segments.iter() {
         context.check()?;

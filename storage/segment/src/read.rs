@@ -1,6 +1,8 @@
 //! The read half of the store: traces by id here, the rest in its own files. A part of a segment
 //! that can't be read is reported and left out; the rest is answered.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use speargun_model::{DependencyLink, Span, SpanView, TraceId};
@@ -18,6 +20,30 @@ use crate::store::{SegmentStore, Shared, Snapshot};
 /// Traces fetched at once up to which their pages stay in the cache: as many as a person looks at.
 const KEPT_TRACES: usize = 32;
 
+/// What the store holds at one moment: stays the same while spans are written, merged and moved
+/// away.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) snapshot: Snapshot,
+}
+
+impl View {
+    fn both(&self) -> (&Shared, &Snapshot) {
+        (&self.shared, &self.snapshot)
+    }
+}
+
+impl SegmentStore {
+    /// Returns what queries see now.
+    pub(crate) fn now(&self) -> View {
+        View {
+            shared: self.shared.clone(),
+            snapshot: self.shared.snapshot(),
+        }
+    }
+}
+
 impl SpanReader for SegmentStore {
     fn describe(&self) -> String {
         format!("SegmentStorage{{dir={}}}", self.shared.config.dir.display())
@@ -30,9 +56,58 @@ impl SpanReader for SegmentStore {
     }
 
     fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {
-        let snapshot = self.shared.snapshot();
+        self.now().trace(id, context)
+    }
+
+    fn search(
+        &self,
+        request: &TraceRequest,
+        context: &ReadContext,
+    ) -> Result<Vec<Vec<Span>>, ReadError> {
+        self.now().search(request, context)
+    }
+
+    fn service_names(&self, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+        self.now().service_names(context)
+    }
+
+    fn span_names(&self, service: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+        self.now().span_names(service, context)
+    }
+
+    fn remote_service_names(
+        &self,
+        service: &str,
+        context: &ReadContext,
+    ) -> Result<Vec<String>, ReadError> {
+        self.now().remote_service_names(service, context)
+    }
+
+    fn tag_values(&self, key: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+        self.now().tag_values(key, context)
+    }
+
+    fn dependencies(
+        &self,
+        window: Window,
+        context: &ReadContext,
+    ) -> Result<Vec<DependencyLink>, ReadError> {
+        self.now().dependencies(window, context)
+    }
+}
+
+impl SpanReader for View {
+    fn describe(&self) -> String {
+        format!("SegmentStorage{{dir={}}}", self.shared.config.dir.display())
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {
         let room = self.shared.config.answer_bytes;
-        let mut found = fetch((&self.shared, &snapshot), &[id.low], room, context)?;
+        let mut found = fetch(self.both(), &[id.low], room, context)?;
         Ok(found
             .remove(&key(self.shared.config.id_mode, id))
             .unwrap_or_default())
@@ -43,15 +118,15 @@ impl SpanReader for SegmentStore {
         request: &TraceRequest,
         context: &ReadContext,
     ) -> Result<Vec<Vec<Span>>, ReadError> {
-        search::search(&self.shared, request, context)
+        search::search(self.both(), request, context)
     }
 
     fn service_names(&self, context: &ReadContext) -> Result<Vec<String>, ReadError> {
-        names::services(&self.shared, context)
+        names::services(self.both(), context)
     }
 
     fn span_names(&self, service: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
-        names::span_names(&self.shared, service, context)
+        names::span_names(self.both(), service, context)
     }
 
     fn remote_service_names(
@@ -59,11 +134,11 @@ impl SpanReader for SegmentStore {
         service: &str,
         context: &ReadContext,
     ) -> Result<Vec<String>, ReadError> {
-        names::remote_service_names(&self.shared, service, context)
+        names::remote_service_names(self.both(), service, context)
     }
 
     fn tag_values(&self, key: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
-        names::tag_values(&self.shared, key, context)
+        names::tag_values(self.both(), key, context)
     }
 
     fn dependencies(
@@ -71,7 +146,7 @@ impl SpanReader for SegmentStore {
         window: Window,
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
-        dependencies::links(&self.shared, window, context)
+        dependencies::links(self.both(), window, context)
     }
 }
 
@@ -94,11 +169,31 @@ pub(crate) fn fetch(
     bytes_left: usize,
     context: &ReadContext,
 ) -> Result<HashMap<TraceId, Vec<Span>>, ReadError> {
+    let mut traces = fetch_raw(
+        (shared, snapshot),
+        (lows, shared.config.id_mode),
+        bytes_left,
+        context,
+    )?;
+    for spans in traces.values_mut().filter(|spans| spans.len() > 1) {
+        keep_first_of_equal(spans);
+        group_by_millisecond(spans);
+    }
+    Ok(traces)
+}
+
+/// Returns the spans of such traces, told apart as the mode says, in order of arrival.
+pub(crate) fn fetch_raw(
+    (shared, snapshot): (&Shared, &Snapshot),
+    (lows, mode): (&[u64], IdMode),
+    bytes_left: usize,
+    context: &ReadContext,
+) -> Result<HashMap<TraceId, Vec<Span>>, ReadError> {
     let mut lows = lows.to_vec();
     lows.sort_unstable();
     lows.dedup();
     let mut found = Found {
-        mode: shared.config.id_mode,
+        mode,
         traces: HashMap::default(),
         bytes_left,
     };
@@ -117,10 +212,6 @@ pub(crate) fn fetch(
         if !fits {
             return Err(too_much());
         }
-    }
-    for spans in found.traces.values_mut().filter(|spans| spans.len() > 1) {
-        keep_first_of_equal(spans);
-        group_by_millisecond(spans);
     }
     Ok(found.traces)
 }

@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::error::{Corrupt, OpenError, SegmentError};
 use crate::format;
 use crate::manifest::{self, Found, Manifest, parse_segment_path, segment_path};
+use crate::moving::Ticket;
 use crate::segment::Segment;
 
 /// What was found.
@@ -21,6 +22,8 @@ pub(crate) struct Recovered {
     pub(crate) next_head: u64,
     /// Segments that are damaged or missing.
     pub(crate) lost: u64,
+    /// The segment that was being moved away.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 /// Opens the folder: reads the manifest, deletes leftovers, opens the segments.
@@ -68,6 +71,11 @@ pub(crate) fn recover(
             None
         }
     };
+    let ticket = Ticket::read(disk, dir).map_err(at(dir))?;
+    let moved = ticket.as_ref().map(|ticket| ticket.last);
+    // What counts when the list is found anew may differ from what was moved in part: its lists get
+    // new names.
+    let ticket = ticket.filter(|_| manifest.is_some());
     let (durable, opened) = match manifest {
         Some(manifest) => {
             let live = manifest.segments.into_iter().collect();
@@ -81,24 +89,26 @@ pub(crate) fn recover(
         tracing::info!(path = %path.display(), "deleting a segment that no longer counts");
         disk.remove(&path).map_err(at(&path))?;
     }
-    let next_head = opened
-        .live
-        .iter()
-        .chain(&named)
-        .map(|&(_, last)| last.saturating_add(1))
-        .max()
-        .unwrap_or(1);
     let ends = opened
         .segments
         .iter()
         .map(|segment| segment.facts.end_position);
     let durable = durable.or(ends.max()).unwrap_or_default();
     Ok(Recovered {
+        next_head: next_head(&opened.live, &named, moved),
         segments: opened.segments,
         durable,
-        next_head,
         lost: opened.lost.len() as u64,
+        ticket,
     })
+}
+
+/// Returns a number that no head had yet: lists that were moved away are named by them, so those of
+/// segments that are gone count too.
+fn next_head(live: &BTreeSet<(u64, u64)>, named: &BTreeSet<(u64, u64)>, moved: Option<u64>) -> u64 {
+    let lasts = live.iter().chain(named).map(|&(_, last)| last);
+    let last = lasts.chain(moved).max();
+    last.map_or(1, |last| last.saturating_add(1))
 }
 
 /// Segments that were to be opened, and how it went.

@@ -16,7 +16,7 @@ use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
 
 /// How far beyond the window a segment's spans may lie and still add to a trace inside it.
-const SPREAD_MS: u64 = 3_600_000;
+pub(crate) const SPREAD_MS: u64 = 3_600_000;
 /// Rows of segments farther away that are searched too when there are not enough matches. Spans of
 /// a trace in others are not searched, only answered.
 const FAR_ROWS_MAX: u64 = 2_000_000;
@@ -51,14 +51,13 @@ struct Search<'a> {
 
 /// Returns the traces that match, newest first.
 pub(crate) fn search(
-    shared: &Shared,
+    (shared, snapshot): (&Shared, &Snapshot),
     request: &TraceRequest,
     context: &ReadContext,
 ) -> Result<Vec<Vec<Span>>, ReadError> {
-    let snapshot = shared.snapshot();
     let mut search = Search {
         shared,
-        snapshot: &snapshot,
+        snapshot,
         criteria: Criteria::new(request),
         context,
         candidates: HashMap::default(),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
 use speargun_runtime::{Clock, Disk};
-use speargun_storage::{Position, SpanWriter, WriteError};
+use speargun_storage::{Backlog, Position, SpanWriter, WriteError};
 
 use crate::cache::Cache;
 use crate::compact;
@@ -25,6 +25,7 @@ use crate::dependencies::memo::Memos;
 use crate::error::OpenError;
 use crate::head::Head;
 use crate::manifest::Manifest;
+use crate::moving::Ticket;
 use crate::recover;
 use crate::seal;
 use crate::segment::Segment;
@@ -34,7 +35,7 @@ use crate::stats::{self, Counters, Stats};
 const SEALING_MAX: usize = 2;
 /// How long the sealer and the compactor pause after an error.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often the compactor looks for work.
+/// How often the compactor looks for work, unless heads are to be sealed sooner.
 const TICK: Duration = Duration::from_secs(1);
 /// How long closing waits for the last head to be sealed; what is not is in the journal.
 const CLOSE: Duration = Duration::from_secs(8);
@@ -72,6 +73,8 @@ struct State {
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
     closing: bool,
+    /// The segment that is being moved away; under `housekeeping`.
+    ticket: Option<Ticket>,
 }
 
 /// What a query sees: everything written before it began, in order of arrival.
@@ -89,6 +92,8 @@ pub(crate) struct Change {
     pub(crate) add: Option<Arc<Segment>>,
     /// Whether the added segment is the oldest head that waits for sealing.
     pub(crate) sealed: bool,
+    /// Whether the files of segments that go are kept aside, for whoever can mend them.
+    pub(crate) aside: bool,
 }
 
 impl SegmentStore {
@@ -118,6 +123,7 @@ impl SegmentStore {
                 durable: Position(recovered.durable),
                 trouble: None,
                 closing: false,
+                ticket: recovered.ticket,
             }),
             changed: Condvar::new(),
             housekeeping: Mutex::new(()),
@@ -240,6 +246,43 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Returns the segment that is being moved away, if one is.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.state.lock().ticket.clone()
+    }
+
+    /// Says which segment is being moved away.
+    pub(crate) fn set_ticket(&self, ticket: Ticket) {
+        self.state.lock().ticket = Some(ticket);
+    }
+
+    /// Returns how much waits to be moved away.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let state = self.state.lock();
+        let segments = state.segments.iter();
+        let heads = state.sealing.iter().map(|head| &**head);
+        let heads = heads.chain([&state.head]).filter(|head| head.rows > 0);
+        let arrived = segments.clone().map(|s| s.facts.arrived_min_ms);
+        let arrived = arrived.chain(heads.clone().map(|head| head.arrived_min_ms));
+        Backlog {
+            spans: segments.clone().map(|s| s.facts.rows).sum::<u64>()
+                + heads.map(|head| head.rows as u64).sum::<u64>(),
+            bytes: segments.map(|segment| segment.bytes).sum(),
+            oldest_ms: arrived.min().unwrap_or_default(),
+        }
+    }
+
+    /// Waits until there is a segment, or so long.
+    pub(crate) fn wait_for_segment(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        let mut state = self.state.lock();
+        while state.segments.is_empty() && !state.closing {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return;
+            }
+        }
+    }
+
     /// Waits until no head waits for the sealer; gives up when the sealer fails and `patience` is
     /// over. It tells each attempt.
     fn wait_sealed(&self, patience: Duration) -> Result<(), WriteError> {
@@ -310,7 +353,13 @@ impl Shared {
         }
         self.changed.notify_all();
         for segment in gone {
-            if let Err(error) = self.disk.remove(&segment.path) {
+            let done = if change.aside {
+                let aside = segment.path.with_extension("damaged");
+                self.disk.rename(&segment.path, &aside)
+            } else {
+                self.disk.remove(&segment.path)
+            };
+            if let Err(error) = done {
                 let path = segment.path.display();
                 tracing::warn!(%path, %error, "a file stays until restart");
             }
@@ -367,7 +416,9 @@ fn seal_all(shared: &Shared) {
 
 /// The compactor: seals heads that have waited long, merges, deletes what is past retention.
 fn keep_house(shared: &Shared) {
-    let mut pause = TICK;
+    let tick = Duration::from_millis(shared.config.seal_age_ms / 4);
+    let tick = tick.clamp(Duration::from_millis(10), TICK);
+    let mut pause = tick;
     while !shared.pause(pause) {
         let now = shared.clock.now_ms();
         let waited = {
@@ -378,7 +429,7 @@ fn keep_house(shared: &Shared) {
         if waited {
             shared.freeze();
         }
-        pause = TICK;
+        pause = tick;
         if let Err(error) = compact::step(shared) {
             shared
                 .counters

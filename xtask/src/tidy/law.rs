@@ -60,6 +60,11 @@ const LAWS: &[Law] = &[
         ..law("speargun-segment", CONTRACT)
     },
     Law {
+        must_not_know: HTTP,
+        tests_may_use: &["speargun-memory", "speargun-segment"],
+        ..law("speargun-spool", CONTRACT)
+    },
+    Law {
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law(
             "speargun-collector",
@@ -86,6 +91,7 @@ const LAWS: &[Law] = &[
             "speargun-journal",
             "speargun-memory",
             "speargun-segment",
+            "speargun-spool",
             "speargun-collector",
             "speargun-query",
             "speargun-ui",
@@ -171,7 +177,7 @@ pub(super) fn engines(tree: &Tree) -> Vec<String> {
     naming(
         tree,
         "server/src/",
-        &["speargun_segment", "speargun_memory"],
+        &["speargun_segment", "speargun_memory", "speargun_spool"],
     )
     .filter(|file| !wiring(&file.path))
     .map(|file| format!("{}: engines are named in wiring only", file.path))
