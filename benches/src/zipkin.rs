@@ -1,112 +1,13 @@
-//! Zipkin's own server from Maven Central, in memory, for comparisons: fetched, started, ended.
+//! Zipkin's own server as comparisons want it: in memory, with more room than it will need.
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use anyhow::Result;
+use speargun_e2e::zipkin::Zipkin;
 
-use anyhow::{Context, Result, bail, ensure};
-use speargun_e2e::server::{free_port, pause, root};
-use speargun_e2e::{Connection, Request};
-
-const VERSION: &str = "3.6.1";
-/// How long a start may take.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// Collections of garbage are not to be the limit, and nothing is to be forgotten.
 const HEAP: &str = "-Xmx6g";
 const SPANS_MAX: &str = "8000000";
 
-/// A running server. Dropping it ends the process.
-#[derive(Debug)]
-pub struct Zipkin {
-    child: Child,
-    port: u16,
-}
-
-impl Zipkin {
-    /// Starts one that stores in memory and waits until it is healthy.
-    pub fn start() -> Result<Self> {
-        let jar = fetch()?;
-        let port = free_port()?;
-        let log = File::create(folder().join("zipkin.log"))?;
-        let child = Command::new("java")
-            .args([HEAP, "-jar"])
-            .arg(jar)
-            .env("QUERY_PORT", port.to_string())
-            .env("MEM_MAX_SPANS", SPANS_MAX)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("java can't be started")?;
-        let mut server = Self { child, port };
-        server.wait_until_healthy()?;
-        Ok(server)
-    }
-
-    /// Returns the port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Returns the process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    fn wait_until_healthy(&mut self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("zipkin ended with {status}: see target/peers/zipkin.log");
-            }
-            let health = Connection::open(self.port)
-                .and_then(|mut connection| connection.ask(&Request::get("/health")));
-            if health.is_ok_and(|answer| answer.status == 200) {
-                return Ok(());
-            }
-            pause();
-        }
-        bail!("zipkin was not ready in {PATIENCE:?}")
-    }
-}
-
-impl Drop for Zipkin {
-    fn drop(&mut self) {
-        // Already ended is fine; nothing else can be done about a process that won't die.
-        if self.child.kill().and_then(|()| self.child.wait()).is_err() {
-            self.child.try_wait().ok();
-        }
-    }
-}
-
-fn folder() -> PathBuf {
-    root().join("target/peers")
-}
-
-/// Returns the server's jar, from Maven Central when it was not fetched before.
-fn fetch() -> Result<PathBuf> {
-    let jar = folder().join(format!("zipkin-server-{VERSION}-exec.jar"));
-    if jar.is_file() {
-        return Ok(jar);
-    }
-    std::fs::create_dir_all(folder())?;
-    let status = Command::new("mvn")
-        .args([
-            "--batch-mode",
-            "--quiet",
-            "-Dstyle.color=never",
-            "dependency:copy",
-        ])
-        .arg(format!(
-            "-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"
-        ))
-        .arg(format!("-DoutputDirectory={}", folder().display()))
-        .status()
-        .context("maven can't be started")?;
-    ensure!(
-        status.success() && jar.is_file(),
-        "zipkin-server {VERSION} could not be had from Maven Central"
-    );
-    Ok(jar)
+/// Starts one that stores in memory and waits until it is healthy.
+pub fn start() -> Result<Zipkin> {
+    Zipkin::start(&[HEAP], &[("MEM_MAX_SPANS", SPANS_MAX)])
 }

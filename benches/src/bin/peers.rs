@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use speargun_benches::measure::Words;
 use speargun_benches::report::Report;
-use speargun_benches::zipkin::Zipkin;
+use speargun_benches::zipkin;
 use speargun_e2e::server::{binary, root};
 use speargun_e2e::{Options, Server};
 use speargun_loadgen::report::{Report as Load, compare};
@@ -70,7 +70,7 @@ fn main() -> Result<()> {
     for format in ["json", "proto"] {
         let (mut zipkin, mut ours) = (Vec::new(), Vec::new());
         for turn in 1..=times.turns {
-            let server = Zipkin::start()?;
+            let server = zipkin::start()?;
             let given = given((server.port(), server.pid()), format, &times)?;
             drop(server);
             report.row(&row("Zipkin", (format, turn), &given));
