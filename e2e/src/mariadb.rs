@@ -15,6 +15,9 @@ use crate::server::{free_port, pause};
 /// How long a server may take to answer after it was started.
 const START_MAX: Duration = Duration::from_secs(90);
 
+/// A machine has few contexts for asynchronous input and output, and several servers take them all.
+const NO_AIO: &str = "--innodb-use-native-aio=0";
+
 /// Runs the server until standard input ends, which it does when this process is gone: a test that
 /// is killed leaves nothing running.
 const GUARD: &str = r#"
@@ -58,7 +61,7 @@ impl MariaDb {
         let folder = tempfile::Builder::new().prefix("mariadb-").tempdir()?;
         let user = user()?;
         let output = Command::new(program("mariadb-install-db"))
-            .args(["--no-defaults", "--skip-test-db"])
+            .args(["--no-defaults", "--skip-test-db", NO_AIO])
             .arg("--auth-root-authentication-method=normal")
             .arg(format!("--user={user}"))
             .arg(format!("--datadir={}", folder.path().join("data").display()))
@@ -177,7 +180,7 @@ fn run(folder: &tempfile::TempDir, options: &[String], shared: bool) -> Result<(
     let mut guard = Command::new("sh")
         .args(["-c", GUARD, "guard"])
         .arg(program("mariadbd"))
-        .args(["--no-defaults", "--bind-address=127.0.0.1"])
+        .args(["--no-defaults", "--bind-address=127.0.0.1", NO_AIO])
         .args(options)
         .env("LOG", folder.path().join("log"))
         // What belongs to the process as a whole is never dropped: the guard tidies up.

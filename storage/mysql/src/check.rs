@@ -71,7 +71,7 @@ pub fn init(config: &Config) -> Result<Vec<&'static str>, String> {
     let link = Link::new(config).map_err(|error| error.to_string())?;
     let made = link.bare(async |conn| {
         let found = schema::look(conn).await?;
-        let made = schema::create(conn, &found).await?;
+        let made = schema::create(conn, &found, config.new_texts).await?;
         schema::look(conn).await?.schema()?;
         Ok(made)
     });

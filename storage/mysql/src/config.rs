@@ -26,6 +26,8 @@ pub struct Config {
     pub tls: Tls,
     /// Whether missing tables are made.
     pub creates_tables: bool,
+    /// What texts are in tables that are made.
+    pub new_texts: Texts,
     /// How trace ids are compared.
     pub id_mode: IdMode,
     /// Tags whose values are listed.
@@ -44,6 +46,17 @@ pub enum Tls {
     /// Encrypted, to a server whose certificate is signed by one of these (a PEM file), or by one
     /// that the public web trusts.
     Verified(Option<PathBuf>),
+}
+
+/// Character set and collation of the columns of text. Both can be shared with Zipkin's server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Texts {
+    /// `utf8`, `utf8_general_ci`: as in Zipkin's `mysql.sql`. Characters beyond the BMP have no
+    /// place in names, and names that differ in case or accents are the same to the server.
+    #[default]
+    Zipkins,
+    /// `utf8mb4`, `utf8mb4_bin`: names are what they are.
+    Exact,
 }
 
 /// A value that can't be used.
@@ -68,6 +81,7 @@ impl Default for Config {
             connections_max: 10,
             tls: Tls::Off,
             creates_tables: true,
+            new_texts: Texts::Zipkins,
             id_mode: IdMode::Strict,
             autocomplete_keys: Vec::new(),
             answer_bytes: 512 << 20,
@@ -84,6 +98,7 @@ impl std::fmt::Debug for Config {
             .field("connections_max", &self.connections_max)
             .field("tls", &self.tls)
             .field("creates_tables", &self.creates_tables)
+            .field("new_texts", &self.new_texts)
             .field("id_mode", &self.id_mode)
             .finish_non_exhaustive()
     }

@@ -1,9 +1,12 @@
 //! Spans out of the rows of a trace: the v1 model is told to the decoder of its thrift format,
 //! which knows the rules by which one row becomes one span or several. What that format can't say
-//! is added after: annotations at time 0, and the kind of a span without a local endpoint.
+//! is added after: annotations at time 0, the address 0.0.0.0, and the kind of a span without a
+//! local endpoint.
+
+use std::net::Ipv4Addr;
 
 use speargun_model::codec::{Format, decode};
-use speargun_model::{Annotation, Bounds, Kind, Span, SpanBatch, TraceId};
+use speargun_model::{Annotation, Bounds, Kind, Span, SpanBatch, SpanId, TraceId};
 
 use crate::error::Fault;
 use crate::row::kind;
@@ -27,7 +30,7 @@ pub(crate) struct AnnotationFields {
     pub(crate) value: Vec<u8>,
     pub(crate) kind: i64,
     pub(crate) timestamp_us: i64,
-    pub(crate) ipv4: i64,
+    pub(crate) ipv4: Option<i64>,
     pub(crate) ipv6: Vec<u8>,
     pub(crate) port: i64,
     pub(crate) service_name: Vec<u8>,
@@ -40,7 +43,7 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Adds the spans of a row to `out`. A row that is no span (an id 0) adds none.
+    /// Adds the spans of a row to `out`. A row that says what no span can adds none.
     pub(crate) fn push(
         &mut self,
         row: &SpanFields,
@@ -58,6 +61,11 @@ impl Decoder {
         let first = out.len();
         out.extend(self.batch.views().map(|view| view.to_span()));
         let made = out.get_mut(first..).unwrap_or_default();
+        for span in &mut *made {
+            // Thrift has no ids of 0, and was told others.
+            span.trace_id = row.trace_id;
+            span.id = SpanId(row.id.cast_unsigned());
+        }
         complete(made, annotations);
         Ok(())
     }
@@ -65,6 +73,9 @@ impl Decoder {
 
 /// Adds what thrift can't say.
 fn complete(spans: &mut [Span], annotations: &[AnnotationFields]) {
+    for annotation in annotations.iter().filter(|a| a.ipv4 == Some(0)) {
+        add_zero_address(spans, annotation);
+    }
     let at_zero = |a: &&AnnotationFields| a.kind == kind::ANNOTATION && a.timestamp_us == 0;
     for annotation in annotations.iter().filter(at_zero) {
         let service = String::from_utf8_lossy(&annotation.service_name);
@@ -112,6 +123,22 @@ fn complete(spans: &mut [Span], annotations: &[AnnotationFields]) {
     }
 }
 
+/// Adds 0.0.0.0 to the endpoint that a row is about.
+fn add_zero_address(spans: &mut [Span], row: &AnnotationFields) {
+    let service = String::from_utf8_lossy(&row.service_name);
+    for span in spans {
+        let endpoint = if row.kind == kind::ADDRESS {
+            &mut span.remote_endpoint
+        } else {
+            &mut span.local_endpoint
+        };
+        let known = endpoint.clone().unwrap_or_default();
+        if known.service_name.as_deref().unwrap_or_default() == service && known.ipv4.is_none() {
+            endpoint.get_or_insert_default().ipv4 = Some(Ipv4Addr::UNSPECIFIED);
+        }
+    }
+}
+
 /// Thrift's binary protocol.
 struct Thrift(Vec<u8>);
 
@@ -155,10 +182,10 @@ impl Thrift {
     }
 
     fn span(&mut self, row: &SpanFields, annotations: &[AnnotationFields]) {
-        self.i64(1, row.trace_id.low.cast_signed());
-        self.i64(12, row.trace_id.high.cast_signed());
+        let or_another = |id: i64| if id == 0 { i64::MIN } else { id };
+        self.i64(1, or_another(row.trace_id.low.cast_signed()));
         self.text(3, &row.name);
-        self.i64(4, row.id);
+        self.i64(4, or_another(row.id));
         self.i64(5, row.parent_id);
         let of = |wanted: bool| {
             let is_annotation = move |a: &&AnnotationFields| (a.kind == kind::ANNOTATION) == wanted;
@@ -192,7 +219,7 @@ impl Thrift {
     fn endpoint(&mut self, number: u16, row: &AnnotationFields) {
         self.field(STRUCT, number);
         self.field(I32, 1);
-        self.0.extend((row.ipv4 as i32).to_be_bytes());
+        self.0.extend((row.ipv4.unwrap_or_default() as i32).to_be_bytes());
         self.field(I16, 2);
         self.0.extend((row.port as i16).to_be_bytes());
         self.text(3, &row.service_name);

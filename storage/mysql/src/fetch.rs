@@ -167,7 +167,7 @@ fn annotation_fields(row: &Row) -> AnnotationFields {
         value: owned(row, 4),
         kind: int(row, 5).unwrap_or_default(),
         timestamp_us: int(row, 6).unwrap_or_default(),
-        ipv4: int(row, 7).unwrap_or_default(),
+        ipv4: int(row, 7),
         ipv6: owned(row, 8),
         port: int(row, 9).unwrap_or_default(),
         service_name: owned(row, 10),

@@ -172,7 +172,6 @@ impl Housekeeping {
         if let Some(oldest) = oldest_day(session).await? {
             let oldest = oldest.max(today.saturating_sub(DAYS_MAX));
             days.extend(oldest..since.unwrap_or(today).min(today));
-            days.extend(since.into_iter().filter(|since| *since < today).map(|since| since.max(oldest)));
         }
         // What was linked without a break up to today.
         let mut whole_since = since;

@@ -69,12 +69,13 @@ async fn store_all(session: &mut Session, spans: &[Span]) -> Result<Stored, Faul
 }
 
 /// Returns one row a key, sorted by it: processes that take locks in one order don't wait for each
-/// other in a circle. Of names the last known counts, as in Zipkin; an own start is none's.
+/// other in a circle. As with one statement a span, which is Zipkin's way, the last known name
+/// counts, and the start of a shared half only until there is another.
 fn merged(rows: Vec<SpanRow<'_>>) -> Vec<SpanRow<'_>> {
-    let mut places: HashMap<((i64, i64, i64), bool), usize> = HashMap::with_capacity(rows.len());
+    let mut places: HashMap<Key, usize> = HashMap::with_capacity(rows.len());
     let mut merged: Vec<SpanRow<'_>> = Vec::with_capacity(rows.len());
     for row in rows {
-        let place = places.entry((row.key, row.shared)).or_insert(merged.len());
+        let place = places.entry(row.key).or_insert(merged.len());
         let Some(known) = merged.get_mut(*place) else {
             merged.push(row);
             continue;
@@ -86,13 +87,11 @@ fn merged(rows: Vec<SpanRow<'_>>) -> Vec<SpanRow<'_>> {
             known.remote_name = row.remote_name;
         }
         known.parent_id = row.parent_id.or(known.parent_id);
-        known.debug |= row.debug;
         known.duration_us = row.duration_us.or(known.duration_us);
-        known.start_us = if row.shared {
-            known.start_us.or(row.start_us)
-        } else {
-            row.start_us.or(known.start_us)
-        };
+        if !row.shared && row.start_us.is_some() {
+            known.start_us = row.start_us;
+            known.shared = false;
+        }
     }
     merged.sort_by_key(|row| row.key);
     merged

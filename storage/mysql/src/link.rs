@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use speargun_storage::ReadContext;
 use tokio::runtime::Runtime;
 
-use crate::config::{Config, Tls};
+use crate::config::{Config, Texts, Tls};
 use crate::error::{Fault, Verdict};
 use crate::schema::{self, Schema};
 
@@ -28,6 +28,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How much longer than the deadline the caller waits for the server to notice it.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How long a connection that nobody needs is kept.
+const IDLE_MAX: Duration = Duration::from_mins(2);
+
 /// Prepared statements that a connection keeps.
 const STATEMENTS_MAX: usize = 64;
 
@@ -35,7 +38,8 @@ const STATEMENTS_MAX: usize = 64;
 pub(crate) struct Link {
     runtime: Option<Runtime>,
     pool: Pool,
-    creates_tables: bool,
+    /// What texts are in tables that are made; none if they are not.
+    creates: Option<Texts>,
     /// The tables as they were last looked at; none until they were.
     schema: Mutex<Option<Arc<Schema>>>,
 }
@@ -70,7 +74,7 @@ impl Link {
         Ok(Self {
             runtime: Some(runtime),
             pool,
-            creates_tables: config.creates_tables,
+            creates: config.creates_tables.then_some(config.new_texts),
             schema: Mutex::new(None),
         })
     }
@@ -176,7 +180,7 @@ impl Link {
         if let Some(known) = self.schema.lock().clone() {
             return Ok(known);
         }
-        let found = Arc::new(schema::open(conn, self.creates_tables).await?);
+        let found = Arc::new(schema::open(conn, self.creates).await?);
         *self.schema.lock() = Some(found.clone());
         Ok(found)
     }
@@ -195,6 +199,7 @@ fn options(config: &Config) -> OptsBuilder {
     let constraints = PoolConstraints::new(0, config.connections_max).unwrap_or_default();
     let pool = PoolOpts::default()
         .with_constraints(constraints)
+        .with_inactive_connection_ttl(IDLE_MAX)
         // A reset would forget prepared statements; each piece of work sets what it needs.
         .with_reset_connection(false);
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());

@@ -182,7 +182,8 @@ impl<'a> Maker<'a, '_> {
     }
 
     fn endpoint(&mut self, endpoint: &'a Endpoint) -> EndpointColumns<'a> {
-        let ipv4 = endpoint.ipv4.map(u32::from).filter(|address| *address != 0);
+        // Zipkin's server writes none for 0.0.0.0 and reads 0 as none.
+        let ipv4 = endpoint.ipv4.map(u32::from);
         EndpointColumns {
             service_name: self.fit(endpoint.service_name.as_deref().unwrap_or_default()),
             ipv4: ipv4.map(|address| i64::from(address.cast_signed())),

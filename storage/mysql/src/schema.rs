@@ -8,6 +8,7 @@ use std::time::Instant;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
+use crate::config::Texts;
 use crate::error::Fault;
 use crate::link::{int, text};
 use crate::text::TextRoom;
@@ -83,24 +84,30 @@ impl Schema {
 }
 
 /// Looks at the tables, after making those that are missing if that is wanted.
-pub(crate) async fn open(conn: &mut Conn, creates: bool) -> Result<Schema, Fault> {
+pub(crate) async fn open(conn: &mut Conn, creates: Option<Texts>) -> Result<Schema, Fault> {
     let found = look(conn).await?;
-    if !creates || found.is_complete() {
-        return found.schema();
+    match creates {
+        Some(texts) if !found.is_complete() => {
+            create(conn, &found, texts).await?;
+            look(conn).await?.schema()
+        }
+        _ => found.schema(),
     }
-    create(conn, &found).await?;
-    look(conn).await?.schema()
 }
 
 /// Makes the tables that are missing, and returns their names. Without the right to do so, what is
 /// not needed may stay missing.
-pub(crate) async fn create(conn: &mut Conn, found: &Look) -> Result<Vec<&'static str>, Fault> {
+pub(crate) async fn create(
+    conn: &mut Conn,
+    found: &Look,
+    texts: Texts,
+) -> Result<Vec<&'static str>, Fault> {
     let mut made = Vec::new();
     for table in &TABLES {
         if found.columns.contains_key(table.name) {
             continue;
         }
-        match conn.query_drop(table.create).await {
+        match conn.query_drop(table.create(texts)).await {
             Ok(()) => made.push(table.name),
             Err(error) if table.needed => return Err(error.into()),
             Err(error) => tracing::debug!(table = table.name, %error, "not made"),

@@ -1,6 +1,8 @@
 //! The tables. Columns, types and keys of the first three are Zipkin's, since its server uses them
 //! too; the fourth is ours, and Zipkin does not know it.
 
+use crate::config::Texts;
+
 /// A table that is made when it is missing.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
@@ -10,7 +12,19 @@ pub(crate) struct Table {
     pub(crate) always: &'static [&'static str],
     /// Columns that came later.
     pub(crate) later: &'static [&'static str],
-    pub(crate) create: &'static str,
+    /// The statement but for the character set.
+    create: &'static str,
+}
+
+impl Table {
+    /// Returns the statement that makes it.
+    pub(crate) fn create(&self, texts: Texts) -> String {
+        let set = match texts {
+            Texts::Zipkins => "CHARACTER SET=utf8 COLLATE utf8_general_ci",
+            Texts::Exact => "CHARACTER SET=utf8mb4 COLLATE utf8mb4_bin",
+        };
+        format!("{} {set}", self.create)
+    }
 }
 
 /// Says of which version our own table is.
@@ -46,7 +60,7 @@ pub(crate) const TABLES: [Table; 4] = [
             INDEX name (name),
             INDEX remote_service_name (remote_service_name),
             INDEX start_ts (start_ts)
-        ) ENGINE=InnoDB ROW_FORMAT=COMPRESSED CHARACTER SET=utf8 COLLATE utf8_general_ci",
+        ) ENGINE=InnoDB ROW_FORMAT=COMPRESSED",
     },
     Table {
         name: "zipkin_annotations",
@@ -82,7 +96,7 @@ pub(crate) const TABLES: [Table; 4] = [
             INDEX a_type (a_type),
             INDEX a_key (a_key),
             INDEX trace_id (trace_id, span_id, a_key)
-        ) ENGINE=InnoDB ROW_FORMAT=COMPRESSED CHARACTER SET=utf8 COLLATE utf8_general_ci",
+        ) ENGINE=InnoDB ROW_FORMAT=COMPRESSED",
     },
     Table {
         name: "zipkin_dependencies",
@@ -96,7 +110,7 @@ pub(crate) const TABLES: [Table; 4] = [
             call_count BIGINT,
             error_count BIGINT,
             PRIMARY KEY (day, parent, child)
-        ) ENGINE=InnoDB ROW_FORMAT=COMPRESSED CHARACTER SET=utf8 COLLATE utf8_general_ci",
+        ) ENGINE=InnoDB ROW_FORMAT=COMPRESSED",
     },
     Table {
         name: "speargun_leases",
@@ -108,6 +122,6 @@ pub(crate) const TABLES: [Table; 4] = [
             owner VARCHAR(64) NOT NULL,
             until_ms BIGINT NOT NULL COMMENT 'by the clock of this server',
             PRIMARY KEY (name)
-        ) ENGINE=InnoDB CHARACTER SET=utf8 COLLATE utf8_bin",
+        ) ENGINE=InnoDB",
     },
 ];
