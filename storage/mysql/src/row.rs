@@ -226,7 +226,7 @@ impl Marks {
                 "ss" => (kind, end) = (Some(Kind::Server), later(end, at)),
                 "ms" => (kind, start) = (Some(Kind::Producer), earlier(start, at)),
                 "ws" => end = later(end, at),
-                "mr" => (kind, end) = (Some(Kind::Consumer), end.and_then(|_| later(end, at))),
+                "mr" => (kind, end) = (Some(Kind::Consumer), later(end, at)),
                 "wr" => start = earlier(start, at),
                 _ => {}
             }
