@@ -64,7 +64,10 @@ impl MariaDb {
             .args(["--no-defaults", "--skip-test-db", NO_AIO])
             .arg("--auth-root-authentication-method=normal")
             .arg(format!("--user={user}"))
-            .arg(format!("--datadir={}", folder.path().join("data").display()))
+            .arg(format!(
+                "--datadir={}",
+                folder.path().join("data").display()
+            ))
             .output()
             .context(
                 "these tests start a MariaDB: install mariadb-server, or let `cargo xtask tools` \
@@ -119,8 +122,16 @@ impl MariaDb {
     /// Runs statements as `root`, and returns what they print: fields between tabs, a row a line.
     pub fn sql(&self, statements: &str) -> Result<String> {
         let mut client = Command::new(program("mariadb"))
-            .args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"])
-            .arg(format!("--socket={}", self.folder.path().join("socket").display()))
+            .args([
+                "--no-defaults",
+                "--user=root",
+                "--batch",
+                "--skip-column-names",
+            ])
+            .arg(format!(
+                "--socket={}",
+                self.folder.path().join("socket").display()
+            ))
             .arg("--default-character-set=utf8mb4")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -184,7 +195,14 @@ fn run(folder: &tempfile::TempDir, options: &[String], shared: bool) -> Result<(
         .args(options)
         .env("LOG", folder.path().join("log"))
         // What belongs to the process as a whole is never dropped: the guard tidies up.
-        .env("REMOVE", if shared { folder.path().as_os_str() } else { "".as_ref() })
+        .env(
+            "REMOVE",
+            if shared {
+                folder.path().as_os_str()
+            } else {
+                "".as_ref()
+            },
+        )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -201,7 +219,9 @@ fn run(folder: &tempfile::TempDir, options: &[String], shared: bool) -> Result<(
 fn program(name: &str) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/libexec"];
     let mut paths = places.iter().map(|place| PathBuf::from(place).join(name));
-    paths.find(|path| path.exists()).unwrap_or_else(|| name.into())
+    paths
+        .find(|path| path.exists())
+        .unwrap_or_else(|| name.into())
 }
 
 /// A server asks root to say who it shall be.

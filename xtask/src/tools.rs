@@ -36,6 +36,7 @@ pub(crate) fn install() -> Result<()> {
     python()?;
     node()?;
     go()?;
+    mariadb()?;
     maven()
 }
 
@@ -126,6 +127,40 @@ fn go() -> Result<()> {
         .context("build the client of Go; the modules of go.mod must be reachable")
 }
 
+/// The tests of the engine over MySQL start servers of their own, in folders of their own: the one
+/// that the package would start is none of them, and is not started.
+fn mariadb() -> Result<()> {
+    let there = |name: &str| {
+        let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/libexec"];
+        let mut paths = places.iter().map(|place| PathBuf::from(place).join(name));
+        paths.any(|path| path.exists())
+    };
+    let programs = ["mariadbd", "mariadb-install-db", "mariadb"];
+    if programs.into_iter().all(there) {
+        return Ok(());
+    }
+    system_packages("MariaDB", &["mariadb-server", "mariadb-client"])
+}
+
+/// Fetches Zipkin's server, beside which the engine over MySQL is tested.
+fn zipkin() -> Result<()> {
+    const VERSION: &str = "3.6.1";
+    let folder = root().join("target/peers");
+    if folder
+        .join(format!("zipkin-server-{VERSION}-exec.jar"))
+        .is_file()
+    {
+        return Ok(());
+    }
+    let mut fetch = command("mvn", &["--batch-mode", "--quiet", "dependency:copy"]);
+    fetch
+        .arg(format!(
+            "-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"
+        ))
+        .arg(format!("-DoutputDirectory={}", folder.display()));
+    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")
+}
+
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
 fn maven() -> Result<()> {
     const JAVA_MIN: u32 = 17;
@@ -154,7 +189,7 @@ fn maven() -> Result<()> {
             })?;
         }
     }
-    Ok(())
+    zipkin()
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

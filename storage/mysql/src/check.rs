@@ -119,12 +119,19 @@ async fn look(
     for table in &TABLES {
         let there = looked.columns.get(table.name);
         let missing = there.map(|columns| {
-            let missing = table.later.iter().filter(|name| !columns.contains_key(**name));
+            let missing = table
+                .later
+                .iter()
+                .filter(|name| !columns.contains_key(**name));
             missing.copied().collect::<Vec<_>>().join(", ")
         });
         match missing {
             None if table.needed && !config.creates_tables => {}
-            None => found.add(Verdict::Odd, "schema", format!("{} will be made", table.name)),
+            None => found.add(
+                Verdict::Odd,
+                "schema",
+                format!("{} will be made", table.name),
+            ),
             Some(missing) => found.choose(
                 missing.is_empty(),
                 "schema",
@@ -161,7 +168,10 @@ async fn clocks(conn: &mut Conn, clock: &dyn Clock, found: &mut Found) -> Result
     let sql = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
     let row: Option<Row> = conn.query_first(sql).await?;
     let after_ms = clock.now_ms();
-    let server_ms = row.and_then(|row| int(&row, 0)).unwrap_or_default().unsigned_abs();
+    let server_ms = row
+        .and_then(|row| int(&row, 0))
+        .unwrap_or_default()
+        .unsigned_abs();
     let apart_ms = if server_ms < before_ms {
         before_ms - server_ms
     } else {
@@ -246,7 +256,10 @@ async fn sizes(conn: &mut Conn, found: &mut Found) -> Result<(), Fault> {
     for row in &rows {
         let mib = int(row, 2).unwrap_or_default() >> 20;
         let name = text(row, 0).unwrap_or_default();
-        let text = format!("{name}: about {} rows, {mib} MiB", int(row, 1).unwrap_or_default());
+        let text = format!(
+            "{name}: about {} rows, {mib} MiB",
+            int(row, 1).unwrap_or_default()
+        );
         found.add(Verdict::Good, "size", text);
     }
     let sql = "SELECT CAST(FROM_UNIXTIME(MIN(start_ts) / 1000000) AS CHAR) \

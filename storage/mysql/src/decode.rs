@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 use speargun_model::codec::{Format, decode};
 use speargun_model::{Annotation, Bounds, Kind, Span, SpanBatch, SpanId, TraceId};
 
-use crate::error::Fault;
 use crate::row::kind;
 
 /// A row of `zipkin_spans` that was read.
@@ -49,14 +48,19 @@ impl Decoder {
         row: &SpanFields,
         annotations: &[AnnotationFields],
         out: &mut Vec<Span>,
-    ) -> Result<(), Fault> {
+    ) {
         let mut thrift = Thrift(Vec::with_capacity(128 + annotations.len() * 96));
         thrift.list(1);
         thrift.span(row, annotations);
-        let decoded = decode(Format::Thrift, thrift.0.into(), &Bounds::WIDEST, &mut self.batch);
+        let decoded = decode(
+            Format::Thrift,
+            thrift.0.into(),
+            &Bounds::WIDEST,
+            &mut self.batch,
+        );
         if let Err(error) = decoded {
             tracing::debug!(%error, "a row of zipkin_spans is no span");
-            return Ok(());
+            return;
         }
         let first = out.len();
         out.extend(self.batch.views().map(|view| view.to_span()));
@@ -67,7 +71,6 @@ impl Decoder {
             span.id = SpanId(row.id.cast_unsigned());
         }
         complete(made, annotations);
-        Ok(())
     }
 }
 
@@ -219,7 +222,8 @@ impl Thrift {
     fn endpoint(&mut self, number: u16, row: &AnnotationFields) {
         self.field(STRUCT, number);
         self.field(I32, 1);
-        self.0.extend((row.ipv4.unwrap_or_default() as i32).to_be_bytes());
+        self.0
+            .extend((row.ipv4.unwrap_or_default() as i32).to_be_bytes());
         self.field(I16, 2);
         self.0.extend((row.port as i16).to_be_bytes());
         self.text(3, &row.service_name);

@@ -181,9 +181,17 @@ pub(crate) async fn ids_in(
     window: Window,
     budget: &mut Budget,
 ) -> Result<Vec<TraceId>, Fault> {
-    let high = if session.schema.has_high { "trace_id_high" } else { "0" };
+    let high = if session.schema.has_high {
+        "trace_id_high"
+    } else {
+        "0"
+    };
     let (start_us, end_us) = window_us(window);
-    let timeless = if start_us == 0 { " OR start_ts IS NULL" } else { "" };
+    let timeless = if start_us == 0 {
+        " OR start_ts IS NULL"
+    } else {
+        ""
+    };
     let sql = format!(
         "SELECT DISTINCT {high}, trace_id FROM zipkin_spans \
          WHERE start_ts BETWEEN ? AND ?{timeless}"
@@ -219,7 +227,10 @@ pub(crate) async fn each_trace(
     // Both forms of an id stay together.
     let traces: Vec<&[TraceId]> = wanted.chunk_by(|one, other| one.low == other.low).collect();
     for some in traces.chunks(TRACES_AT_A_TIME) {
-        let lows: Vec<u64> = some.iter().filter_map(|ids| Some(ids.first()?.low)).collect();
+        let lows: Vec<u64> = some
+            .iter()
+            .filter_map(|ids| Some(ids.first()?.low))
+            .collect();
         let known: Vec<TraceId> = some.iter().copied().flatten().copied().collect();
         let mut budget = Budget::of(answer_bytes);
         take(of_lows(session, &lows, &known, &mut budget).await?)?;
@@ -257,7 +268,11 @@ pub(crate) fn date(day: u64) -> String {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day_of_month = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day_of_month:02}")
 }

@@ -34,7 +34,9 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match &error {
             // A statement that took longer than the server was told to let it.
-            Error::Server(ServerError { code, .. }) if matches!(code, 1969 | 3024) => Self::Deadline,
+            Error::Server(ServerError {
+                code: 1969 | 3024, ..
+            }) => Self::Deadline,
             _ => Self::Database(error),
         }
     }
@@ -44,7 +46,9 @@ impl Fault {
     /// Returns what the caller does next.
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
-            Self::Schema(_) | Self::TooMuch(_) => Verdict::Never,
+            Self::Schema(_)
+            | Self::TooMuch(_)
+            | Self::Database(Error::Url(_) | Error::Other(_)) => Verdict::Never,
             Self::Deadline => Verdict::Later,
             Self::Database(Error::Server(error)) => verdict_of(error.code),
             Self::Database(Error::Io(_)) => Verdict::Again,
@@ -53,7 +57,6 @@ impl Fault {
                 DriverError::PacketTooLarge => Verdict::Value,
                 _ => Verdict::Never,
             },
-            Self::Database(Error::Url(_) | Error::Other(_)) => Verdict::Never,
         }
     }
 
@@ -111,10 +114,12 @@ fn verdict_of(code: u16) -> Verdict {
         // Deadlock; the wait for a lock; a connection that was killed or timed out.
         1213 | 1205 | 1020 | 1927 | 1317 | 4031 => Verdict::Again,
         // Too many connections or queries, shutting down, read-only, full, out of something.
-        1040 | 1203 | 1226 | 1053 | 1290 | 1792 | 1836 | 1114 | 1021 | 1030 | 1037 | 1041 | 1135
-        | 1180 | 1206 | 1698 | 3 | 28 => Verdict::Later,
+        1040 | 1203 | 1226 | 1053 | 1290 | 1792 | 1836 | 1114 | 1021 | 1030 | 1037 | 1041
+        | 1135 | 1180 | 1206 | 1698 | 3 | 28 => Verdict::Later,
         // Too long, out of range, not of the column's character set.
-        1406 | 1264 | 1265 | 1366 | 1292 | 1300 | 1367 | 1048 | 1118 | 1153 | 3988 => Verdict::Value,
+        1406 | 1264 | 1265 | 1366 | 1292 | 1300 | 1367 | 1048 | 1118 | 1153 | 3988 => {
+            Verdict::Value
+        }
         _ => Verdict::Never,
     }
 }
@@ -169,7 +174,10 @@ mod tests {
     #[test]
     fn texts_name_the_error_and_the_way_out() {
         let text = StoreError::from(server(1045)).to_string();
-        assert!(text.contains("said the server (error 1045): check MYSQL_USER"), "{text}");
+        assert!(
+            text.contains("said the server (error 1045): check MYSQL_USER"),
+            "{text}"
+        );
         let text = StoreError::from(server(1040)).to_string();
         assert!(text.contains("can't be reached") && text.contains("MYSQL_MAX_CONNECTIONS"));
     }

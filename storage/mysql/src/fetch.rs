@@ -51,7 +51,9 @@ impl OfTraces {
     /// Returns the condition for at most [`TRACES_MAX`] traces. Some are named more than once, so
     /// that the text is one of few.
     pub(crate) fn new(schema: &Schema, ids: &[TraceId]) -> Self {
-        let count = TRACES_OF_STATEMENT.into_iter().find(|count| *count >= ids.len());
+        let count = TRACES_OF_STATEMENT
+            .into_iter()
+            .find(|count| *count >= ids.len());
         let count = count.unwrap_or(ids.len());
         let Some(last) = ids.last() else {
             return Self {
@@ -97,8 +99,16 @@ async fn some(
     found: &mut HashMap<TraceId, Vec<Span>>,
 ) -> Result<(), Fault> {
     let schema = session.schema.clone();
-    let high = if schema.has_high { "trace_id_high" } else { "0" };
-    let ipv6 = if schema.has_ipv6 { "endpoint_ipv6" } else { "NULL" };
+    let high = if schema.has_high {
+        "trace_id_high"
+    } else {
+        "0"
+    };
+    let ipv6 = if schema.has_ipv6 {
+        "endpoint_ipv6"
+    } else {
+        "NULL"
+    };
     let of = OfTraces::new(&schema, ids);
     let sql = format!(
         "SELECT {high}, trace_id, id, name, parent_id, debug, start_ts, duration \
@@ -131,9 +141,11 @@ async fn some(
     rows.sort_by_key(|row| row.id.cast_unsigned());
     let mut decoder = Decoder::default();
     for row in &rows {
-        let of_span = annotations.remove(&(row.trace_id, row.id)).unwrap_or_default();
+        let of_span = annotations
+            .remove(&(row.trace_id, row.id))
+            .unwrap_or_default();
         let spans = found.entry(row.trace_id).or_default();
-        decoder.push(row, &of_span, spans)?;
+        decoder.push(row, &of_span, spans);
     }
     Ok(())
 }
@@ -182,7 +194,10 @@ pub(crate) async fn full_ids(
     mode: IdMode,
 ) -> Result<Vec<TraceId>, Fault> {
     if !session.schema.has_high {
-        let low = |id: &TraceId| TraceId { high: 0, low: id.low };
+        let low = |id: &TraceId| TraceId {
+            high: 0,
+            low: id.low,
+        };
         return Ok(distinct(ids.iter().map(low)));
     }
     match mode {
@@ -202,7 +217,9 @@ pub(crate) async fn ids_of_lows(
 ) -> Result<Vec<TraceId>, Fault> {
     let mut found = Vec::new();
     for lows in lows.chunks(TRACES_MAX) {
-        let count = TRACES_OF_STATEMENT.into_iter().find(|count| *count >= lows.len());
+        let count = TRACES_OF_STATEMENT
+            .into_iter()
+            .find(|count| *count >= lows.len());
         let Some(last) = lows.last() else { continue };
         let padded = lows.iter().chain(std::iter::repeat(last));
         let values: Vec<Value> = padded

@@ -23,7 +23,7 @@ use crate::store::MySqlStore;
 mod retention;
 
 /// How long the lease is held after it was last asked for. Work asks again well before.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 const LEASE_NAME: &str = "housekeeping";
 
@@ -101,7 +101,8 @@ impl Housekeeping {
                     .await?;
             }
             if self.chores.links && session.schema.has_dependencies {
-                self.link_days(session, now_ms / DAY_MS, &mut report).await?;
+                self.link_days(session, now_ms / DAY_MS, &mut report)
+                    .await?;
             }
             Ok(report)
         });
@@ -197,7 +198,11 @@ impl Housekeeping {
     }
 
     /// Returns the links of the traces whose least time lies in the day.
-    async fn links_of(&self, session: &mut Session, day: u64) -> Result<Vec<DependencyLink>, Fault> {
+    async fn links_of(
+        &self,
+        session: &mut Session,
+        day: u64,
+    ) -> Result<Vec<DependencyLink>, Fault> {
         let window = Window {
             end_ms: day * DAY_MS + DAY_MS - 1,
             lookback_ms: DAY_MS - 1,
@@ -243,7 +248,11 @@ async fn write_day(
         let values = vec![LINKED_SINCE.into(), Value::UInt(since * DAY_MS)];
         session.change(sql, values).await?;
     }
-    let end = if written.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let end = if written.is_ok() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
     session.conn.query_drop(end).await?;
     written
 }

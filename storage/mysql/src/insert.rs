@@ -51,7 +51,8 @@ async fn store_all(session: &mut Session, spans: &[Span]) -> Result<Stored, Faul
         }
         stored.cut += rows.cut;
         let schema = session.schema.clone();
-        let (own, shared): (Vec<_>, Vec<_>) = merged(rows.spans).into_iter().partition(|r| !r.shared);
+        let (own, shared): (Vec<_>, Vec<_>) =
+            merged(rows.spans).into_iter().partition(|r| !r.shared);
         // First those whose start may be replaced.
         let shared = Insert::of_spans(&schema, &shared, false);
         let refused_shared = shared.send(session).await?;
@@ -141,7 +142,15 @@ const REPLACE_START_AND_REMOTE: &str = " ON DUPLICATE KEY UPDATE \
 
 impl<'r> Insert<'r> {
     fn of_spans(schema: &'r Schema, rows: &'r [SpanRow<'r>], replaces_start: bool) -> Self {
-        let mut columns = vec!["trace_id", "id", "name", "parent_id", "debug", "start_ts", "duration"];
+        let mut columns = vec![
+            "trace_id",
+            "id",
+            "name",
+            "parent_id",
+            "debug",
+            "start_ts",
+            "duration",
+        ];
         columns.extend(schema.has_high.then_some("trace_id_high"));
         columns.extend(schema.has_remote_name.then_some("remote_service_name"));
         let tail = match (schema.has_remote_name, replaces_start) {
@@ -180,7 +189,10 @@ impl<'r> Insert<'r> {
             ),
             tail: "",
             columns: columns.len(),
-            rows: rows.iter().map(|row| Row::Annotation(row, schema)).collect(),
+            rows: rows
+                .iter()
+                .map(|row| Row::Annotation(row, schema))
+                .collect(),
             packet_bytes: schema.packet_bytes,
         }
     }
@@ -292,7 +304,8 @@ impl Row<'_> {
                     Value::Int(low),
                     Value::Int(id),
                     text(&row.key),
-                    row.value.map_or(Value::NULL, |value| Value::Bytes(value.to_vec())),
+                    row.value
+                        .map_or(Value::NULL, |value| Value::Bytes(value.to_vec())),
                     Value::Int(row.kind),
                     Value::Int(row.timestamp_us),
                     number(endpoint.and_then(|e| e.ipv4)),

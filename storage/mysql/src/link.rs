@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts, Row, SslOpts, Value};
+use mysql_async::{
+    Conn, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts, Row, SslOpts, Value,
+};
 use parking_lot::Mutex;
 use speargun_storage::ReadContext;
 use tokio::runtime::Runtime;

@@ -82,7 +82,9 @@ pub(crate) async fn tag_values(session: &mut Session, key: &str) -> Result<Vec<S
          WHERE a_key = ? AND BINARY a_key = ? AND a_type = {}",
         kind::TAG
     );
-    Ok(sorted(names(session, &sql, vec![key.into(), key.into()]).await?))
+    Ok(sorted(
+        names(session, &sql, vec![key.into(), key.into()]).await?,
+    ))
 }
 
 fn columns(session: &Session) -> &'static str {
@@ -101,11 +103,7 @@ fn join_high(session: &Session, one: &str, other: &str) -> String {
     }
 }
 
-async fn names(
-    session: &mut Session,
-    sql: &str,
-    values: Vec<Value>,
-) -> Result<Vec<String>, Fault> {
+async fn names(session: &mut Session, sql: &str, values: Vec<Value>) -> Result<Vec<String>, Fault> {
     let mut found = Vec::new();
     let take = |row: &Row| {
         found.extend(text(row, 0));

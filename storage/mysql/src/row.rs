@@ -144,7 +144,11 @@ impl<'a> Maker<'a, '_> {
         }
         if let Some(remote) = &span.remote_endpoint {
             let remote = self.endpoint(remote);
-            self.binary(Cow::Borrowed(marks.address), (kind::ADDRESS, b"\x01"), Some(remote));
+            self.binary(
+                Cow::Borrowed(marks.address),
+                (kind::ADDRESS, b"\x01"),
+                Some(remote),
+            );
         }
     }
 
@@ -220,19 +224,25 @@ impl Marks {
         for annotation in &span.annotations {
             let at = annotation.timestamp_us;
             match annotation.value.as_str() {
-                "cs" => (kind, start) = (Some(Kind::Client), earlier(start, at)),
-                "sr" => (kind, start) = (Some(Kind::Server), earlier(start, at)),
-                "cr" => (kind, end) = (Some(Kind::Client), later(end, at)),
-                "ss" => (kind, end) = (Some(Kind::Server), later(end, at)),
-                "ms" => (kind, start) = (Some(Kind::Producer), earlier(start, at)),
-                "ws" => end = later(end, at),
-                "mr" => (kind, end) = (Some(Kind::Consumer), later(end, at)),
-                "wr" => start = earlier(start, at),
+                "cs" => (kind, start) = (Some(Kind::Client), Some(earlier(start, at))),
+                "sr" => (kind, start) = (Some(Kind::Server), Some(earlier(start, at))),
+                "cr" => (kind, end) = (Some(Kind::Client), Some(later(end, at))),
+                "ss" => (kind, end) = (Some(Kind::Server), Some(later(end, at))),
+                "ms" => (kind, start) = (Some(Kind::Producer), Some(earlier(start, at))),
+                "ws" => end = Some(later(end, at)),
+                "mr" => (kind, end) = (Some(Kind::Consumer), Some(later(end, at))),
+                "wr" => start = Some(earlier(start, at)),
                 _ => {}
             }
         }
         let (begin, finish, address) = match kind {
-            None => return Self { begin: None, end: None, address: "sa" },
+            None => {
+                return Self {
+                    begin: None,
+                    end: None,
+                    address: "sa",
+                };
+            }
             Some(Kind::Client) => ("cs", "cr", "sa"),
             Some(Kind::Server) => ("sr", "ss", "ca"),
             Some(Kind::Producer) => ("ms", "ws", "ma"),
@@ -247,10 +257,10 @@ impl Marks {
     }
 }
 
-fn earlier(known: Option<i64>, at: i64) -> Option<i64> {
-    Some(known.map_or(at, |known| known.min(at)))
+fn earlier(known: Option<i64>, at: i64) -> i64 {
+    known.map_or(at, |known| known.min(at))
 }
 
-fn later(known: Option<i64>, at: i64) -> Option<i64> {
-    Some(known.map_or(at, |known| known.max(at)))
+fn later(known: Option<i64>, at: i64) -> i64 {
+    known.map_or(at, |known| known.max(at))
 }

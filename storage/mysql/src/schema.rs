@@ -19,6 +19,10 @@ pub(crate) use tables::TABLES;
 
 /// What the tables are like.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a column or a table that a schema may lack"
+)]
 pub(crate) struct Schema {
     /// What the server says it is.
     pub(crate) server: String,
@@ -63,13 +67,21 @@ impl Schema {
             return Err(Fault::Deadline);
         }
         let limit = if self.is_mariadb() {
-            format!("max_statement_time = {}.{:03}", left_ms / 1000, left_ms % 1000)
+            format!(
+                "max_statement_time = {}.{:03}",
+                left_ms / 1000,
+                left_ms % 1000
+            )
         } else {
             format!("max_execution_time = {left_ms}")
         };
         // Texts travel as columns hold them, so that comparing can use indexes; rows that others
         // write at the same time are no reason to wait.
-        let set = if self.room.beyond_bmp { "utf8mb4" } else { "utf8" };
+        let set = if self.room.beyond_bmp {
+            "utf8mb4"
+        } else {
+            "utf8"
+        };
         let isolation = if self.is_mariadb() {
             "tx_isolation"
         } else {
@@ -228,14 +240,20 @@ impl Look {
             }
             return Ok(());
         };
-        if let Some(missing) = table.always.iter().find(|name| !columns.contains_key(**name)) {
+        if let Some(missing) = table
+            .always
+            .iter()
+            .find(|name| !columns.contains_key(**name))
+        {
             return Err(Fault::Schema(format!(
                 "the table {} has no column {missing}: it is not of Zipkin's schema v1",
                 table.name
             )));
         }
         let known = |name: &str| table.always.contains(&name) || table.later.contains(&name);
-        let unknown = columns.iter().find(|(name, column)| column.needs_value && !known(name));
+        let unknown = columns
+            .iter()
+            .find(|(name, column)| column.needs_value && !known(name));
         match unknown {
             Some((name, _)) => Err(Fault::Schema(format!(
                 "the table {} has a column {name} that needs a value and is unknown here: a newer \

@@ -58,7 +58,13 @@ pub(crate) async fn search(
         budget.take(fresh.len() * SEEN_BYTES)?;
         let mut candidates = Candidates { ids: fresh };
         candidates.narrow(session, request, manner.mode).await?;
-        read(session, (request, manner), candidates.ids, (&mut budget, &mut found)).await?;
+        read(
+            session,
+            (request, manner),
+            candidates.ids,
+            (&mut budget, &mut found),
+        )
+        .await?;
     }
     // A row's start is one of several that spans of it had.
     found.sort_by_cached_key(|spans| std::cmp::Reverse(newest_ms(spans, request.window)));
@@ -131,7 +137,10 @@ pub(crate) fn grouped(
 fn group_of(id: TraceId, mode: IdMode) -> TraceId {
     match mode {
         IdMode::Strict => id,
-        IdMode::Lenient => TraceId { high: 0, low: id.low },
+        IdMode::Lenient => TraceId {
+            high: 0,
+            low: id.low,
+        },
     }
 }
 
@@ -175,7 +184,11 @@ impl Pages {
         if self.done {
             return Ok(None);
         }
-        let high = if session.schema.has_high { "trace_id_high" } else { "0" };
+        let high = if session.schema.has_high {
+            "trace_id_high"
+        } else {
+            "0"
+        };
         // The index on the time holds the key too: no row is read.
         let sql = format!(
             "SELECT {high}, trace_id, start_ts FROM zipkin_spans \
@@ -254,7 +267,9 @@ impl Candidates {
         let mut met = HashSet::new();
         let max = TRACES_OF_CONDITION.last().copied().unwrap_or(1);
         for ids in self.ids.chunks(max) {
-            let count = TRACES_OF_CONDITION.into_iter().find(|count| *count >= ids.len());
+            let count = TRACES_OF_CONDITION
+                .into_iter()
+                .find(|count| *count >= ids.len());
             let Some(last) = ids.last() else { continue };
             let padded = ids.iter().chain(std::iter::repeat(last));
             let mut values: Vec<Value> = padded
@@ -323,7 +338,8 @@ fn conditions(request: &TraceRequest) -> Vec<Met> {
             values: vec![text(&term.key)],
         };
         if let Some(value) = &term.value {
-            met.sql += &format!(" AND a_type = {} AND a_value = ?", kind::TAG);
+            met.sql += " AND a_type = ? AND a_value = ?";
+            met.values.push(Value::Int(kind::TAG));
             met.values.push(text(value));
         }
         if let Some(service) = service {

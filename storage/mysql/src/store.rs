@@ -44,7 +44,8 @@ impl MySqlStore {
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
         let bytes = self.config.answer_bytes;
-        let work = async |session: &mut _| dependencies::links(session, window, without, bytes).await;
+        let work =
+            async |session: &mut _| dependencies::links(session, window, without, bytes).await;
         Ok(self.link.read(context, work)?)
     }
 }
@@ -103,7 +104,12 @@ impl SpanReader for MySqlStore {
     }
 
     fn tag_values(&self, key: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
-        if !self.config.autocomplete_keys.iter().any(|known| known == key) {
+        if !self
+            .config
+            .autocomplete_keys
+            .iter()
+            .any(|known| known == key)
+        {
             return Ok(Vec::new());
         }
         let work = async |session: &mut _| names::tag_values(session, key).await;

@@ -19,7 +19,8 @@ impl TextRoom {
             return Cow::Borrowed(text);
         }
         let held = |c: char| self.beyond_bmp || u32::from(c) <= 0xffff;
-        let fits = text.chars().all(held) && text.chars().take(self.chars_max + 1).count() <= self.chars_max;
+        let fits = text.chars().all(held)
+            && text.chars().take(self.chars_max + 1).count() <= self.chars_max;
         if fits {
             return Cow::Borrowed(text);
         }
@@ -50,8 +51,14 @@ mod tests {
     fn texts_end_where_the_column_does() {
         assert_eq!(UTF8.fit("abcd"), "abcd");
         assert_eq!(UTF8.fit("abcde"), "abcd");
-        assert_eq!(UTF8.fit("\u{e9}\u{e9}\u{e9}\u{e9}"), "\u{e9}\u{e9}\u{e9}\u{e9}");
-        assert_eq!(UTF8.fit("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}").chars().count(), 4);
+        assert_eq!(
+            UTF8.fit("\u{e9}\u{e9}\u{e9}\u{e9}"),
+            "\u{e9}\u{e9}\u{e9}\u{e9}"
+        );
+        assert_eq!(
+            UTF8.fit("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}").chars().count(),
+            4
+        );
     }
 
     #[test]

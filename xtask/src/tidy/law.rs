@@ -103,6 +103,8 @@ const LAWS: &[Law] = &[
         &[
             "speargun-model",
             "speargun-runtime",
+            "speargun-storage",
+            "speargun-mysql",
             "speargun-loadgen",
             "speargun-e2e",
         ],

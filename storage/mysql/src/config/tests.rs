@@ -34,8 +34,14 @@ fn the_jdbc_url_overrides_the_rest() {
     ])
     .unwrap();
     assert_eq!((config.host.as_str(), config.port), ("db.example", 3307));
-    assert_eq!((config.user.as_str(), config.password.as_str()), ("me", "p&w"));
-    assert_eq!((config.database.as_str(), config.connections_max), ("traces", 3));
+    assert_eq!(
+        (config.user.as_str(), config.password.as_str()),
+        ("me", "p&w")
+    );
+    assert_eq!(
+        (config.database.as_str(), config.connections_max),
+        ("traces", 3)
+    );
     assert_eq!(config.tls, Tls::Unverified);
 }
 
@@ -49,8 +55,14 @@ fn what_the_jdbc_url_does_not_say_is_left() {
     ])
     .unwrap();
     assert_eq!((config.host.as_str(), config.port), ("::1", 1));
-    assert_eq!((config.database.as_str(), config.password.as_str()), ("d", "p"));
-    let full = of(&[("MYSQL_JDBC_URL", "mysql://u:p%40@h:9/d?sslMode=VERIFY_CA&serverSslCert=/c")]);
+    assert_eq!(
+        (config.database.as_str(), config.password.as_str()),
+        ("d", "p")
+    );
+    let full = of(&[(
+        "MYSQL_JDBC_URL",
+        "mysql://u:p%40@h:9/d?sslMode=VERIFY_CA&serverSslCert=/c",
+    )]);
     let full = full.unwrap();
     assert_eq!((full.user.as_str(), full.password.as_str()), ("u", "p@"));
     assert_eq!(full.tls, Tls::Verified(Some("/c".into())));
@@ -68,7 +80,10 @@ fn what_is_wrong_is_named_and_no_password_shown() {
         ("MYSQL_JDBC_URL", "jdbc:mysql://h:0/d?password=secret"),
         ("MYSQL_JDBC_URL", "jdbc:mysql://a,b/d?password=secret"),
         ("MYSQL_JDBC_URL", "jdbc:mysql://a/d?password=secret%zz"),
-        ("MYSQL_JDBC_URL", "jdbc:mysql://a/d?sslMode=maybe&password=secret"),
+        (
+            "MYSQL_JDBC_URL",
+            "jdbc:mysql://a/d?sslMode=maybe&password=secret",
+        ),
     ] {
         let error = of(&[(name, value)]).unwrap_err();
         assert_eq!(error.name, name);

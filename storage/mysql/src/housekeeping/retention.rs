@@ -19,16 +19,20 @@ impl Housekeeping {
         before_ms: u64,
         report: &mut Report,
     ) -> Result<(), Fault> {
-        let before_us = i64::try_from(before_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let first_kept_us = i64::try_from(before_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
         while self.holds(session).await? {
-            let old = old_spans(session, before_us).await?;
+            let old = old_spans(session, first_kept_us).await?;
             if old.is_empty() {
                 break;
             }
             let done = old.len() < SPANS_AT_A_TIME;
             session.conn.query_drop("BEGIN").await?;
             let deleted = delete(session, &old).await;
-            let end = if deleted.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            let end = if deleted.is_ok() {
+                "COMMIT"
+            } else {
+                "ROLLBACK"
+            };
             session.conn.query_drop(end).await?;
             let (spans, annotations) = deleted?;
             report.spans_deleted += spans;
@@ -48,8 +52,12 @@ impl Housekeeping {
 
 type Key = [i64; 3];
 
-async fn old_spans(session: &mut Session, before_us: i64) -> Result<Vec<Key>, Fault> {
-    let high = if session.schema.has_high { "trace_id_high" } else { "0" };
+async fn old_spans(session: &mut Session, first_kept_us: i64) -> Result<Vec<Key>, Fault> {
+    let high = if session.schema.has_high {
+        "trace_id_high"
+    } else {
+        "0"
+    };
     let sql = format!(
         "SELECT {high}, trace_id, id FROM zipkin_spans WHERE start_ts < ? \
          ORDER BY start_ts LIMIT {SPANS_AT_A_TIME}"
@@ -60,7 +68,9 @@ async fn old_spans(session: &mut Session, before_us: i64) -> Result<Vec<Key>, Fa
         keys.push(key);
         Ok(())
     };
-    session.each(&sql, vec![Value::Int(before_us)], take).await?;
+    session
+        .each(&sql, vec![Value::Int(first_kept_us)], take)
+        .await?;
     Ok(keys)
 }
 

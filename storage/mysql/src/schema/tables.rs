@@ -43,7 +43,15 @@ pub(crate) const TABLES: [Table; 4] = [
     Table {
         name: "zipkin_spans",
         needed: true,
-        always: &["trace_id", "id", "name", "parent_id", "debug", "start_ts", "duration"],
+        always: &[
+            "trace_id",
+            "id",
+            "name",
+            "parent_id",
+            "debug",
+            "start_ts",
+            "duration",
+        ],
         later: &["trace_id_high", "remote_service_name"],
         create: "CREATE TABLE IF NOT EXISTS zipkin_spans (
             trace_id_high BIGINT NOT NULL DEFAULT 0 COMMENT 'upper half of a 128-bit id, else 0',

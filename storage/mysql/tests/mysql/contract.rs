@@ -69,9 +69,9 @@ impl<const EXACT: bool> Harness for Tables<EXACT> {
 }
 
 mod zipkins {
-    speargun_storage::contract_tests!(super::Tables<false>, except &super::OF_ZIPKINS_TABLES);
+    speargun_storage::contract_tests!(super::Tables<false>, except & super::OF_ZIPKINS_TABLES);
 }
 
 mod exact {
-    speargun_storage::contract_tests!(super::Tables<true>, except &super::OF_TABLES);
+    speargun_storage::contract_tests!(super::Tables<true>, except & super::OF_TABLES);
 }

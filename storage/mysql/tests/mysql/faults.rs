@@ -56,7 +56,10 @@ fn missing_rights_are_told_and_reading_goes_on() {
     let text = refused(config.clone());
     assert!(text.contains("grant the user SELECT, INSERT"), "{text}");
     let text = bad(&config);
-    assert!(text.contains("rights") && text.contains("grant the user"), "{text}");
+    assert!(
+        text.contains("rights") && text.contains("grant the user"),
+        "{text}"
+    );
     assert_eq!(open(config).service_names(&NEVER).unwrap(), ["a"]);
 }
 
@@ -64,7 +67,10 @@ fn missing_rights_are_told_and_reading_goes_on() {
 fn a_missing_database_is_told() {
     let server = MariaDb::shared().unwrap();
     let text = refused(config(server, "nowhere"));
-    assert!(text.contains("create the database, or check MYSQL_DB"), "{text}");
+    assert!(
+        text.contains("create the database, or check MYSQL_DB"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -99,10 +105,19 @@ fn tables_that_go_away_are_looked_for_again() {
 fn a_wrong_character_set_is_told() {
     let (root, database) = fresh();
     root.check().unwrap();
-    sql(&database, "ALTER TABLE zipkin_spans CONVERT TO CHARACTER SET latin1");
+    sql(
+        &database,
+        "ALTER TABLE zipkin_spans CONVERT TO CHARACTER SET latin1",
+    );
     let server = MariaDb::shared().unwrap();
-    for text in [refused(config(server, &database)), bad(&config(server, &database))] {
-        assert!(text.contains("has the character set latin1: convert"), "{text}");
+    for text in [
+        refused(config(server, &database)),
+        bad(&config(server, &database)),
+    ] {
+        assert!(
+            text.contains("has the character set latin1: convert"),
+            "{text}"
+        );
     }
 }
 
@@ -111,12 +126,21 @@ fn a_newer_schema_is_told() {
     let server = MariaDb::shared().unwrap();
     let (root, database) = fresh();
     root.check().unwrap();
-    sql(&database, "ALTER TABLE zipkin_annotations ADD COLUMN tenant INT NOT NULL");
+    sql(
+        &database,
+        "ALTER TABLE zipkin_annotations ADD COLUMN tenant INT NOT NULL",
+    );
     let text = refused(config(server, &database));
-    assert!(text.contains("tenant") && text.contains("newer schema"), "{text}");
+    assert!(
+        text.contains("tenant") && text.contains("newer schema"),
+        "{text}"
+    );
     let (root, database) = fresh();
     root.check().unwrap();
-    sql(&database, "UPDATE speargun_leases SET until_ms = 2 WHERE name = 'version'");
+    sql(
+        &database,
+        "UPDATE speargun_leases SET until_ms = 2 WHERE name = 'version'",
+    );
     let text = refused(config(server, &database));
     assert!(text.contains("made by a newer speargun"), "{text}");
 }
@@ -124,12 +148,18 @@ fn a_newer_schema_is_told() {
 #[test]
 fn too_many_connections_are_told_and_waited_for() {
     let config = as_user("one_connection", "ALL");
-    sql(&config.database, "GRANT USAGE ON *.* TO one_connection@'%' WITH MAX_USER_CONNECTIONS 1");
+    sql(
+        &config.database,
+        "GRANT USAGE ON *.* TO one_connection@'%' WITH MAX_USER_CONNECTIONS 1",
+    );
     let first = open(config.clone());
     store(&first, &[span(2, 1)]).unwrap();
     let error = store(&open(config), &[span(3, 1)]).unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    assert!(error.to_string().contains("lower MYSQL_MAX_CONNECTIONS"), "{error}");
+    assert!(
+        error.to_string().contains("lower MYSQL_MAX_CONNECTIONS"),
+        "{error}"
+    );
     store(&first, &[span(3, 1)]).unwrap();
 }
 
@@ -149,7 +179,12 @@ fn a_server_that_takes_no_writes_is_told_and_waited_for() {
     let plain = open(config.clone());
     let error = store(&plain, &[span(2, 1)]).unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    assert!(error.to_string().contains("point MYSQL_HOST at the primary"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("point MYSQL_HOST at the primary"),
+        "{error}"
+    );
     assert!(bad(&config).contains("read_only is on"));
     assert_eq!(plain.service_names(&NEVER).unwrap(), ["a"]);
     server.sql("SET GLOBAL read_only = 0").unwrap();
@@ -183,10 +218,21 @@ fn a_good_database_has_no_bad_findings() {
     store(&root, &[span(1, 1)]).unwrap();
     let findings = check(&config(server, &database), &SystemClock);
     let about: Vec<_> = findings.iter().map(|f| f.about).collect();
-    for subject in ["connection", "clock", "settings", "schema", "character set", "rights", "size"] {
+    for subject in [
+        "connection",
+        "clock",
+        "settings",
+        "schema",
+        "character set",
+        "rights",
+        "size",
+    ] {
         assert!(about.contains(&subject), "{subject}: {findings:?}");
     }
-    assert!(findings.iter().all(|f| f.verdict != Verdict::Bad), "{findings:?}");
+    assert!(
+        findings.iter().all(|f| f.verdict != Verdict::Bad),
+        "{findings:?}"
+    );
     // Looking leaves nothing behind.
     assert_eq!(count(&database, "zipkin_spans"), 1);
 }
@@ -199,5 +245,8 @@ fn a_deadline_ends_a_question() {
         deadline: Some(std::time::Instant::now()),
     };
     let error = root.service_names(&passed).unwrap_err();
-    assert!(matches!(error, speargun_storage::ReadError::DeadlineExceeded), "{error}");
+    assert!(
+        matches!(error, speargun_storage::ReadError::DeadlineExceeded),
+        "{error}"
+    );
 }

@@ -74,7 +74,10 @@ fn days_are_linked_exactly_and_again() {
     assert!(report.held);
     assert_eq!(count(&database, "zipkin_dependencies"), 4);
     assert_eq!(links(&store, 0, 0), [said("a", "b", 2, 1)]);
-    assert_eq!(links(&store, 1, 1), [said("a", "c", 1, 0), said("x", "y", 1, 0)]);
+    assert_eq!(
+        links(&store, 1, 1),
+        [said("a", "c", 1, 0), said("x", "y", 1, 0)]
+    );
     assert_eq!(links(&store, 5, 5), before[5]);
     assert_eq!(links(&store, 4, 2), []);
     assert_eq!(links(&store, 6, 0).iter().map(|l| l.2).sum::<u64>(), 5);
@@ -90,9 +93,15 @@ fn days_are_linked_exactly_and_again() {
 #[test]
 fn traces_that_lie_elsewhere_are_left_out_of_days() {
     let (store, _) = fresh();
-    crate::store(&store, &[call(1, "a", "b"), call(2, "a", "b"), call(3, "a", "c")]).unwrap();
+    crate::store(
+        &store,
+        &[call(1, "a", "b"), call(2, "a", "b"), call(3, "a", "c")],
+    )
+    .unwrap();
     let without = |lows: &[u64]| {
-        let links = store.dependencies_without(days(0, 0), lows, &NEVER).unwrap();
+        let links = store
+            .dependencies_without(days(0, 0), lows, &NEVER)
+            .unwrap();
         links.iter().map(|l| l.call_count).sum::<u64>()
     };
     assert_eq!((without(&[]), without(&[1, 3]), without(&[4])), (3, 1, 3));
@@ -111,7 +120,10 @@ fn one_process_of_several_works() {
     assert_eq!(second.pass().unwrap(), Report::default());
     assert!(first.pass().unwrap().held);
     // The first one dies: its lease runs out.
-    sql(&database, "UPDATE speargun_leases SET until_ms = 1 WHERE name = 'housekeeping'");
+    sql(
+        &database,
+        "UPDATE speargun_leases SET until_ms = 1 WHERE name = 'housekeeping'",
+    );
     assert!(second.pass().unwrap().held);
     assert!(!first.pass().unwrap().held);
     // The second one ends in peace.
@@ -123,7 +135,10 @@ fn one_process_of_several_works() {
 fn links_that_others_feed_are_left_alone() {
     let (store, database) = fresh();
     crate::store(&store, &[call(1, "a", "b")]).unwrap();
-    sql(&database, "INSERT INTO zipkin_dependencies VALUES ('2023-11-14', 'x', 'y', 3, 1)");
+    sql(
+        &database,
+        "INSERT INTO zipkin_dependencies VALUES ('2023-11-14', 'x', 'y', 3, 1)",
+    );
     let report = work(&store, "one", LINKS).pass().unwrap();
     assert_eq!(report.days_linked, 0);
     assert_eq!(links(&store, 0, 0), [said("x", "y", 3, 1)]);
@@ -143,7 +158,10 @@ fn old_spans_are_forgotten_with_their_rows() {
         retention_ms: Some(7 * DAY_MS),
     };
     let report = work(&store, "one", chores).pass().unwrap();
-    assert_eq!((report.spans_deleted, report.annotations_deleted), (450, 450 * 3));
+    assert_eq!(
+        (report.spans_deleted, report.annotations_deleted),
+        (450, 450 * 3)
+    );
     assert_eq!(store.service_names(&NEVER).unwrap(), ["new"]);
     assert_eq!(count(&database, "zipkin_spans"), 10);
     assert_eq!(count(&database, "zipkin_annotations"), 20);

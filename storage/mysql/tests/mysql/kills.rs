@@ -19,7 +19,10 @@ const SPANS_OF_LIST: u64 = 500;
 /// How long all of it may take for each kill.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-#[expect(clippy::disallowed_methods, reason = "the harness of a test has a knob")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness of a test has a knob"
+)]
 fn kills() -> u64 {
     let given = std::env::var("E2E_KILLS").ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(3)
@@ -61,7 +64,10 @@ fn confirmed_spans_survive_kills_once_each() {
     let mut server = MariaDb::start(&[]).unwrap();
     let database = server.database().unwrap();
     let store = open(config(&server, &database));
-    let (ends, confirmed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (ends, confirmed) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let seed = Chance::seed();
     println!("E2E_SEED={seed}");
     let mut chance = Chance::new(seed);
@@ -90,10 +96,17 @@ fn confirmed_spans_survive_kills_once_each() {
         text.trim().parse().unwrap()
     };
     let spans = lists * SPANS_OF_LIST;
-    assert_eq!(ask(&format!("COUNT(*) FROM {database}.zipkin_spans")), spans);
-    let distinct = format!("COUNT(DISTINCT a_value) FROM {database}.zipkin_annotations WHERE a_key = 'k'");
+    assert_eq!(
+        ask(&format!("COUNT(*) FROM {database}.zipkin_spans")),
+        spans
+    );
+    let distinct =
+        format!("COUNT(DISTINCT a_value) FROM {database}.zipkin_annotations WHERE a_key = 'k'");
     assert_eq!(ask(&distinct), spans);
     // cs, cr, the tag and the address.
-    assert_eq!(ask(&format!("COUNT(*) FROM {database}.zipkin_annotations")), spans * 4);
+    assert_eq!(
+        ask(&format!("COUNT(*) FROM {database}.zipkin_annotations")),
+        spans * 4
+    );
     println!("{spans} spans of {lists} lists over {} kills", kills());
 }

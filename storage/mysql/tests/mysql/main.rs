@@ -2,7 +2,11 @@
 //! reads and writes beside us, values no column holds, faults of all kinds, and work in the
 //! background. Each test has a database of its own on one server.
 
-#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing step fails the test"
+)]
 
 mod contract;
 mod faults;
@@ -58,7 +62,9 @@ fn store(store: &MySqlStore, spans: &[Span]) -> Result<Stored, StoreError> {
 /// Runs statements in a database of the shared server.
 fn sql(database: &str, statements: &str) -> String {
     let server = MariaDb::shared().unwrap();
-    server.sql(&format!("USE {database};\n{statements}")).unwrap()
+    server
+        .sql(&format!("USE {database};\n{statements}"))
+        .unwrap()
 }
 
 /// Returns how many rows a table has.

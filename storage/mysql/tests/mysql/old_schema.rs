@@ -55,10 +55,19 @@ fn the_first_schema_is_served() {
     };
     assert_eq!(old.search(&request, &NEVER).unwrap().len(), 2);
     let links = old.dependencies(window, &NEVER).unwrap();
-    let links: Vec<_> = links.iter().map(|l| (l.parent.as_str(), l.call_count)).collect();
+    let links: Vec<_> = links
+        .iter()
+        .map(|l| (l.parent.as_str(), l.call_count))
+        .collect();
     assert_eq!(links, [("a", 2)]);
-    sql(&database, "INSERT INTO zipkin_dependencies VALUES ('2023-11-14', 'x', 'y', 3)");
+    sql(
+        &database,
+        "INSERT INTO zipkin_dependencies VALUES ('2023-11-14', 'x', 'y', 3)",
+    );
     let links = old.dependencies(window, &NEVER).unwrap();
-    let links: Vec<_> = links.iter().map(|l| (l.parent.as_str(), l.call_count)).collect();
+    let links: Vec<_> = links
+        .iter()
+        .map(|l| (l.parent.as_str(), l.call_count))
+        .collect();
     assert_eq!(links, [("x", 3)]);
 }

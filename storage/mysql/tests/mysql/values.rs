@@ -59,7 +59,10 @@ fn texts_are_never_statements() {
             .tag(text, text)
             .note(1, text)
     };
-    let spans: Vec<Span> = (1..).zip(HOSTILE).map(|(id, text)| hostile(id, text)).collect();
+    let spans: Vec<Span> = (1..)
+        .zip(HOSTILE)
+        .map(|(id, text)| hostile(id, text))
+        .collect();
     let stored = crate::store(&store, &spans).unwrap();
     assert_eq!(stored, Stored::default());
     for (id, text) in (1..).zip(HOSTILE) {
@@ -114,9 +117,18 @@ fn what_is_too_long_is_cut_by_itself() {
     let expected = Stored { refused: 0, cut: 3 };
     assert_eq!(stored.unwrap(), expected);
     let held = "\u{e9}".repeat(255);
-    assert_eq!(trace(&store, 2), [span(2, 1).named(&held).by(&held).to(&held)]);
-    assert_eq!(trace(&store, 3), [span(3, 1).tag(&held, "k").note(1, &held)]);
-    assert_eq!(trace(&store, 4), [span(4, 1).tag("long", &value[..65_535])]);
+    assert_eq!(
+        trace(&store, 2),
+        [span(2, 1).named(&held).by(&held).to(&held)]
+    );
+    assert_eq!(
+        trace(&store, 3),
+        [span(3, 1).tag(&held, "k").note(1, &held)]
+    );
+    assert_eq!(
+        trace(&store, 4),
+        [span(4, 1).tag("long", &"v".repeat(65_535))]
+    );
     assert_eq!(trace(&store, 1), [span(1, 1).named("before")]);
     assert_eq!(trace(&store, 5), [span(5, 1).named("after")]);
 }
@@ -134,7 +146,8 @@ fn characters_beyond_the_bmp_need_utf8mb4() {
     let narrow = span(1, 1).named("a?").by("b?").tag("c?", "\u{1F600}");
     assert_eq!(trace(&store, 1), [narrow]);
     for table in ["zipkin_spans", "zipkin_annotations"] {
-        let statement = format!("ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+        let statement =
+            format!("ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
         sql(&database, &statement);
     }
     let server = MariaDb::shared().unwrap();
@@ -148,7 +161,10 @@ fn characters_beyond_the_bmp_need_utf8mb4() {
 fn a_row_the_server_refuses_is_left_out_by_itself() {
     let (store, database) = fresh();
     crate::store(&store, &[span(9, 9)]).unwrap();
-    sql(&database, "ALTER TABLE zipkin_spans MODIFY duration SMALLINT");
+    sql(
+        &database,
+        "ALTER TABLE zipkin_spans MODIFY duration SMALLINT",
+    );
     let spans: Vec<Span> = (1..=250)
         .map(|id| span(id, 1).lasting(if id == 77 { 40_000 } else { 7 }))
         .collect();
