@@ -8,9 +8,11 @@
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`kit`]: Maven over the tests of other makers, and what they reported.
+//! - [`mariadb`]: a MariaDB in a folder of its own.
 //! - [`metrics`]: counters as the server tells them.
 //! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
+//! - [`zipkin`]: Zipkin's own server.
 //! - [`chance`]: seeded random numbers.
 
 pub mod chance;
@@ -18,10 +20,12 @@ pub mod golden;
 pub mod grpc;
 pub mod http;
 pub mod kit;
+pub mod mariadb;
 pub mod metrics;
 pub mod registry;
 pub mod server;
 pub mod spans;
+pub mod zipkin;
 
 pub use chance::Chance;
 pub use http::{Answer, Connection, Request};

@@ -23,7 +23,8 @@ cargo xtask test             installs what is needed, then check, unit, fuzz bui
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
-cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), or peers; writes results
+cargo xtask kills [N]        the test that kills a database, with N kills (20)
+cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), peers or mysql
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask tools            installs what the tests need into .tools
 cargo xtask setup            uses the hooks of .githooks
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         ["e2e", filter] => steps::e2e(Some(filter)),
         ["crash"] => steps::crash("50"),
         ["crash", count] => steps::crash(count),
+        ["kills"] => steps::kills("20"),
+        ["kills", count] => steps::kills(count),
         ["bench", rest @ ..] => steps::bench(rest),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),

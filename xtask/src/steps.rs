@@ -106,13 +106,20 @@ pub(crate) fn crash(count: &str) -> Result<()> {
     run(test.env("E2E_CRASHES", count))
 }
 
+/// The test that kills a database under load, alone and with more kills.
+pub(crate) fn kills(count: &str) -> Result<()> {
+    let mut test = cargo(&["test", "--package", "speargun-mysql", "--test", "mysql"]);
+    test.args(["--", "--nocapture", "kills::"]);
+    run(test.env("E2E_KILLS", count))
+}
+
 fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }
 
 const BENCHES: [&str; 4] = ["decode", "ingest", "read", "harness"];
-/// Needs Java, a database and Maven Central, so it runs only when it is named.
-const PEERS: &str = "peers";
+/// Need Java, a database and Maven Central, so they run only when they are named.
+const PEERS: [&str; 2] = ["peers", "mysql"];
 
 /// Benchmarks; each prints a table and writes it under benches/results.
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
@@ -121,10 +128,10 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
         [name, rest @ ..] => (std::slice::from_ref(name), rest),
     };
     for name in names {
-        let known = BENCHES.contains(name) || *name == PEERS;
+        let known = BENCHES.contains(name) || PEERS.contains(name);
         ensure!(known, "no benchmark {name}: {BENCHES:?}, {PEERS:?}");
     }
-    if names.contains(&PEERS) {
+    if names.iter().any(|name| PEERS.contains(name)) {
         tools::peers()?;
     }
     build_server()?;

@@ -37,13 +37,14 @@ pub(crate) fn install() -> Result<()> {
     node()?;
     go()?;
     browser()?;
+    mariadb()?;
     maven()
 }
 
 /// Installs what comparisons with Zipkin's own server need: Java, Maven, a database.
 pub(crate) fn peers() -> Result<()> {
     maven_itself()?;
-    database()
+    mariadb()
 }
 
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
@@ -145,6 +146,40 @@ fn go() -> Result<()> {
         .context("build the client of Go; the modules of go.mod must be reachable")
 }
 
+/// The tests of the engine over MySQL start servers of their own, in folders of their own: the one
+/// that the package would start is none of them, and is not started.
+fn mariadb() -> Result<()> {
+    let there = |name: &str| {
+        let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/libexec"];
+        let mut paths = places.iter().map(|place| PathBuf::from(place).join(name));
+        paths.any(|path| path.exists())
+    };
+    let programs = ["mariadbd", "mariadb-install-db", "mariadb"];
+    if programs.into_iter().all(there) {
+        return Ok(());
+    }
+    system_packages("MariaDB", &["mariadb-server", "mariadb-client"])
+}
+
+/// Fetches Zipkin's server, beside which the engine over MySQL is tested.
+fn zipkin() -> Result<()> {
+    const VERSION: &str = "3.6.1";
+    let folder = root().join("target/peers");
+    if folder
+        .join(format!("zipkin-server-{VERSION}-exec.jar"))
+        .is_file()
+    {
+        return Ok(());
+    }
+    let mut fetch = command("mvn", &["--batch-mode", "--quiet", "dependency:copy"]);
+    fetch
+        .arg(format!(
+            "-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"
+        ))
+        .arg(format!("-DoutputDirectory={}", folder.display()));
+    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")
+}
+
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
 fn maven() -> Result<()> {
     maven_itself()?;
@@ -166,7 +201,7 @@ fn maven() -> Result<()> {
             })?;
         }
     }
-    Ok(())
+    zipkin()
 }
 
 fn maven_itself() -> Result<()> {
@@ -179,15 +214,6 @@ fn maven_itself() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Servers of databases often lie where only root looks for programs.
-fn database() -> Result<()> {
-    let there = |name: &str| succeeds(&mut command(name, &["--version"]));
-    if (there("mariadbd") || there("/usr/sbin/mariadbd")) && there("mariadb") {
-        return Ok(());
-    }
-    system_packages("MariaDB", &["mariadb-server", "mariadb-client"])
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

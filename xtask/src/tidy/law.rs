@@ -59,6 +59,12 @@ const LAWS: &[Law] = &[
         tests_may_use: &["speargun-memory", "speargun-benches"],
         ..law("speargun-segment", CONTRACT)
     },
+    // Its tests start the database it speaks to, and Zipkin's server on it.
+    Law {
+        must_not_know: &["hyper", "axum", "http", "tonic"],
+        tests_may_use: &["speargun-memory", "speargun-e2e"],
+        ..law("speargun-mysql", CONTRACT)
+    },
     Law {
         must_not_know: HTTP,
         tests_may_use: &["speargun-memory", "speargun-segment"],
@@ -106,6 +112,7 @@ const LAWS: &[Law] = &[
             "speargun-storage",
             "speargun-journal",
             "speargun-segment",
+            "speargun-mysql",
             "speargun-loadgen",
             "speargun-e2e",
         ],

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use speargun_benches::database::Database;
 use speargun_benches::harness::load;
 use speargun_benches::process;
-use speargun_benches::zipkin::Zipkin;
+use speargun_benches::zipkin;
 use speargun_loadgen::line::Http;
 use speargun_loadgen::report::ratio;
 use speargun_loadgen::target::Target;
@@ -47,7 +47,7 @@ pub(super) fn about(amount: &Amount) -> String {
 
 /// Measures a server over this database.
 pub(super) fn given(database: &Database, format: &str, amount: &Amount) -> Result<Given> {
-    let server = Zipkin::start(Some(database))?;
+    let server = zipkin::start(Some(database))?;
     let pids = [server.pid(), database.pid()];
     let words = format!("--format {format} --rate {RATE} --read-back 0 --settle 0s --quiet");
     let warmup = format!("{words} --duration {} --seed 2", amount.warmup);

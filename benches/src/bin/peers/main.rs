@@ -9,7 +9,7 @@ use speargun_benches::database::Database;
 use speargun_benches::harness::load;
 use speargun_benches::measure::Words;
 use speargun_benches::report::Report;
-use speargun_benches::zipkin::{self, Zipkin};
+use speargun_benches::zipkin;
 use speargun_e2e::{Options, Server};
 use speargun_loadgen::report::{Report as Load, ratio};
 
@@ -141,7 +141,7 @@ fn about(times: &Times) -> String {
 fn measured(peer: Peer, format: &str, (times, schema): (&Times, &Path)) -> Result<Given> {
     match peer {
         Peer::Memory => {
-            let server = Zipkin::start(None)?;
+            let server = zipkin::start(None)?;
             given((server.port(), server.pid()), (format, ""), times)
         }
         Peer::MySql => behind::given(&Database::start(schema)?, format, &times.behind),

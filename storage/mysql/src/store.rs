@@ -1,0 +1,166 @@
+//! The engine's face: [`Database`] over a pool of connections. What each question becomes in SQL is
+//! in the files named after the questions.
+
+use speargun_model::{DependencyLink, Span, TraceId};
+use speargun_storage::{
+    Database, ListName, ReadContext, ReadError, SpanReader, StoreError, Stored, TraceRequest,
+    Window,
+};
+
+use crate::config::Config;
+use crate::fetch::{self, Budget};
+use crate::link::Link;
+use crate::search::{self, Manner};
+use crate::{dependencies, insert, names};
+
+/// Spans in the tables of a MySQL or MariaDB server.
+#[derive(Debug)]
+pub struct MySqlStore {
+    pub(crate) link: Link,
+    pub(crate) config: Config,
+}
+
+impl MySqlStore {
+    /// Makes a store. No connection is opened before the first question: the server may be away,
+    /// and tables are looked at when it is there.
+    pub fn open(config: Config) -> std::io::Result<Self> {
+        Ok(Self {
+            link: Link::new(&config)?,
+            config,
+        })
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            mode: self.config.id_mode,
+            answer_bytes: self.config.answer_bytes,
+        }
+    }
+
+    fn links(
+        &self,
+        window: Window,
+        without: &[u64],
+        context: &ReadContext,
+    ) -> Result<Vec<DependencyLink>, ReadError> {
+        let bytes = self.config.answer_bytes;
+        let work =
+            async |session: &mut _| dependencies::links(session, window, without, bytes).await;
+        Ok(self.link.read(context, work)?)
+    }
+}
+
+impl SpanReader for MySqlStore {
+    fn describe(&self) -> String {
+        let Config {
+            host,
+            port,
+            database,
+            ..
+        } = &self.config;
+        format!("MySQLStorage{{{host}:{port}/{database}}}")
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        let asked = self.link.read(&check_context(), async |session| {
+            let sql = "SELECT trace_id FROM zipkin_spans LIMIT 1";
+            session.rows(sql, Vec::new()).await.map(|_| ())
+        });
+        Ok(asked?)
+    }
+
+    fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {
+        let traces = self.traces(&[id], context)?;
+        Ok(traces.into_iter().next().unwrap_or_default())
+    }
+
+    fn search(
+        &self,
+        request: &TraceRequest,
+        context: &ReadContext,
+    ) -> Result<Vec<Vec<Span>>, ReadError> {
+        let manner = self.manner();
+        let work = async |session: &mut _| search::search(session, request, manner).await;
+        Ok(self.link.read(context, work)?)
+    }
+
+    fn service_names(&self, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+        let work = async |session: &mut _| names::services(session).await;
+        Ok(self.link.read(context, work)?)
+    }
+
+    fn span_names(&self, service: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+        let work = async |session: &mut _| names::span_names(session, service).await;
+        Ok(self.link.read(context, work)?)
+    }
+
+    fn remote_service_names(
+        &self,
+        service: &str,
+        context: &ReadContext,
+    ) -> Result<Vec<String>, ReadError> {
+        let work = async |session: &mut _| names::remote_services(session, service).await;
+        Ok(self.link.read(context, work)?)
+    }
+
+    fn tag_values(&self, key: &str, context: &ReadContext) -> Result<Vec<String>, ReadError> {
+        if !self
+            .config
+            .autocomplete_keys
+            .iter()
+            .any(|known| known == key)
+        {
+            return Ok(Vec::new());
+        }
+        let work = async |session: &mut _| names::tag_values(session, key).await;
+        Ok(self.link.read(context, work)?)
+    }
+
+    fn dependencies(
+        &self,
+        window: Window,
+        context: &ReadContext,
+    ) -> Result<Vec<DependencyLink>, ReadError> {
+        self.links(window, &[], context)
+    }
+}
+
+impl Database for MySqlStore {
+    /// The tables remember no names of lists: rows that are there already stay as they are, so that
+    /// a list that comes again changes nothing.
+    fn store(&self, _name: &ListName, spans: &[Span]) -> Result<Stored, StoreError> {
+        if spans.is_empty() {
+            return Ok(Stored::default());
+        }
+        let work = async |session: &mut _| insert::store(session, spans).await;
+        Ok(self.link.run(work)?)
+    }
+
+    fn traces(&self, ids: &[TraceId], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError> {
+        let Manner { mode, answer_bytes } = self.manner();
+        let traces = self.link.read(context, async |session| {
+            let all = fetch::full_ids(session, ids, mode).await?;
+            let mut budget = Budget::of(answer_bytes);
+            let traces = fetch::traces(session, &all, &mut budget).await?;
+            Ok(search::grouped(&all, traces, mode))
+        });
+        Ok(traces?)
+    }
+
+    fn dependencies_without(
+        &self,
+        window: Window,
+        lows: &[u64],
+        context: &ReadContext,
+    ) -> Result<Vec<DependencyLink>, ReadError> {
+        self.links(window, lows, context)
+    }
+}
+
+/// How long a question about health may take.
+fn check_context() -> ReadContext {
+    const CHECK_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+    ReadContext {
+        deadline: Some(std::time::Instant::now() + CHECK_MAX),
+    }
+}
