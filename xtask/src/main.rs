@@ -23,6 +23,7 @@ cargo xtask test             installs what is needed, then check, unit, fuzz bui
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
+cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, read (all), or peers; writes benches/results
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask tools            installs what the tests need into .tools
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         ["e2e", filter] => steps::e2e(Some(filter)),
         ["crash"] => steps::crash("50"),
         ["crash", count] => steps::crash(count),
+        ["clickhouse"] => steps::clickhouse("20"),
+        ["clickhouse", kills] => steps::clickhouse(kills),
         ["bench", rest @ ..] => steps::bench(rest),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),

@@ -106,6 +106,14 @@ pub(crate) fn crash(count: &str) -> Result<()> {
     run(test.env("E2E_CRASHES", count))
 }
 
+/// The test that kills ClickHouse, alone, with more kills.
+pub(crate) fn clickhouse(kills: &str) -> Result<()> {
+    let package = "speargun-clickhouse";
+    let mut test = cargo(&["test", "--package", package, "--test", "kill"]);
+    test.args(["--", "--nocapture"]);
+    run(test.env("CLICKHOUSE_KILLS", kills))
+}
+
 fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }

@@ -247,6 +247,23 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_names_every_variable_and_default() {
+        let manual = include_str!("../../../docs/clickhouse.md");
+        let rows = manual
+            .lines()
+            .filter(|line| line.starts_with("| `CLICKHOUSE_"));
+        let written: Vec<(&str, &str)> = rows
+            .map(|row| {
+                let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+                cells.next();
+                (cells.next().unwrap(), cells.next().unwrap())
+            })
+            .collect();
+        let all: Vec<(&str, &str)> = VARIABLES.iter().map(|v| (v.name, v.default)).collect();
+        assert_eq!(written, all);
+    }
+
+    #[test]
     fn names_can_stand_in_statements() {
         let with = |name: &str| {
             let config = Config {

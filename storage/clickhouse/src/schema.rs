@@ -315,3 +315,6 @@ fn local_name(config: &Config, table: &Table) -> String {
     };
     format!("{}{suffix}", table.name)
 }
+
+#[cfg(test)]
+mod tests;
