@@ -4,6 +4,7 @@
 //! # Layout
 //!
 //! - [`server`]: one server process with its own port and data folder.
+//! - [`clickhouse`]: a real `ClickHouse` server to store in.
 //! - [`http`]: an HTTP/1.1 client that can also send what no client should.
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`golden`]: recorded requests and the answers they must get.
@@ -16,6 +17,7 @@
 //! - [`chance`]: seeded random numbers.
 
 pub mod chance;
+pub mod clickhouse;
 pub mod golden;
 pub mod grpc;
 pub mod http;

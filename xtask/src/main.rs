@@ -25,6 +25,7 @@ cargo xtask e2e [FILTER]     builds the release binary and runs the black-box te
 cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask kills [N]        the test that kills a database, with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), peers or mysql
+cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask tools            installs what the tests need into .tools
 cargo xtask setup            uses the hooks of .githooks
@@ -48,6 +49,8 @@ fn main() -> ExitCode {
         ["crash", count] => steps::crash(count),
         ["kills"] => steps::kills("20"),
         ["kills", count] => steps::kills(count),
+        ["clickhouse"] => steps::clickhouse("20"),
+        ["clickhouse", kills] => steps::clickhouse(kills),
         ["bench", rest @ ..] => steps::bench(rest),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),

@@ -113,6 +113,14 @@ pub(crate) fn kills(count: &str) -> Result<()> {
     run(test.env("E2E_KILLS", count))
 }
 
+/// The test that kills ClickHouse, alone, with more kills.
+pub(crate) fn clickhouse(kills: &str) -> Result<()> {
+    let package = "speargun-clickhouse";
+    let mut test = cargo(&["test", "--package", package, "--test", "kill"]);
+    test.args(["--", "--nocapture"]);
+    run(test.env("CLICKHOUSE_KILLS", kills))
+}
+
 fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }

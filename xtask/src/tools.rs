@@ -29,6 +29,9 @@ const NODE_PACKAGES: [&str; 9] = [
     "@opentelemetry/exporter-trace-otlp-grpc@0.223.1",
 ];
 
+/// A `ClickHouse` server as a library, for the tests of the engine over it.
+const CLICKHOUSE_PACKAGE: &str = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1";
+
 /// Installs everything that is missing.
 pub(crate) fn install() -> Result<()> {
     std::fs::create_dir_all(folder())?;
@@ -38,6 +41,7 @@ pub(crate) fn install() -> Result<()> {
     go()?;
     browser()?;
     mariadb()?;
+    clickhouse()?;
     maven()
 }
 
@@ -132,6 +136,25 @@ fn browser() -> Result<()> {
         return Ok(());
     }
     system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
+}
+
+/// Fetches `ClickHouse` and compiles the program that makes a server of it.
+fn clickhouse() -> Result<()> {
+    let folder = folder().join("clickhouse");
+    std::fs::create_dir_all(&folder)?;
+    let installed = folder.join("installed");
+    let is_there = std::fs::read_to_string(&installed).is_ok_and(|what| what == CLICKHOUSE_PACKAGE);
+    if !is_there {
+        std::fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+        let mut install = command("npm", &["install", "--no-audit", "--no-fund", "--silent"]);
+        run(install
+            .args(["--ignore-scripts", CLICKHOUSE_PACKAGE])
+            .current_dir(&folder))?;
+        std::fs::write(installed, CLICKHOUSE_PACKAGE)?;
+    }
+    let mut compile = command("cc", &["-O1", "-o"]);
+    compile.arg(folder.join("launch"));
+    run(compile.args(["e2e/clickhouse/launch.c", "-ldl", "-lpthread"]))
 }
 
 /// Builds the client of Go; its module pins versions and checksums. Nothing is done twice.

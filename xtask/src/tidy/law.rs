@@ -70,6 +70,12 @@ const LAWS: &[Law] = &[
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law("speargun-spool", CONTRACT)
     },
+    // It speaks HTTP to its server, through a client library that is asynchronous.
+    Law {
+        must_not_know: &["axum", "tonic"],
+        tests_may_use: &["speargun-memory", "speargun-loadgen", "speargun-e2e"],
+        ..law("speargun-clickhouse", CONTRACT)
+    },
     Law {
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law(

@@ -1,0 +1,39 @@
+//! Spans in a `ClickHouse` server or cluster, which any number of processes share. The spool that
+//! stands in front of it, and the settings' texts, are elsewhere.
+//!
+//! # Layout
+//!
+//! - [`config`]: where the server is; the variables that say so.
+//! - [`schema`]: the tables, described once and written out for one server or a cluster.
+//! - [`server`]: a connection: settings, deadlines, the next server after a failure.
+//! - [`fault`]: what went wrong, and what to do about it.
+//! - [`prepare`]: makes the tables, or finds out why they can't be used.
+//! - `columns`: spans to columns; `rows`: back again.
+//! - `insert`: a list of spans into the tables, once.
+//! - `names`: names of services and spans, values of tags.
+//! - `fetch`: traces by their ids. `criteria`, `search`: which traces are asked for.
+//! - `links`: calls between services.
+//! - [`store`]: [`ClickHouse`], the engine.
+//! - [`check`]: the state of a server in plain words.
+
+#![deny(clippy::indexing_slicing)]
+
+pub mod check;
+mod columns;
+pub mod config;
+mod criteria;
+pub mod fault;
+mod fetch;
+mod insert;
+mod links;
+mod names;
+pub mod prepare;
+mod rows;
+pub mod schema;
+mod search;
+pub mod server;
+pub mod store;
+
+pub use check::{Finding, Verdict, check};
+pub use config::{Config, ConfigError, Secret, TagIndex, VARIABLES, Variable};
+pub use store::ClickHouse;
