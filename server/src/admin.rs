@@ -3,6 +3,7 @@
 mod exposition;
 mod prometheus;
 pub(crate) mod requests;
+pub(crate) mod status;
 
 use http::StatusCode;
 use speargun_collector::Transport;
@@ -31,6 +32,12 @@ fn content_type(path: &str) -> &'static str {
 
 /// Answers whether spans can be written and read, a component an entry.
 pub(crate) fn health(app: &App, path: &str) -> Reply {
+    let (status, body) = health_of(components(app));
+    reply::with_body(status, content_type(path), body)
+}
+
+/// Returns the components and what is wrong with each.
+fn components(app: &App) -> Vec<(String, Option<String>)> {
     let read = app.reader.check().err();
     let mut components = vec![(
         app.reader.describe(),
@@ -51,8 +58,7 @@ pub(crate) fn health(app: &App, path: &str) -> Reply {
             *why = why.take().or(write);
         }
     }
-    let (status, body) = health_of(components);
-    reply::with_body(status, content_type(path), body)
+    components
 }
 
 /// Returns the status and the text for components and what is wrong with each.

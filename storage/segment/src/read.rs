@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use speargun_model::{DependencyLink, Span, SpanView, TraceId};
 use speargun_storage::order::{group_by_millisecond, keep_first_of_equal};
-use speargun_storage::{IdMode, ReadContext, ReadError, SpanReader, TraceRequest, Window};
+use speargun_storage::{Extent, IdMode, ReadContext, ReadError, SpanReader, TraceRequest, Window};
 
 use crate::assemble::{Assembler, locate};
 use crate::dependencies;
@@ -13,6 +13,7 @@ use crate::error::SegmentError;
 use crate::names;
 use crate::search;
 use crate::segment::{Reading, Segment};
+use crate::stats;
 use crate::store::{SegmentStore, Shared, Snapshot};
 
 /// Traces fetched at once up to which their pages stay in the cache: as many as a person looks at.
@@ -72,6 +73,10 @@ impl SpanReader for SegmentStore {
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
         dependencies::links(&self.shared, window, context)
+    }
+
+    fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
+        Ok(stats::extent(&self.shared))
     }
 }
 

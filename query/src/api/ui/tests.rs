@@ -1,0 +1,1 @@
+//! Facts about the page's endpoints, over the memory engine.
