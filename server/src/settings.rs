@@ -133,6 +133,8 @@ pub(crate) struct PageSettings {
     pub(crate) archive_post_url: String,
     pub(crate) archive_url: String,
     pub(crate) base_path: String,
+    pub(crate) frame_ancestors: String,
+    pub(crate) jaeger_links: bool,
     pub(crate) dependency_enabled: bool,
     pub(crate) low_error_rate: f32,
     pub(crate) high_error_rate: f32,
@@ -258,6 +260,15 @@ fn page(texts: &Texts, query_enabled: bool) -> Result<PageSettings, SettingError
         base_path: texts.get_with("ZIPKIN_UI_BASEPATH", "a path that starts with /", |text| {
             text.starts_with('/').then(|| text.to_owned())
         })?,
+        frame_ancestors: texts.get_with(
+            "SPEARGUN_FRAME_ANCESTORS",
+            "'self', 'none', * or origins with blanks between",
+            |text| {
+                let is_part = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b';' | b',');
+                (!text.trim().is_empty() && text.bytes().all(is_part)).then(|| text.to_owned())
+            },
+        )?,
+        jaeger_links: texts.get("SPEARGUN_JAEGER_LINKS")?,
         dependency_enabled: texts.get("ZIPKIN_UI_DEPENDENCY_ENABLED")?,
         low_error_rate: texts.get::<Share>("ZIPKIN_UI_DEPENDENCY_LOW_ERROR_RATE")?.0,
         high_error_rate: texts

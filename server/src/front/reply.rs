@@ -190,14 +190,7 @@ pub(crate) fn data(reply: &Reply) -> &[u8] {
 /// Compresses the body as Zipkin does: when it is large and the client takes gzip.
 pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     const WORTH_BYTES: usize = 2048;
-    let takes_gzip = request
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|coding| coding == "gzip" || (coding.starts_with("gzip;") && !coding.ends_with("=0")));
-    if reply.body().data.len() < WORTH_BYTES || !takes_gzip {
+    if reply.body().data.len() < WORTH_BYTES || !takes(request, "gzip") {
         return;
     }
     let packed = gzip(&reply.body().data);
@@ -206,6 +199,16 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     reply
         .headers_mut()
         .append(VARY, HeaderValue::from_static("accept-encoding"));
+}
+
+/// Returns whether a client takes bodies in this coding.
+pub(crate) fn takes(request: &HeaderMap, coding: &str) -> bool {
+    let accepted = request.get_all(ACCEPT_ENCODING).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|accepted| accepted.trim().strip_prefix(coding))
+        .any(|weight| weight.is_empty() || (weight.starts_with(';') && !weight.ends_with("=0")))
 }
 
 /// Counts the body until it is sent; returns false when there is no room for it.

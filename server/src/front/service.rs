@@ -261,11 +261,12 @@ impl App {
             return reply;
         }
         let (settings, get) = (&self.settings, head.method == Method::GET);
-        if settings.page.enabled
-            && Page::owns(path)
-            && let Some(reply) = self.page.serve(head, path)
-        {
-            return reply;
+        if settings.page.enabled {
+            let owned = Page::owns(path).then(|| self.page.serve(head, path));
+            let reply = owned.flatten().or_else(|| self.page.lead(head, path));
+            if let Some(reply) = reply {
+                return reply;
+            }
         }
         if get && settings.query.enabled {
             if path.strip_prefix("/zipkin").unwrap_or(path) == STATUS {
