@@ -264,8 +264,9 @@ fn page(texts: &Texts, query_enabled: bool) -> Result<PageSettings, SettingError
             "SPEARGUN_FRAME_ANCESTORS",
             "'self', 'none', * or origins with blanks between",
             |text| {
-                let is_part = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b';' | b',');
-                (!text.trim().is_empty() && text.bytes().all(is_part)).then(|| text.to_owned())
+                let mut parts = text.split_ascii_whitespace();
+                let is_any = parts.clone().next().is_some();
+                (is_any && parts.all(is_frame_ancestor)).then(|| text.to_owned())
             },
         )?,
         jaeger_links: texts.get("SPEARGUN_JAEGER_LINKS")?,
@@ -275,6 +276,12 @@ fn page(texts: &Texts, query_enabled: bool) -> Result<PageSettings, SettingError
             .get::<Share>("ZIPKIN_UI_DEPENDENCY_HIGH_ERROR_RATE")?
             .0,
     })
+}
+
+/// Returns whether a part can stand in a list of those who may show the page in a frame.
+fn is_frame_ancestor(part: &str) -> bool {
+    let is_of_url = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/*[]%".contains(&byte);
+    matches!(part, "'self'" | "'none'") || part.bytes().all(is_of_url)
 }
 
 fn limits(texts: &Texts) -> Result<LimitSettings, SettingError> {

@@ -9,7 +9,8 @@
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
 //! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
-//! - `read`, `search`, `scan`, `names`, `dependencies`, `links`: what the query API asks.
+//! - `read`, `search`, `scan`, `names`, `observed`, `dependencies`, `links`: what the query API
+//!   asks.
 #![deny(clippy::indexing_slicing)]
 
 mod absorb;
@@ -32,6 +33,7 @@ mod intern;
 mod links;
 mod manifest;
 mod names;
+mod observed;
 mod page;
 mod page_encode;
 mod planes;

@@ -5,12 +5,16 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use speargun_model::{DependencyLink, Span, SpanView, TraceId};
 use speargun_storage::order::{group_by_millisecond, keep_first_of_equal};
-use speargun_storage::{Extent, IdMode, ReadContext, ReadError, SpanReader, TraceRequest, Window};
+use speargun_storage::{
+    Extent, FoundTraces, IdMode, NamesRequest, ObservedNames, ReadContext, ReadError, SpanReader,
+    SummaryRequest, TraceRequest, Window,
+};
 
 use crate::assemble::{Assembler, locate};
 use crate::dependencies;
 use crate::error::SegmentError;
 use crate::names;
+use crate::observed;
 use crate::search;
 use crate::segment::{Reading, Segment};
 use crate::stats;
@@ -73,6 +77,22 @@ impl SpanReader for SegmentStore {
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
         dependencies::links(&self.shared, window, context)
+    }
+
+    fn summaries(
+        &self,
+        request: &SummaryRequest,
+        context: &ReadContext,
+    ) -> Result<FoundTraces, ReadError> {
+        search::summaries(&self.shared, request, context)
+    }
+
+    fn observed_names(
+        &self,
+        request: &NamesRequest,
+        context: &ReadContext,
+    ) -> Result<ObservedNames, ReadError> {
+        observed::names(&self.shared, request, context)
     }
 
     fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
