@@ -138,17 +138,17 @@ fn lists_go_on_behind_a_cursor() {
     let (all, end) = rows(&api, "traces?limit=1000");
     assert_eq!((all.len(), &end["cursor"]), (130, &Value::Null));
     let (mut paged, mut target) = (Vec::new(), "traces?".to_owned());
-    let mut pages = 0;
+    let mut count = 0;
     loop {
         let (ids, end) = rows(&api, &target);
-        pages += 1;
+        count += 1;
         paged.extend(ids);
         match end["cursor"].as_str() {
             Some(cursor) => target = format!("traces?cursor={cursor}"),
             None => break,
         }
     }
-    assert_eq!((pages, paged), (3, all));
+    assert_eq!((count, paged), (3, all));
     for bad in ["x", "1", "1-", "1-xyz", "-1-1", "1-0"] {
         let text = refusal(&api, &format!("traces?cursor={bad}"));
         assert_eq!(text, "cursor is none of an earlier answer", "{bad}");
