@@ -11,9 +11,11 @@ use crate::id::TraceId;
 use crate::span::{Kind, Span};
 
 mod fragment;
+mod summary;
 mod tree;
 
 pub(crate) use fragment::{agree, compare_texts, none_last};
+pub use summary::{ServiceShare, TraceSummary};
 pub use tree::Tree;
 
 /// A report about a span, possibly one of several.

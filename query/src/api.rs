@@ -14,6 +14,7 @@ use crate::params::{Params, decode_segment};
 mod dependencies;
 mod names;
 mod traces;
+pub mod ui;
 
 /// Without so many names a page is being set up, and caches would hide what arrives.
 const NAMES_UNCACHED_MAX: usize = 3;

@@ -30,6 +30,12 @@ impl Params {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Returns all texts of a parameter, in order.
+    pub fn texts<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        let all = self.0.iter().filter(move |(key, _)| key == name);
+        all.map(|(_, value)| value.as_str())
+    }
+
     /// Returns the text of a parameter that has to be there, and may be empty.
     pub fn mandatory_text(&self, name: &str) -> Result<&str, QueryError> {
         self.text(name).ok_or_else(|| {

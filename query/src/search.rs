@@ -1,7 +1,7 @@
 //! From parameters to a search that is valid: defaults, the grammar of annotation queries, and
-//! Zipkin's checks in its order. It reads no storage.
+//! Zipkin's checks in its order; then what our page asks besides. It reads no storage.
 
-use speargun_storage::{TagTerm, TraceRequest, Window};
+use speargun_storage::{Edge, SummaryRequest, TagTerm, TraceFilter, TraceRequest, Window};
 
 use crate::error::QueryError;
 use crate::params::Params;
@@ -11,6 +11,8 @@ const TERMS_MAX: usize = 100;
 
 /// Traces answered when no limit is given.
 const LIMIT_DEFAULT: i32 = 10;
+/// The same of summaries, and how many at most.
+const SUMMARIES: (i32, i32) = (50, 1000);
 
 /// Reads the parameters of `/api/v2/traces`.
 pub fn trace_request(
@@ -54,6 +56,82 @@ pub fn link_window(params: &Params, lookback_default_ms: u64) -> Result<Window, 
     })
 }
 
+/// Reads the parameters of a search for summaries: those of a search for traces, tags whose values
+/// may hold anything, and what a trace is as a whole.
+pub fn summary_request(
+    params: &Params,
+    now_ms: u64,
+    lookback_default_ms: u64,
+) -> Result<SummaryRequest, QueryError> {
+    let mut request = trace_request(params, now_ms, lookback_default_ms)?;
+    request.limit = positive_up_to(params, "limit", SUMMARIES)?;
+    for tag in params.texts("tag").filter(|tag| !tag.is_empty()) {
+        if request.terms.len() >= TERMS_MAX {
+            return Err(QueryError::Refused(format!("more than {TERMS_MAX} tags")));
+        }
+        let (key, value) = tag.split_once('=').unzip();
+        add_term(&mut request.terms, key.unwrap_or(tag), value);
+    }
+    let (min, max) = ("minTraceDuration", "maxTraceDuration");
+    let filter = TraceFilter {
+        min_duration_us: optional_positive(params, min)?,
+        max_duration_us: optional_positive(params, max)?,
+        edge: edge(params)?,
+    };
+    if let (Some(least), Some(most)) = (filter.min_duration_us, filter.max_duration_us)
+        && most < least
+    {
+        return Err(QueryError::Refused(format!("{max} < {min}")));
+    }
+    Ok(SummaryRequest {
+        request,
+        filter,
+        after: None,
+    })
+}
+
+/// Reads a window whose two ends have defaults.
+pub(crate) fn window(
+    params: &Params,
+    now_ms: u64,
+    lookback_default_ms: u64,
+) -> Result<Window, QueryError> {
+    let end_ms = params.optional_long("endTs")?;
+    let lookback_ms = params.optional_long("lookback")?;
+    Ok(Window {
+        end_ms: positive("endTs", end_ms, now_ms)?,
+        lookback_ms: positive("lookback", lookback_ms, lookback_default_ms)?,
+    })
+}
+
+/// Reads a number of things to show: a greater one is the most there is.
+pub(crate) fn positive_up_to(
+    params: &Params,
+    name: &str,
+    (default, max): (i32, i32),
+) -> Result<usize, QueryError> {
+    let given = params.int_or(name, default)?;
+    let given = positive(name, Some(given.min(max).into()), 0)?;
+    Ok(usize::try_from(given).unwrap_or(usize::MAX))
+}
+
+fn optional_positive(params: &Params, name: &str) -> Result<Option<u64>, QueryError> {
+    let given = params.optional_long(name)?;
+    given.map(|us| positive(name, Some(us), 0)).transpose()
+}
+
+fn edge(params: &Params) -> Result<Option<Edge>, QueryError> {
+    match (name(params, "parent"), name(params, "child")) {
+        (None, None) => Ok(None),
+        (Some(parent), Some(child)) => Ok(Some(Edge {
+            parent,
+            child,
+            failed: params.text("edgeErrors") == Some("true"),
+        })),
+        _ => Err(QueryError::refused("parent and child come together")),
+    }
+}
+
 fn positive(name: &str, given: Option<i64>, default: u64) -> Result<u64, QueryError> {
     let Some(value) = given else {
         return Ok(default);
@@ -81,7 +159,7 @@ fn durations(min_us: Option<i64>, max_us: Option<i64>) -> Result<Bounds, QueryEr
 }
 
 /// Names are lower-case, and an empty one is none.
-fn name(params: &Params, name: &str) -> Option<String> {
+pub(crate) fn name(params: &Params, name: &str) -> Option<String> {
     let text = params.text(name)?;
     (!text.is_empty()).then(|| text.to_lowercase())
 }
@@ -94,22 +172,25 @@ fn terms(query: &str) -> Vec<TagTerm> {
         return terms;
     }
     for part in query.splitn(TERMS_MAX, " and ") {
-        let (key, value) = match part.split_once('=') {
-            Some((key, value)) => (trim(key), Some(trim(value))),
-            None => (trim(part), None),
-        };
-        // `key=` asks for the same as `key`.
-        let wanted = value.filter(|v| !v.is_empty()).map(str::to_owned);
-        match terms.iter_mut().find(|term| term.key == key) {
-            Some(term) if value.is_some() => term.value = wanted,
-            Some(_) => {}
-            None => terms.push(TagTerm {
-                key: key.to_owned(),
-                value: wanted,
-            }),
+        match part.split_once('=') {
+            Some((key, value)) => add_term(&mut terms, trim(key), Some(trim(value))),
+            None => add_term(&mut terms, trim(part), None),
         }
     }
     terms
+}
+
+fn add_term(terms: &mut Vec<TagTerm>, key: &str, value: Option<&str>) {
+    // `key=` asks for the same as `key`.
+    let wanted = value.filter(|v| !v.is_empty()).map(str::to_owned);
+    match terms.iter_mut().find(|term| term.key == key) {
+        Some(term) if value.is_some() => term.value = wanted,
+        Some(_) => {}
+        None => terms.push(TagTerm {
+            key: key.to_owned(),
+            value: wanted,
+        }),
+    }
 }
 
 /// Cuts blanks and control characters off both ends, as Java's `trim` does.

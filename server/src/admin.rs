@@ -3,6 +3,7 @@
 mod exposition;
 mod prometheus;
 pub(crate) mod requests;
+pub(crate) mod status;
 
 use http::StatusCode;
 use speargun_collector::Transport;
@@ -51,6 +52,12 @@ impl Component {
 
 /// Answers whether spans can be written and read, a component an entry.
 pub(crate) fn health(app: &App, path: &str) -> Reply {
+    let (status, body) = health_of(components(app));
+    reply::with_body(status, content_type(path), body)
+}
+
+/// Returns the components and what is wrong with each.
+fn components(app: &App) -> Vec<Component> {
     let read = app.reader.check().err();
     let mut components = vec![Component::new(
         app.reader.describe(),
@@ -73,8 +80,7 @@ pub(crate) fn health(app: &App, path: &str) -> Reply {
         }
     }
     components.extend(app.parts.read());
-    let (status, body) = health_of(components);
-    reply::with_body(status, content_type(path), body)
+    components
 }
 
 /// Returns the status and the text for components.

@@ -3,14 +3,19 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
+use speargun_query::{Lines, api};
 use tokio::sync::oneshot;
 
 use crate::front::reply::{self, Reply};
+use crate::front::stream::stream;
 use crate::front::unread::Unread;
+
+/// How long lines may be made where queries may take for ever: somebody has to read them.
+const LINES_WITHIN: Duration = Duration::from_mins(10);
 
 /// Answers a path and its query, or says that there is no such path.
 pub(crate) type AskApi = dyn Fn(&str, Option<&str>) -> Option<Reply> + Send + Sync;
@@ -25,6 +30,9 @@ pub(crate) struct QueryLimits {
     /// How long one may take, waiting included; `None` is for ever.
     pub(crate) timeout: Option<Duration>,
 }
+
+/// Said when clients read too little.
+const NO_ROOM: &str = "too many answers wait to be read";
 
 struct Query {
     path: String,
@@ -52,10 +60,13 @@ impl Queries {
             let queries = Arc::new(Mutex::new(queries));
             for number in threads {
                 let (queries, answer) = (Arc::clone(&queries), Arc::clone(answer));
-                let unread = Arc::clone(&unread);
+                let answering = Answering {
+                    unread: Arc::clone(&unread),
+                    timeout: limits.timeout.unwrap_or(LINES_WITHIN),
+                };
                 std::thread::Builder::new()
                     .name(format!("query-{number}"))
-                    .spawn(move || run(&queries, &*answer, &unread))?;
+                    .spawn(move || answering.run(&queries, &*answer))?;
             }
             std::io::Result::Ok(waiting)
         };
@@ -79,7 +90,8 @@ impl Queries {
         query: Option<&str>,
         headers: &HeaderMap,
     ) -> Reply {
-        if !path.starts_with("/api/v2/") {
+        let is_page = is_page(path);
+        if !is_page && !path.starts_with("/api/v2/") {
             return reply::not_found();
         }
         let (sender, answer) = oneshot::channel();
@@ -96,8 +108,8 @@ impl Queries {
         };
         match queue.try_send(query) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return reply::busy("too many queries are waiting"),
-            Err(TrySendError::Disconnected(_)) => return reply::busy("the server is ending"),
+            Err(TrySendError::Full(_)) => return busy(path, "too many queries are waiting"),
+            Err(TrySendError::Disconnected(_)) => return busy(path, "the server is ending"),
         }
         let answered = match self.timeout {
             Some(timeout) => tokio::time::timeout(timeout, answer).await,
@@ -105,7 +117,9 @@ impl Queries {
         };
         match answered {
             Ok(Ok(reply)) => reply,
+            Ok(Err(_)) if is_page => failed_page("failed", "the query was given up"),
             Ok(Err(_)) => failed("the query was given up"),
+            Err(_) if is_page => failed_page("timeout", "the query took too long"),
             Err(_) => failed("RequestTimeoutException"),
         }
     }
@@ -113,7 +127,7 @@ impl Queries {
 
 /// Returns whether a query looks at many traces.
 fn is_long(path: &str) -> bool {
-    ["traces", "traceMany", "dependencies"]
+    ["traces", "traceMany", "dependencies", "overview", "why"]
         .iter()
         .any(|name| path.ends_with(name))
 }
@@ -122,25 +136,81 @@ fn failed(text: &'static str) -> Reply {
     reply::with_body(StatusCode::INTERNAL_SERVER_ERROR, reply::ANY_TEXT, text)
 }
 
-fn run(queries: &Mutex<Receiver<Query>>, answer: &AskApi, unread: &Arc<Unread>) {
-    loop {
-        // One thread waits for the next query; the others wait for the lock.
-        let next = queries.lock().recv();
-        let Ok(query) = next else {
-            return;
-        };
-        // A client that went away, or waited too long in the queue, gets no work done.
-        if query.reply.is_closed() {
-            continue;
+/// Returns the same for our page, in the form that it reads.
+fn failed_page(code: &str, text: &str) -> Reply {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    reply::with_body(status, "application/json", page_error(code, text))
+}
+
+/// Answers that a query should come again later.
+fn busy(path: &str, text: &'static str) -> Reply {
+    let reply = reply::busy(text);
+    if !is_page(path) {
+        return reply;
+    }
+    let body = page_error("busy", text);
+    let (mut head, _) = reply.into_parts();
+    let (page_head, body) = reply::with_body(head.status, "application/json", body).into_parts();
+    head.headers.extend(page_head.headers);
+    Reply::from_parts(head, body)
+}
+
+/// Returns whether our page alone asks this, and reads errors as JSON.
+fn is_page(path: &str) -> bool {
+    path.starts_with(api::ui::PREFIX)
+}
+
+fn page_error(code: &str, text: &str) -> String {
+    format!("{{\"error\":{{\"code\":\"{code}\",\"message\":\"{text}\"}}}}")
+}
+
+/// What the threads share.
+struct Answering {
+    unread: Arc<Unread>,
+    timeout: Duration,
+}
+
+impl Answering {
+    fn run(&self, queries: &Mutex<Receiver<Query>>, answer: &AskApi) {
+        loop {
+            // One thread waits for the next query; the others wait for the lock.
+            let next = queries.lock().recv();
+            let Ok(query) = next else {
+                return;
+            };
+            // A client that went away, or waited too long in the queue, gets no work done.
+            if query.reply.is_closed() {
+                continue;
+            }
+            let mut reply =
+                answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
+            match reply::take_lines(&mut reply) {
+                Some(lines) => self.stream(query, reply, lines),
+                None => self.send(query, reply),
+            }
         }
-        let mut reply =
-            answer(&query.path, query.query.as_deref()).unwrap_or_else(reply::not_found);
+    }
+
+    fn send(&self, query: Query, mut reply: Reply) {
         reply::compress(&mut reply, &query.headers);
-        if !reply::hold(&mut reply, unread) {
-            reply = reply::busy("too many answers wait to be read");
+        if !reply::hold(&mut reply, &self.unread) {
+            reply = busy(&query.path, NO_ROOM);
         }
         // It fails when the client went away meanwhile.
         let _unheard = query.reply.send(reply);
+    }
+
+    /// Sends the head, and then the lines while they are made, until nobody reads them.
+    fn stream(&self, query: Query, mut reply: Reply, lines: Lines) {
+        let (sink, source) = stream(Instant::now().checked_add(self.timeout));
+        if !reply::hold_stream(&mut reply, source, (&self.unread, self.timeout)) {
+            // It fails when the client went away meanwhile.
+            let _unheard = query.reply.send(busy(&query.path, NO_ROOM));
+            return;
+        }
+        if query.reply.send(reply).is_ok() {
+            lines.write_to(&mut |some| sink.push(some.into()));
+        }
     }
 }
 

@@ -162,6 +162,8 @@ pub(crate) struct PageSettings {
     pub(crate) archive_post_url: String,
     pub(crate) archive_url: String,
     pub(crate) base_path: String,
+    pub(crate) frame_ancestors: String,
+    pub(crate) jaeger_links: bool,
     pub(crate) dependency_enabled: bool,
     pub(crate) low_error_rate: f32,
     pub(crate) high_error_rate: f32,
@@ -294,12 +296,28 @@ fn page(texts: &Texts, query_enabled: bool) -> Result<PageSettings, SettingError
         base_path: texts.get_with("ZIPKIN_UI_BASEPATH", "a path that starts with /", |text| {
             text.starts_with('/').then(|| text.to_owned())
         })?,
+        frame_ancestors: texts.get_with(
+            "SPEARGUN_FRAME_ANCESTORS",
+            "'self', 'none', * or origins with blanks between",
+            |text| {
+                let mut parts = text.split_ascii_whitespace();
+                let is_any = parts.clone().next().is_some();
+                (is_any && parts.all(is_frame_ancestor)).then(|| text.to_owned())
+            },
+        )?,
+        jaeger_links: texts.get("SPEARGUN_JAEGER_LINKS")?,
         dependency_enabled: texts.get("ZIPKIN_UI_DEPENDENCY_ENABLED")?,
         low_error_rate: texts.get::<Share>("ZIPKIN_UI_DEPENDENCY_LOW_ERROR_RATE")?.0,
         high_error_rate: texts
             .get::<Share>("ZIPKIN_UI_DEPENDENCY_HIGH_ERROR_RATE")?
             .0,
     })
+}
+
+/// Returns whether a part can stand in a list of those who may show the page in a frame.
+fn is_frame_ancestor(part: &str) -> bool {
+    let is_of_url = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/*[]%".contains(&byte);
+    matches!(part, "'self'" | "'none'") || part.bytes().all(is_of_url)
 }
 
 fn limits(texts: &Texts) -> Result<LimitSettings, SettingError> {

@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::requests::Requests;
+use crate::admin::status;
 use crate::app::App;
 use crate::front::accept;
 use crate::front::cors::Origins;
@@ -48,6 +49,7 @@ const ACCEPTED_MAX: usize = 64;
 pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     raise_open_files();
     use_small_pages();
+    status::start();
     let bounds = bounds(&settings);
     let store = engine::open(&settings)?;
     let address = SocketAddr::new(settings.address, settings.port);

@@ -26,8 +26,10 @@ use std::sync::Arc;
 
 use speargun_model::{DependencyLink, Span, TraceId};
 
-use crate::read::{IdMode, ReadContext, SpanReader};
+use crate::observed::{NamesRequest, ObservedNames};
+use crate::read::{Extent, IdMode, ReadContext, SpanReader};
 use crate::request::{TraceRequest, Window};
+use crate::summary::{FoundTraces, SummaryRequest};
 use crate::write::{Position, SpanWriter};
 
 pub mod agree;
@@ -35,10 +37,12 @@ pub mod batch;
 pub mod dependencies;
 pub mod direct;
 pub mod names;
+pub mod observed;
 pub mod random;
 pub mod scale;
 pub mod search;
 pub mod spans;
+pub mod summaries;
 pub mod traces;
 pub mod window;
 
@@ -151,6 +155,21 @@ impl Asked<'_> {
         self.0.search(request, &never()).unwrap()
     }
 
+    /// Returns the summaries of the traces found.
+    pub fn summaries(&self, request: &SummaryRequest) -> FoundTraces {
+        self.0.summaries(request, &never()).unwrap()
+    }
+
+    /// Returns the names seen.
+    pub fn observed(&self, request: &NamesRequest) -> ObservedNames {
+        self.0.observed_names(request, &never()).unwrap()
+    }
+
+    /// Returns how much is held.
+    pub fn extent(&self) -> Extent {
+        self.0.extent(&never()).unwrap()
+    }
+
     /// Returns the trace ids found, each trace's first.
     pub fn found(&self, request: &TraceRequest) -> Vec<u128> {
         let traces = self.search(request);
@@ -242,6 +261,11 @@ macro_rules! contract_tests {
                 span_names_belong_to_a_service, remote_names_belong_to_a_service,
                 unknown_services_have_no_names, configured_tags_are_listed,
                 other_tags_are_not_listed, names_of_many_writes_are_listed;
+            summaries: summaries_are_of_what_is_found, pages_have_no_gaps_and_nothing_twice,
+                a_trace_in_many_writes_is_on_one_page, lengths_of_traces_are_filtered,
+                calls_of_traces_are_filtered;
+            observed: names_are_counted_by_spans, tags_are_counted_by_spans,
+                rare_tags_are_counted, the_extent_is_that_of_all_spans;
             dependencies: a_client_and_a_server_are_one_call, shared_spans_are_one_call,
                 messages_link_to_the_broker, errors_are_counted, the_window_picks_traces,
                 a_trace_in_the_window_is_linked_in_full, halves_of_an_id_are_one_trace,

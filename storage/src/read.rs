@@ -5,7 +5,9 @@ use std::time::Instant;
 use speargun_model::{DependencyLink, Span, TraceId};
 
 use crate::error::ReadError;
+use crate::observed::{self, NamesRequest, ObservedNames};
 use crate::request::{TraceRequest, Window};
+use crate::summary::{self, FoundTraces, SummaryRequest};
 
 /// How trace ids are compared (`STRICT_TRACE_ID`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,6 +35,17 @@ impl ReadContext {
             _ => Ok(()),
         }
     }
+}
+
+/// What an engine holds, as far as it knows without looking for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extent {
+    /// Spans.
+    pub spans: Option<u64>,
+    /// Bytes on disk, without what lies in the journal alone.
+    pub bytes: Option<u64>,
+    /// The least and the greatest timestamp of a span, in microseconds.
+    pub times_us: Option<(u64, u64)>,
 }
 
 /// The read half of an engine. Traces come raw: spans unmerged, exact duplicates once.
@@ -84,4 +97,30 @@ pub trait SpanReader: Send + Sync + std::fmt::Debug {
         window: Window,
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError>;
+
+    /// Returns summaries of the traces that pass both tests of the request, in the order of
+    /// [`Place`](crate::summary::Place). A deadline that passes cuts the answer short instead of
+    /// failing it.
+    fn summaries(
+        &self,
+        request: &SummaryRequest,
+        context: &ReadContext,
+    ) -> Result<FoundTraces, ReadError> {
+        summary::by_searching(self, request, context)
+    }
+
+    /// Returns the names seen and how often, in the window and perhaps beyond it: names of
+    /// others may be listed with no spans. A deadline that passes cuts the counts short.
+    fn observed_names(
+        &self,
+        request: &NamesRequest,
+        context: &ReadContext,
+    ) -> Result<ObservedNames, ReadError> {
+        observed::by_searching(self, request, context)
+    }
+
+    /// Returns how much is held.
+    fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
+        Ok(Extent::default())
+    }
 }

@@ -55,6 +55,20 @@ pub struct TraceRequest {
 }
 
 impl TraceRequest {
+    /// Returns the search that asks for nothing but the time.
+    pub fn everything(window: Window, limit: usize) -> Self {
+        Self {
+            service_name: None,
+            remote_service_name: None,
+            span_name: None,
+            terms: Vec::new(),
+            min_duration_us: None,
+            max_duration_us: None,
+            window,
+            limit,
+        }
+    }
+
     /// Returns whether a trace matches. The spans are those of one trace in the order that
     /// [`SpanReader`](crate::SpanReader) promises: of several roots the first one's time counts.
     /// Criteria are met independently of each other, each by some candidate.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
-use speargun_query::QueryApi;
+use speargun_query::{QueryApi, UiApi};
 
 use super::exposition::Exposition;
 
@@ -15,6 +15,8 @@ use super::exposition::Exposition;
 pub(crate) const SPANS: &str = "/api/v2/spans";
 /// The way in for spans of version 1.
 pub(crate) const SPANS_V1: &str = "/api/v1/spans";
+/// What the page shows of the server itself.
+pub(crate) const STATUS: &str = "/api/ui/v1/status";
 const NOT_FOUND: &str = "NOT_FOUND";
 
 static METHODS: [Method; 8] = [
@@ -31,7 +33,7 @@ static METHODS: [Method; 8] = [
 const STATUSES: [&str; 9] = [
     "202", "200", "400", "404", "405", "408", "413", "500", "503",
 ];
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 17] = [
     SPANS,
     SPANS_V1,
     "/api/v2/services",
@@ -42,6 +44,12 @@ const ROUTES: [&str; 11] = [
     "/api/v2/trace/{traceId}",
     "/api/v2/traceMany",
     "/api/v2/dependencies",
+    "/api/ui/v1/traces",
+    "/api/ui/v1/overview",
+    "/api/ui/v1/names",
+    "/api/ui/v1/why",
+    "/api/ui/v1/store",
+    STATUS,
     NOT_FOUND,
 ];
 
@@ -102,7 +110,10 @@ pub(crate) fn route(path: &str) -> Option<&'static str> {
     }
     Some(match path {
         SPANS_V1 => SPANS_V1,
-        _ => QueryApi::route_name(path).unwrap_or(NOT_FOUND),
+        STATUS => STATUS,
+        _ => QueryApi::route_name(path)
+            .or_else(|| UiApi::route_name(path))
+            .unwrap_or(NOT_FOUND),
     })
 }
 

@@ -1,20 +1,23 @@
-//! Answers: a status, headers, a body that is already in memory, and trailers where gRPC wants
-//! them. Nothing is streamed.
+//! Answers: a status, headers, a body that is already in memory or is made while it is sent, and
+//! trailers where gRPC wants them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
     LOCATION, RETRY_AFTER, VARY,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use speargun_query::Lines;
 
-use super::unread::{Unread, Watch};
+use super::stream::{Source, WAITING_BYTES_MAX};
+use super::unread::{HeldPlace, Unread, Watch};
 
 /// The body of an answer.
 #[derive(Debug, Default)]
@@ -22,6 +25,17 @@ pub(crate) struct ReplyBody {
     data: Bytes,
     trailers: Option<HeaderMap>,
     watch: Option<Watch>,
+    /// What is to make the body, until it is made.
+    lines: Option<Lines>,
+    /// What follows the data, in place of trailers.
+    rest: Option<Rest>,
+}
+
+/// A body that is being made.
+#[derive(Debug)]
+struct Rest {
+    source: Source,
+    _place: HeldPlace,
 }
 
 impl Body for ReplyBody {
@@ -30,21 +44,25 @@ impl Body for ReplyBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if !self.data.is_empty() {
             let data = std::mem::take(&mut self.data);
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        if let Some(rest) = &self.rest {
+            let next = rest.source.poll_next(context);
+            return next.map(|piece| piece.map(|piece| Ok(Frame::data(piece))));
+        }
         Poll::Ready(self.trailers.take().map(|t| Ok(Frame::trailers(t))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_empty() && self.trailers.is_none()
+        self.data.is_empty() && self.trailers.is_none() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.trailers.is_some() {
+        if self.trailers.is_some() || self.rest.is_some() {
             // With an exact size HTTP/1.1 would announce a length, and then no trailers.
             SizeHint::default()
         } else {
@@ -78,6 +96,26 @@ pub(crate) fn with_body(
     reply.body_mut().data = body.into();
     set(&mut reply, CONTENT_TYPE, content_type);
     reply
+}
+
+/// Returns an answer whose body is yet to be made, of [`take_lines`].
+pub(crate) fn with_lines(lines: Lines) -> Reply {
+    let mut reply = empty(StatusCode::OK);
+    set(&mut reply, CONTENT_TYPE, lines.content_type());
+    set(&mut reply, CACHE_CONTROL, "no-store");
+    // Proxies that wait for all of it would hide that rows come one by one.
+    set(
+        &mut reply,
+        HeaderName::from_static("x-accel-buffering"),
+        "no",
+    );
+    reply.body_mut().lines = Some(lines);
+    reply
+}
+
+/// Takes what is to make the body.
+pub(crate) fn take_lines(reply: &mut Reply) -> Option<Lines> {
+    reply.body_mut().lines.take()
 }
 
 /// Returns an answer that ends in trailers.
@@ -144,17 +182,15 @@ pub(crate) fn cache_for(reply: &mut Reply, policy: &str) {
     }
 }
 
+/// Returns the part of the body that is in memory.
+pub(crate) fn data(reply: &Reply) -> &[u8] {
+    &reply.body().data
+}
+
 /// Compresses the body as Zipkin does: when it is large and the client takes gzip.
 pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     const WORTH_BYTES: usize = 2048;
-    let takes_gzip = request
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|coding| coding == "gzip" || (coding.starts_with("gzip;") && !coding.ends_with("=0")));
-    if reply.body().data.len() < WORTH_BYTES || !takes_gzip {
+    if reply.body().data.len() < WORTH_BYTES || !takes(request, "gzip") {
         return;
     }
     let packed = gzip(&reply.body().data);
@@ -163,6 +199,16 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     reply
         .headers_mut()
         .append(VARY, HeaderValue::from_static("accept-encoding"));
+}
+
+/// Returns whether a client takes bodies in this coding.
+pub(crate) fn takes(request: &HeaderMap, coding: &str) -> bool {
+    let accepted = request.get_all(ACCEPT_ENCODING).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|accepted| accepted.trim().strip_prefix(coding))
+        .any(|weight| weight.is_empty() || (weight.starts_with(';') && !weight.ends_with("=0")))
 }
 
 /// Counts the body until it is sent; returns false when there is no room for it.
@@ -180,6 +226,24 @@ pub(crate) fn hold(reply: &mut Reply, unread: &Arc<Unread>) -> bool {
     fits
 }
 
+/// Makes a body of what comes out of the source, which may take so long to make; returns false
+/// when there is no room for it.
+pub(crate) fn hold_stream(
+    reply: &mut Reply,
+    source: Source,
+    (unread, within): (&Arc<Unread>, Duration),
+) -> bool {
+    let Some((place, watch)) = unread.hold_place(WAITING_BYTES_MAX, within) else {
+        return false;
+    };
+    reply.body_mut().watch = Some(watch);
+    reply.body_mut().rest = Some(Rest {
+        source,
+        _place: place,
+    });
+    true
+}
+
 /// Takes what tells whether the client reads the answer.
 pub(crate) fn take_watch(reply: &mut Reply) -> Option<Watch> {
     reply.body_mut().watch.take()
@@ -195,7 +259,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 }
 
 /// Sets a header.
-pub(crate) fn set(reply: &mut Reply, name: http::HeaderName, value: &'static str) {
+pub(crate) fn set(reply: &mut Reply, name: HeaderName, value: &'static str) {
     reply
         .headers_mut()
         .insert(name, HeaderValue::from_static(value));

@@ -22,7 +22,7 @@ use super::report::Method as Call;
 use super::shard::Door;
 use super::{cors, path, report, traces};
 use crate::admin;
-use crate::admin::requests::{self, Asked, SPANS, SPANS_V1};
+use crate::admin::requests::{self, Asked, SPANS, SPANS_V1, STATUS};
 use crate::app::App;
 use crate::page::Page;
 use crate::self_tracing::Recorder;
@@ -261,13 +261,19 @@ impl App {
             return reply;
         }
         let (settings, get) = (&self.settings, head.method == Method::GET);
-        if settings.page.enabled
-            && Page::owns(path)
-            && let Some(reply) = self.page.serve(head, path)
-        {
-            return reply;
+        if settings.page.enabled {
+            let owned = Page::owns(path).then(|| self.page.serve(head, path));
+            let reply = owned.flatten().or_else(|| self.page.lead(head, path));
+            if let Some(reply) = reply {
+                return reply;
+            }
         }
         if get && settings.query.enabled {
+            if path.strip_prefix("/zipkin").unwrap_or(path) == STATUS {
+                let mut reply = admin::status::status(self).await;
+                reply::compress(&mut reply, &head.headers);
+                return reply;
+            }
             let path = path::of_api(path, head.uri.path());
             let (query, headers) = (head.uri.query(), &head.headers);
             return self.queries.answer(&path, query, headers).await;

@@ -50,6 +50,13 @@ pub(crate) struct Watch {
 /// The bytes of an answer, counted until the connection has sent them.
 struct Held {
     data: Bytes,
+    _place: HeldPlace,
+}
+
+/// A place among the answers that are not read yet, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct HeldPlace {
+    bytes: usize,
     number: u64,
     unread: Arc<Unread>,
 }
@@ -78,7 +85,22 @@ impl Unread {
     /// Counts the bytes of an answer until they are dropped; `None` when there is no room for them.
     /// Then the slowest client is cut off, so that there is some soon.
     pub(crate) fn hold(self: &Arc<Self>, data: Bytes) -> Option<(Bytes, Watch)> {
-        if !self.bytes.take(data.len()) {
+        let (place, watch) = self.hold_place(data.len(), Duration::ZERO)?;
+        let held = Held {
+            data,
+            _place: place,
+        };
+        Some((Bytes::from_owner(held), watch))
+    }
+
+    /// Counts so many bytes until the place is dropped, as [`Self::hold`] does; they are made
+    /// while they are read, which may take some time more.
+    pub(crate) fn hold_place(
+        self: &Arc<Self>,
+        bytes: usize,
+        made_within: Duration,
+    ) -> Option<(HeldPlace, Watch)> {
+        if !self.bytes.take(bytes) {
             self.cut_slowest();
             return None;
         }
@@ -86,17 +108,17 @@ impl Unread {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let at = Instant::now();
         self.given.lock().insert(number, Given { at, cut });
-        let more = Duration::from_secs((data.len() / BYTES_A_SECOND) as u64);
+        let more = Duration::from_secs((bytes / BYTES_A_SECOND) as u64);
         let watch = Watch {
             cut: watched,
-            within: READ_WITHIN + more,
+            within: READ_WITHIN.saturating_add(more).saturating_add(made_within),
         };
-        let held = Held {
-            data,
+        let place = HeldPlace {
+            bytes,
             number,
             unread: Arc::clone(self),
         };
-        Some((Bytes::from_owner(held), watch))
+        Some((place, watch))
     }
 
     fn cut_slowest(&self) {
@@ -128,9 +150,9 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPlace {
     fn drop(&mut self) {
-        self.unread.bytes.give_back(self.data.len());
+        self.unread.bytes.give_back(self.bytes);
         self.unread.given.lock().remove(&self.number);
     }
 }

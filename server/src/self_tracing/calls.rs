@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use speargun_model::{DependencyLink, Span, TraceId};
-use speargun_storage::{ReadContext, ReadError, SpanReader, TraceRequest, Window};
+use speargun_storage::{
+    Extent, FoundTraces, NamesRequest, ObservedNames, ReadContext, ReadError, SpanReader,
+    SummaryRequest, TraceRequest, Window,
+};
 
 use crate::queries::AskApi;
 
@@ -36,6 +39,8 @@ thread_local! {
 /// Returns what answers as `answer` does and hands the calls on with the answer.
 pub(crate) fn handing_on(answer: Arc<AskApi>) -> Arc<AskApi> {
     Arc::new(move |path, query| {
+        // Those that an answer made after it began to be sent belong to none.
+        CALLS.take();
         let mut reply = answer(path, query)?;
         reply.extensions_mut().insert(take(path));
         Some(reply)
@@ -136,6 +141,26 @@ impl SpanReader for Traced {
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
         noted("get-dependencies", || self.0.dependencies(window, context))
+    }
+
+    fn summaries(
+        &self,
+        request: &SummaryRequest,
+        context: &ReadContext,
+    ) -> Result<FoundTraces, ReadError> {
+        noted("get-traces", || self.0.summaries(request, context))
+    }
+
+    fn observed_names(
+        &self,
+        request: &NamesRequest,
+        context: &ReadContext,
+    ) -> Result<ObservedNames, ReadError> {
+        noted("get-names", || self.0.observed_names(request, context))
+    }
+
+    fn extent(&self, context: &ReadContext) -> Result<Extent, ReadError> {
+        self.0.extent(context)
     }
 }
 

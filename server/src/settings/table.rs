@@ -252,6 +252,16 @@ pub(crate) const TABLE: &[Setting] = &[
         "the path at which a proxy shows the page",
     ),
     setting(
+        "SPEARGUN_FRAME_ANCESTORS",
+        "'self'",
+        "which pages may show this one in a frame: 'self', 'none', * or origins",
+    ),
+    setting(
+        "SPEARGUN_JAEGER_LINKS",
+        "true",
+        "lead links made for Jaeger's page to ours",
+    ),
+    setting(
         "ZIPKIN_UI_DEPENDENCY_ENABLED",
         "true",
         "show the dependency graph",

@@ -6,14 +6,14 @@ use http::StatusCode;
 use speargun_collector::{SyncMode, replay};
 use speargun_journal::{Journal, Replay, Tail};
 use speargun_memory::MemoryStore;
-use speargun_query::QueryApi;
+use speargun_query::{Answer, QueryApi, UiAnswer, UiApi};
 use speargun_runtime::{Disk, RealDisk, SystemClock};
 use speargun_segment::{SegmentStore, Stats};
 use speargun_storage::{SpanReader, SpanWriter};
 
 use super::database;
 use crate::admin::Component;
-use crate::front::reply;
+use crate::front::reply::{self, Reply};
 use crate::lock::FolderLock;
 use crate::queries::AskApi;
 use crate::self_tracing::{SelfTracing, calls};
@@ -276,14 +276,23 @@ pub(crate) fn answer(settings: &QuerySettings, reader: &Arc<dyn SpanReader>) -> 
         timeout: settings.timeout,
         id_mode: settings.id_mode,
     };
-    let api = QueryApi::new(Arc::clone(reader), config, Arc::new(SystemClock));
-    Arc::new(move |path, query| {
-        let answer = api.answer(path, query)?;
-        let status = StatusCode::from_u16(answer.status).ok()?;
-        let mut reply = reply::with_body(status, answer.content_type, answer.body);
-        if let Some(policy) = answer.cache_control {
-            reply::cache_for(&mut reply, &policy);
-        }
-        Some(reply)
+    let clock = Arc::new(SystemClock);
+    let page = UiApi::new(Arc::clone(reader), config.clone(), clock.clone());
+    let api = QueryApi::new(Arc::clone(reader), config, clock);
+    Arc::new(move |path, query| match api.answer(path, query) {
+        Some(answer) => reply_of(answer),
+        None => match page.answer(path, query)? {
+            UiAnswer::Whole(answer) => reply_of(answer),
+            UiAnswer::Lines(lines) => Some(reply::with_lines(lines)),
+        },
     })
+}
+
+fn reply_of(answer: Answer) -> Option<Reply> {
+    let status = StatusCode::from_u16(answer.status).ok()?;
+    let mut reply = reply::with_body(status, answer.content_type, answer.body);
+    if let Some(policy) = answer.cache_control {
+        reply::cache_for(&mut reply, &policy);
+    }
+    Some(reply)
 }

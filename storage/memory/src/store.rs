@@ -8,7 +8,7 @@ use speargun_model::link::link_traces;
 use speargun_model::{DependencyLink, Span, SpanBatch, TraceId};
 use speargun_storage::order::group_by_millisecond;
 use speargun_storage::{
-    IdMode, Position, ReadContext, ReadError, SpanReader, SpanWriter, TraceRequest, Window,
+    Extent, IdMode, Position, ReadContext, ReadError, SpanReader, SpanWriter, TraceRequest, Window,
     WriteError,
 };
 
@@ -211,6 +211,15 @@ impl SpanReader for MemoryStore {
         let spans = traces.iter().map(|trace| trace.iter().map(AsRef::as_ref));
         context.check()?;
         Ok(link_traces(spans))
+    }
+
+    fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
+        let state = self.state.read();
+        Ok(Extent {
+            spans: Some(state.traces.spans_count() as u64),
+            bytes: None,
+            times_us: state.traces.times_us(),
+        })
     }
 }
 

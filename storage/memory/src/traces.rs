@@ -75,6 +75,18 @@ impl Traces {
         self.spans_count
     }
 
+    /// Returns the least and the greatest time of a span that has one, to the millisecond.
+    pub(crate) fn times_us(&self) -> Option<(u64, u64)> {
+        let first = TraceTime {
+            ms: 1,
+            low: 0,
+            high: 0,
+        };
+        let mut times = self.times.range(first..).map(|time| time.ms * 1000);
+        let least = times.next()?;
+        Some((least, times.next_back().unwrap_or(least)))
+    }
+
     /// Adds a span; returns whether it was new.
     pub(crate) fn push(&mut self, span: Arc<Span>) -> bool {
         let time = self.time_of(&span);

@@ -10,7 +10,8 @@
 //! - `manifest`, `recover`: which segments count, after a crash too.
 //! - `moving`, `view`: segments that go into a database.
 //! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
-//! - `read`, `search`, `scan`, `names`, `dependencies`, `links`: what the query API asks.
+//! - `read`, `search`, `scan`, `names`, `observed`, `dependencies`, `links`: what the query API
+//!   asks.
 #![deny(clippy::indexing_slicing)]
 
 mod absorb;
@@ -34,6 +35,7 @@ mod links;
 mod manifest;
 mod moving;
 mod names;
+mod observed;
 mod page;
 mod page_encode;
 mod planes;

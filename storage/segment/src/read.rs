@@ -7,14 +7,19 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use speargun_model::{DependencyLink, Span, SpanView, TraceId};
 use speargun_storage::order::{group_by_millisecond, keep_first_of_equal};
-use speargun_storage::{IdMode, ReadContext, ReadError, SpanReader, TraceRequest, Window};
+use speargun_storage::{
+    Extent, FoundTraces, IdMode, NamesRequest, ObservedNames, ReadContext, ReadError, SpanReader,
+    SummaryRequest, TraceRequest, Window,
+};
 
 use crate::assemble::{Assembler, locate};
 use crate::dependencies;
 use crate::error::SegmentError;
 use crate::names;
+use crate::observed;
 use crate::search;
 use crate::segment::{Reading, Segment};
+use crate::stats;
 use crate::store::{SegmentStore, Shared, Snapshot};
 
 /// Traces fetched at once up to which their pages stay in the cache: as many as a person looks at.
@@ -147,6 +152,26 @@ impl SpanReader for View {
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
         dependencies::links(self.both(), window, context)
+    }
+
+    fn summaries(
+        &self,
+        request: &SummaryRequest,
+        context: &ReadContext,
+    ) -> Result<FoundTraces, ReadError> {
+        search::summaries(&self.shared, request, context)
+    }
+
+    fn observed_names(
+        &self,
+        request: &NamesRequest,
+        context: &ReadContext,
+    ) -> Result<ObservedNames, ReadError> {
+        observed::names(&self.shared, request, context)
+    }
+
+    fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
+        Ok(stats::extent(&self.shared))
     }
 }
 

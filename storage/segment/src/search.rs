@@ -1,12 +1,12 @@
 //! Finding traces: sources from new to old, each says which traces meet which criteria in it; a
-//! trace whose criteria are all met between its sources is fetched whole and tested. Exact but for
-//! the bounds [`SPREAD_MS`], [`FAR_ROWS_MAX`] and [`PARTIAL_MAX`], and for which matches a limit
-//! leaves out: sources are searched until there are enough, and then [`late`] looks for traces that
-//! only older sources complete.
+//! trace whose criteria are all met between its sources is fetched whole and tested. What is kept
+//! of it is its spans, or a summary. Exact but for the bounds of [`sources`], of [`PARTIAL_MAX`],
+//! and for which matches a limit leaves out: sources are searched until there are enough, and then
+//! [`late`] looks for traces that only older sources complete.
 
 use hashbrown::HashMap;
 use speargun_model::{Span, TraceId};
-use speargun_storage::{ReadContext, ReadError, TraceRequest, Window};
+use speargun_storage::{FoundTraces, Place, ReadContext, ReadError, SummaryRequest, TraceRequest};
 
 use crate::criteria::{Bits, Criteria};
 use crate::head::Head;
@@ -15,20 +15,20 @@ use crate::scan::{Match, Scan, inside};
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
 
-/// How far beyond the window a segment's spans may lie and still add to a trace inside it.
-pub(crate) const SPREAD_MS: u64 = 3_600_000;
-/// Rows of segments farther away that are searched too when there are not enough matches. Spans of
-/// a trace in others are not searched, only answered.
-const FAR_ROWS_MAX: u64 = 2_000_000;
 /// Traces that meet some criteria but not yet all, beyond which further ones are not kept: a bound
 /// on memory of about 50 MB.
 const PARTIAL_MAX: usize = 500_000;
 /// Traces without a row inside the window in the sources that match, which are tested all the same.
 const OUTSIDE_MAX: usize = 1_000;
-/// Traces fetched at once while none of as many before matched, though fewer are asked for.
+/// Traces fetched at once while none of as many before matched, though fewer are asked for; and of
+/// those of which only summaries are kept.
 const FETCH_MORE: usize = 512;
 
+mod found;
 mod late;
+pub(crate) mod sources;
+
+use found::{Found, Summarising};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
@@ -42,11 +42,16 @@ struct Search<'a> {
     snapshot: &'a Snapshot,
     criteria: Criteria<'a>,
     context: &'a ReadContext,
+    /// Set when only summaries are kept.
+    summarising: Option<Summarising<'a>>,
     candidates: HashMap<TraceId, Candidate>,
     /// Those that meet all criteria and were not tested, newest unknown.
     ready: Vec<TraceId>,
-    /// The newest time inside the window, and the trace.
-    found: Vec<(u64, Vec<Span>)>,
+    found: Vec<Found>,
+    /// Whether there were more candidates than are held.
+    is_overfull: bool,
+    traces_read: u64,
+    spans_read: u64,
 }
 
 /// Returns the traces that match, newest first.
@@ -55,79 +60,112 @@ pub(crate) fn search(
     request: &TraceRequest,
     context: &ReadContext,
 ) -> Result<Vec<Vec<Span>>, ReadError> {
-    let mut search = Search {
-        shared,
-        snapshot,
-        criteria: Criteria::new(request),
-        context,
-        candidates: HashMap::default(),
-        ready: vec![],
-        found: vec![],
-    };
-    for head in snapshot.heads.iter().rev() {
-        context.check()?;
-        search.head(head);
-    }
-    search.test(false)?;
-    let (near, far) = by_time(&snapshot.segments, &request.window);
-    let mut searched = 0;
-    for &segment in &near {
-        if search.is_done(segment.facts.time_max_us / 1000) {
-            break;
-        }
-        search.segment(segment)?;
-        search.test(false)?;
-        searched += 1;
-    }
-    for segment in far {
-        if search.found.len() >= request.limit {
-            break;
-        }
-        search.segment(segment)?;
-        search.test(false)?;
-    }
-    if search.found.len() < request.limit {
-        search.test(true)?;
-    }
-    late::complete(&mut search, &near, searched)?;
-    search
-        .found
-        .sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
-    Ok(search
-        .found
-        .into_iter()
-        .take(request.limit)
-        .map(|(_, spans)| spans)
-        .collect())
+    let mut search = Search::new((shared, snapshot), request, context);
+    search.run()?;
+    let found = search.found.into_iter();
+    Ok(found.filter_map(Found::into_spans).collect())
 }
 
-/// Returns the segments that may hold spans of traces in the window, newest times first, and those
-/// that may complete such traces from farther away, the nearest first.
-fn by_time<'s>(
-    segments: &'s [std::sync::Arc<Segment>],
-    window: &Window,
-) -> (Vec<&'s Segment>, Vec<&'s Segment>) {
-    // Where no span has a time, nothing says that it is another one.
-    let untimed = |segment: &Segment| segment.facts.rows == segment.facts.untimed;
-    let distance_ms = |segment: &Segment| {
-        let (least, greatest) = (segment.facts.time_min_us, segment.facts.time_max_us);
-        let before = window.start_ms().saturating_sub(greatest / 1000);
-        before.max((least / 1000).saturating_sub(window.end_ms))
-    };
-    let all = segments.iter().map(|segment| &**segment);
-    let (mut near, mut far): (Vec<&Segment>, Vec<&Segment>) =
-        all.partition(|segment| untimed(segment) || distance_ms(segment) <= SPREAD_MS);
-    near.sort_by_key(|segment| std::cmp::Reverse(segment.facts.time_max_us));
-    far.sort_by_key(|segment| distance_ms(segment));
-    let mut rows = 0;
-    far.retain(|segment| {
-        rows += segment.facts.rows;
-        rows <= FAR_ROWS_MAX
+/// Returns summaries of the traces that match and are wanted, in order; those found so far when
+/// the deadline passes.
+pub(crate) fn summaries(
+    shared: &Shared,
+    asked: &SummaryRequest,
+    context: &ReadContext,
+) -> Result<FoundTraces, ReadError> {
+    let snapshot = shared.snapshot();
+    let mut search = Search::new((shared, &snapshot), &asked.request, context);
+    search.summarising = Some(Summarising {
+        filter: &asked.filter,
+        after: asked.after,
     });
-    (near, far)
+    let is_complete = match search.run() {
+        Ok(()) => !search.is_overfull,
+        Err(ReadError::DeadlineExceeded) => false,
+        Err(other) => return Err(other),
+    };
+    search.cut();
+    let found = search.found.into_iter();
+    Ok(FoundTraces {
+        traces: found.filter_map(Found::into_summary).collect(),
+        is_complete,
+        traces_read: search.traces_read,
+        spans_read: search.spans_read,
+    })
 }
+impl<'a> Search<'a> {
+    fn new(
+        (shared, snapshot): (&'a Shared, &'a Snapshot),
+        request: &'a TraceRequest,
+        context: &'a ReadContext,
+    ) -> Self {
+        Self {
+            shared,
+            snapshot,
+            criteria: Criteria::new(request),
+            context,
+            summarising: None,
+            candidates: HashMap::default(),
+            ready: vec![],
+            found: vec![],
+            is_overfull: false,
+            traces_read: 0,
+            spans_read: 0,
+        }
+    }
 
-impl Search<'_> {
+    /// Searches all sources; what matches is found, in order and no more than asked for.
+    fn run(&mut self) -> Result<(), ReadError> {
+        let (snapshot, request) = (self.snapshot, self.criteria.request);
+        for head in snapshot.heads.iter().rev() {
+            self.context.check()?;
+            self.head(head);
+        }
+        self.test(false)?;
+        let (near, far) = sources::by_time(&snapshot.segments, &request.window);
+        let mut searched = 0;
+        for &segment in &near {
+            if self.is_done(segment.facts.time_max_us / 1000) {
+                break;
+            }
+            searched += 1;
+            if self.is_before_all(segment) {
+                continue;
+            }
+            self.segment(segment)?;
+            self.test(false)?;
+        }
+        for segment in far {
+            if self.found.len() >= request.limit {
+                break;
+            }
+            self.segment(segment)?;
+            self.test(false)?;
+        }
+        if self.found.len() < request.limit {
+            self.test(true)?;
+        }
+        late::complete(self, &near, searched)?;
+        self.cut();
+        Ok(())
+    }
+
+    /// Returns whether all rows of a segment belong to traces before those that are asked for.
+    fn is_before_all(&self, segment: &Segment) -> bool {
+        let facts = &segment.facts;
+        let is_passed = |after: Place| {
+            facts.untimed == 0
+                && facts.time_min_us / 1000 > after.newest_ms
+                && facts.time_max_us / 1000 <= self.criteria.request.window.end_ms
+        };
+        self.after().is_some_and(is_passed)
+    }
+
+    /// Returns the place behind which traces are asked for.
+    fn after(&self) -> Option<Place> {
+        self.summarising.and_then(|summarising| summarising.after)
+    }
+
     fn head(&mut self, head: &Head) {
         for view in head.views() {
             let bits = self.criteria.of_view(&view);
@@ -187,7 +225,13 @@ impl Search<'_> {
 
     fn see(&mut self, found: Match) {
         let id = key(self.shared.config.id_mode, found.id);
-        if self.candidates.len() >= PARTIAL_MAX && !self.candidates.contains_key(&id) {
+        let is_known = self.candidates.contains_key(&id);
+        let summarising = self.summarising;
+        if !is_known && summarising.is_some_and(|s| s.is_passed(found.newest_us)) {
+            return;
+        }
+        if !is_known && self.candidates.len() >= PARTIAL_MAX {
+            self.is_overfull = true;
             return;
         }
         let candidate = self.candidates.entry(id).or_default();
@@ -204,12 +248,15 @@ impl Search<'_> {
     fn test(&mut self, outside: bool) -> Result<(), ReadError> {
         let mut ready: Vec<(u64, TraceId)> = Vec::with_capacity(self.ready.len());
         let mut later = Vec::new();
+        let summarising = self.summarising;
         for id in self.ready.drain(..) {
             let newest = self
                 .candidates
                 .get(&id)
                 .map_or(0, |candidate| candidate.newest_us);
-            if (newest == 0) == outside {
+            if summarising.is_some_and(|summarising| summarising.is_passed(newest)) {
+                // It stays so: a trace's newest span only becomes newer.
+            } else if (newest == 0) == outside {
                 ready.push((newest, id));
             } else {
                 later.push(id);
@@ -242,12 +289,18 @@ impl Search<'_> {
     fn wanted(&self, ready: &[(u64, TraceId)], tested: usize) -> usize {
         let limit = self.criteria.request.limit;
         let missing = limit.saturating_sub(self.found.len());
+        let at_once = match self.summarising {
+            // Of many traces the spans need not be there all at once.
+            Some(_) => limit.min(FETCH_MORE),
+            None => limit,
+        };
         if missing > 0 {
-            return missing.max(tested.min(FETCH_MORE)).min(ready.len());
+            let some = missing.min(at_once).max(tested.min(FETCH_MORE));
+            return some.min(ready.len());
         }
-        let oldest_ms = self.found.last().map_or(0, |(newest, _)| *newest);
+        let oldest_ms = self.oldest_ms();
         let newer = ready.partition_point(|(newest, _)| newest / 1000 > oldest_ms);
-        newer.min(limit).max(1)
+        newer.min(at_once).max(1)
     }
 
     fn test_some(&mut self, some: &[(u64, TraceId)]) -> Result<(), ReadError> {
@@ -262,42 +315,59 @@ impl Search<'_> {
             let Some(spans) = fetched.remove(id) else {
                 continue;
             };
-            if tested == Some(true) || !self.criteria.request.test(&spans) {
-                continue;
+            if tested != Some(true) {
+                self.keep(*id, spans);
             }
-            self.keep(spans);
         }
         Ok(())
     }
 
     /// Returns how many bytes of spans the answer may still take.
     fn room(&self) -> usize {
-        let traces = self.found.iter().flat_map(|(_, spans)| spans);
-        let held: usize = traces.map(Span::memory_bytes).sum();
-        self.shared.config.answer_bytes.saturating_sub(held)
+        let held = self.found.iter().map(Found::memory_bytes);
+        self.shared.config.answer_bytes.saturating_sub(held.sum())
     }
 
-    fn keep(&mut self, spans: Vec<Span>) {
-        let window = self.criteria.request.window;
+    /// Keeps a trace, or its summary, if it matches and is wanted.
+    fn keep(&mut self, id: TraceId, spans: Vec<Span>) {
+        self.traces_read += 1;
+        self.spans_read += spans.len() as u64;
+        let request = self.criteria.request;
+        if !request.test(&spans) {
+            return;
+        }
         let times = spans.iter().map(|span| span.timestamp_us);
         let newest = times
-            .filter(|&time| time != 0 && inside(&window, time))
+            .filter(|&time| time != 0 && inside(&request.window, time))
             .max();
-        self.found.push((newest.unwrap_or_default() / 1000, spans));
+        let place = Place {
+            newest_ms: newest.unwrap_or_default() / 1000,
+            id,
+        };
+        let found = Found::of(place, spans, self.summarising.as_ref());
+        self.found.extend(found);
     }
 
     /// Returns whether nothing whose newest time is this can add anything; lets go of what is older
     /// than as many as are asked for.
     fn is_done(&mut self, newest_ms: u64) -> bool {
-        let limit = self.criteria.request.limit;
-        if self.found.len() < limit {
+        if self.found.len() < self.criteria.request.limit {
             return false;
         }
-        self.found
-            .sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
-        self.found.truncate(limit);
-        self.found
-            .last()
-            .is_some_and(|(newest, _)| *newest >= newest_ms)
+        self.cut();
+        let oldest_ms = self.oldest_ms();
+        // Where a search may go on behind the last, of one time the right ones have to be found.
+        oldest_ms > newest_ms || oldest_ms == newest_ms && self.summarising.is_none()
+    }
+
+    /// Sorts what was found and lets go of what is too much.
+    fn cut(&mut self) {
+        self.found.sort_by_key(|found| found.place.order());
+        self.found.truncate(self.criteria.request.limit);
+    }
+
+    /// Returns the newest time of the oldest trace found.
+    fn oldest_ms(&self) -> u64 {
+        self.found.last().map_or(0, |found| found.place.newest_ms)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use speargun_storage::Extent;
+
 use crate::segment::Segment;
 use crate::store::Shared;
 
@@ -82,5 +84,27 @@ pub(crate) fn of(shared: &Shared) -> Stats {
         corrupt_reads: count(&counters.corrupt_reads),
         failed_seals: count(&counters.failed_seals),
         failed_merges: count(&counters.failed_merges),
+    }
+}
+
+/// Returns how much is held; what lies in a head is on no disk but in the journal.
+pub(crate) fn extent(shared: &Shared) -> Extent {
+    let snapshot = shared.snapshot();
+    let segments = snapshot.segments.iter();
+    let rows = segments.clone().map(|segment| segment.facts.rows);
+    let in_heads = snapshot.heads.iter().map(|head| head.rows as u64);
+    let timed = segments.clone().filter(|s| s.facts.rows > s.facts.untimed);
+    let of_segments = timed.flat_map(|s| [s.facts.time_min_us, s.facts.time_max_us]);
+    let views = snapshot.heads.iter().flat_map(|head| head.views());
+    let of_heads = views.map(|view| view.record().timestamp_us);
+    let times_us = of_segments.chain(of_heads).filter(|us| *us != 0);
+    let widen = |known: Option<(u64, u64)>, us: u64| match known {
+        Some((least, greatest)) => Some((least.min(us), greatest.max(us))),
+        None => Some((us, us)),
+    };
+    Extent {
+        spans: Some(rows.chain(in_heads).sum()),
+        bytes: Some(segments.map(|segment| segment.bytes).sum()),
+        times_us: times_us.fold(None, widen),
     }
 }

@@ -14,7 +14,7 @@ use crate::error::SegmentError;
 use crate::moving;
 use crate::read::{View, fetch_raw, served};
 use crate::scan::inside;
-use crate::search::SPREAD_MS;
+use crate::search::sources::SPREAD_MS;
 use crate::segment::Segment;
 use crate::store::SegmentStore;
 

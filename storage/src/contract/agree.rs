@@ -9,6 +9,7 @@ use super::{Asked, services};
 use crate::order::millisecond;
 use crate::read::SpanReader;
 use crate::request::{TraceRequest, Window};
+use crate::summary::{FoundTraces, SummaryRequest, TraceFilter};
 
 /// Asserts that an engine answers every kind of question as the model does: all traces that
 /// [`Random`] knows, all names, and some random searches and windows.
@@ -31,7 +32,9 @@ pub fn assert_agree(model: &dyn SpanReader, engine: &dyn SpanReader, random: &mu
         assert_eq!(model.tag_values(name), engine.tag_values(name), "{name}");
     }
     for _ in 0..20 {
-        assert_same_found(&model, &engine, &random.request());
+        let request = random.request();
+        assert_same_found(&model, &engine, &request);
+        assert_same_pages(&model, &engine, request);
     }
     for _ in 0..5 {
         let window = random.window();
@@ -64,6 +67,35 @@ fn assert_same_found(model: &Asked<'_>, engine: &Asked<'_>, request: &TraceReque
             "{request:?} is not matched by {trace:?}"
         );
     }
+}
+
+/// Asserts that pages of the engine have what the model has on one.
+fn assert_same_pages(model: &Asked<'_>, engine: &Asked<'_>, request: TraceRequest) {
+    let shown = |found: &FoundTraces| -> Vec<_> {
+        let traces = found.traces.iter();
+        traces
+            .map(|t| (t.place.newest_ms, t.place.id.low, t.summary.clone()))
+            .collect()
+    };
+    let mut page = SummaryRequest {
+        request,
+        filter: TraceFilter::default(),
+        after: None,
+    };
+    let mut all = page.clone();
+    all.request.limit = usize::MAX;
+    let expected = shown(&model.summaries(&all));
+    let mut found = Vec::new();
+    loop {
+        let next = engine.summaries(&page);
+        assert!(next.traces.len() <= page.request.limit, "{page:?}");
+        found.extend(shown(&next));
+        let Some(last) = next.traces.last() else {
+            break;
+        };
+        page.after = Some(last.place);
+    }
+    assert_eq!(expected, found, "{page:?}");
 }
 
 fn newest_ms(trace: &[Span], window: Window) -> Option<u64> {

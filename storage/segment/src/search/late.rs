@@ -5,10 +5,10 @@
 //! shortly before the last match or later are looked into: all would take longer than the search
 //! did.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use speargun_storage::{ReadError, Window};
 
-use super::Search;
+use super::{PARTIAL_MAX, Search};
 use crate::assemble::locate;
 use crate::error::SegmentError;
 use crate::read::{fetch, served};
@@ -56,15 +56,17 @@ pub(super) fn complete(
     if search.found.len() < limit {
         return Ok(());
     }
-    search.is_done(0);
-    let Some(&(oldest_ms, _)) = search.found.last() else {
-        return Ok(());
+    search.cut();
+    // Where a search may go on behind the last, those of its time count too.
+    let behind_ms = match search.summarising {
+        Some(_) => search.oldest_ms().saturating_sub(1),
+        None => search.oldest_ms(),
     };
-    let segments = ending_late(near, oldest_ms);
+    let segments = ending_late(near, behind_ms);
     if segments.len() + search.snapshot.heads.len() < 2 {
         return Ok(());
     }
-    let Some(newer) = newer_traces(search, &segments, oldest_ms)? else {
+    let Some(newer) = newer_traces(search, &segments, behind_ms)? else {
         return Ok(());
     };
     if newer.len() <= LOOKED_UP_MAX {
@@ -111,74 +113,100 @@ fn test(search: &mut Search<'_>, lows: &[u64]) -> Result<(), ReadError> {
         for (id, spans) in fetch(of, lows, search.room(), search.context)? {
             let candidate = search.candidates.get(&id);
             let tested = candidate.is_some_and(|candidate| candidate.tested);
-            if !tested && search.criteria.request.test(&spans) {
-                search.keep(spans);
+            if !tested {
+                search.keep(id, spans);
             }
         }
         // No more is kept than was asked for.
-        search.is_done(0);
+        search.cut();
     }
     Ok(())
 }
 
-/// Returns the lower halves of the ids of traces with a span in the window that is newer; `None`
-/// when they are too many.
+/// Traces with a span in the window that is newer than a time.
+struct Newer {
+    window: Window,
+    behind_ms: u64,
+    /// Newer than this is before all that is asked for.
+    until_ms: u64,
+    max: usize,
+    traces: HashMap<u64, Sources>,
+    passed: HashSet<u64>,
+}
+
+impl Newer {
+    fn see(&mut self, low: u64, time_us: u64) {
+        let ms = time_us / 1000;
+        if ms <= self.behind_ms || !inside(&self.window, time_us) {
+            return;
+        }
+        if ms > self.until_ms {
+            self.passed.insert(low);
+        } else {
+            self.traces.insert(low, Sources::default());
+        }
+    }
+
+    fn is_too_many(&self) -> bool {
+        self.traces.len() > self.max || self.passed.len() > PARTIAL_MAX
+    }
+}
+
+/// Returns the lower halves of the ids of traces with a span in the window that is newer, but none
+/// before those that are asked for; `None` when they are too many.
 fn newer_traces(
     search: &Search<'_>,
     segments: &[&Segment],
-    oldest_ms: u64,
+    behind_ms: u64,
 ) -> Result<Option<HashMap<u64, Sources>>, ReadError> {
-    let window = search.criteria.request.window;
-    let is_newer = |time: u64| time / 1000 > oldest_ms && inside(&window, time);
-    let mut newer: HashMap<u64, Sources> = HashMap::default();
+    let request = search.criteria.request;
+    let mut newer = Newer {
+        window: request.window,
+        behind_ms,
+        until_ms: search.after().map_or(u64::MAX, |after| after.newest_ms),
+        max: NEWER_MAX.max(request.limit.saturating_mul(2)),
+        traces: HashMap::default(),
+        passed: HashSet::default(),
+    };
     for view in search.snapshot.heads.iter().flat_map(|head| head.views()) {
         let record = view.record();
-        if is_newer(record.timestamp_us) {
-            newer.insert(record.trace_id.low, Sources::default());
-            if newer.len() > NEWER_MAX {
-                return Ok(None);
-            }
-        }
-    }
-    for segment in segments {
-        if segment.facts.time_max_us / 1000 <= oldest_ms {
-            continue;
-        }
-        search.context.check()?;
-        served(search.shared, segment, || {
-            newer_of(segment, &window, oldest_ms, &mut newer)
-        });
-        if newer.len() > NEWER_MAX {
+        newer.see(record.trace_id.low, record.timestamp_us);
+        if newer.is_too_many() {
             return Ok(None);
         }
     }
-    Ok(Some(newer))
+    for segment in segments {
+        if segment.facts.time_max_us / 1000 <= behind_ms {
+            continue;
+        }
+        search.context.check()?;
+        served(search.shared, segment, || newer_of(segment, &mut newer));
+        if newer.is_too_many() {
+            return Ok(None);
+        }
+    }
+    let passed = newer.passed;
+    newer.traces.retain(|low, _| !passed.contains(low));
+    Ok(Some(newer.traces))
 }
 
-fn newer_of(
-    segment: &Segment,
-    window: &Window,
-    oldest_ms: u64,
-    newer: &mut HashMap<u64, Sources>,
-) -> Result<(), SegmentError> {
+fn newer_of(segment: &Segment, newer: &mut Newer) -> Result<(), SegmentError> {
     let directory = segment.directory()?;
     for (index, entry) in directory.pages.iter().enumerate() {
         let page = segment.page(index)?;
         let starts = page.trace_starts()?;
         let times = page.times(segment.facts.time_min_us, &starts)?;
-        let is_newer = |time: &u64| time / 1000 > oldest_ms && inside(window, *time);
-        if !times.iter().any(is_newer) {
+        if !times.iter().any(|time| time / 1000 > newer.behind_ms) {
             continue;
         }
         let lows = segment.trace_lows(entry.first_trace, starts.len() - 1)?;
         for (bounds, low) in starts.windows(2).zip(lows) {
             let &[start, end] = bounds else { continue };
-            let times = times.get(start..end).unwrap_or_default();
-            if times.iter().any(is_newer) {
-                newer.insert(low, Sources::default());
+            for time in times.get(start..end).unwrap_or_default() {
+                newer.see(low, *time);
             }
         }
-        if newer.len() > NEWER_MAX {
+        if newer.is_too_many() {
             break;
         }
     }
