@@ -222,10 +222,12 @@ function Settings() {
   );
 }
 
-/** Old addresses of traces are rewritten at once, so that what people copy is the lasting form. */
+/** Old addresses of traces are rewritten, so that what people copy is the lasting form. */
 export function mendAddress(): void {
-  const { path, params, hash } = place.peek();
-  if (path.startsWith('trace/')) rewrite(params, `traces/${path.slice(6)}`);
+  const { path, params, hash } = place.value;
+  const id = /^traces?\/([^/]+)$/.exec(path)?.[1];
+  const lasting = id && /^[0-9a-f]+$/i.test(id) ? `traces/${id.toLowerCase()}` : path;
+  if (lasting !== path) rewrite(params, lasting);
   if (/^[0-9a-f]{16}$/i.test(hash) && pageOf(path) === 'trace' && !params.has('spanId')) {
     const next = new URLSearchParams(params);
     next.set('spanId', hash.toLowerCase());

@@ -1,5 +1,6 @@
 //! Starts the page: theme and language first, then the configuration, then what the address says.
 
+import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { App, mendAddress } from './app';
 import { loadConfig } from './core/config';
@@ -12,7 +13,7 @@ import { takeLine } from './search/address';
 startTheme();
 await Promise.all([loadConfig(), loadLanguage(language.peek()).catch(() => undefined)]);
 startLanguage();
-mendAddress();
+effect(mendAddress);
 takeLine();
 takeLinks();
 startKeys();

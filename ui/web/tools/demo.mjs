@@ -76,6 +76,7 @@ class Maker {
       traceId, id, ...(parentId ? { parentId } : {}), kind: consumer ? 'CONSUMER' : 'SERVER', name,
       timestamp: at, duration: now - at,
       localEndpoint: { serviceName: service, ipv4: `10.2.${service.length}.${4 + Math.floor(this.random() * 3)}`, port: 8080 },
+      ...(consumer ? { remoteEndpoint: { serviceName: 'kafka' } } : {}),
       annotations: this.random() < 0.2 ? [{ timestamp: at + this.length(200), value: 'cache miss' }] : undefined,
       tags: {
         ...(consumer ? { 'messaging.destination': 'orders' } : {
@@ -148,8 +149,46 @@ export function shopTraces({ count = 300, endMs, spreadMs = 3_000_000, seed = 7 
   return traces;
 }
 
+/** Returns one trace of `count` spans: 25 services, at most 15 deep, 4 tags a span. */
+export function bigTrace({ count, endMs, seed = 11 }) {
+  const random = chance(seed);
+  const traceId = hex(random, 32);
+  const start = endMs * 1000 - 4_000_000;
+  const spans = [];
+  const open = [];
+  for (let k = 0; k < count; k += 1) {
+    while (open.length > 1 && (open.length >= 15 || random() < 0.45)) open.pop();
+    const parent = open.at(-1);
+    const service = parent && random() < 0.5 ? parent.service : Math.floor(random() * 25);
+    const at = parent ? parent.next : 0;
+    const room = parent ? parent.end - at : 3_900_000;
+    const length = k === 0 ? room : Math.max(1, Math.min(room, Math.round(room * random() * 0.2)));
+    const span = { id: hex(random, 16), service, next: at + Math.min(length - 1, 3), end: at + length };
+    if (parent) parent.next = Math.min(parent.end - 1, at + Math.max(1, Math.round(length * 0.6)));
+    spans.push({
+      traceId, id: span.id, ...(parent ? { parentId: parent.id } : {}),
+      kind: k % 2 === 0 ? 'SERVER' : 'CLIENT', name: `get /resource/${Math.floor(random() * 120)}`,
+      timestamp: start + at, duration: length,
+      localEndpoint: { serviceName: `service-${String(service).padStart(2, '0')}`, ipv4: '10.1.2.3', port: 8080 },
+      tags: {
+        'http.method': 'GET', 'http.path': `/resource/${k}`, 'http.status_code': '200',
+        ...(random() < 0.002 ? { error: 'timeout' } : { region: 'eu-west-1' }),
+      },
+    });
+    open.push(span);
+  }
+  return spans;
+}
+
 /** Sends traces to a server, some at a time. */
 export async function send(backend, traces) {
+  const big = traces.filter((trace) => trace.length > 2000);
+  for (const trace of big) {
+    for (let from = 0; from < trace.length; from += 2000) {
+      await send(backend, [trace.slice(from, from + 2000)]);
+    }
+  }
+  if (big.length > 0) return send(backend, traces.filter((trace) => trace.length <= 2000));
   for (let from = 0; from < traces.length; from += 50) {
     const answer = await fetch(new URL('/api/v2/spans', backend), {
       method: 'POST', headers: { 'Content-Type': 'application/json' },

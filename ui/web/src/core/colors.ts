@@ -5,8 +5,8 @@ import { isDark } from './prefs';
 
 /** Hues far apart next to each other; each at least 3:1 against its background. */
 export const LIGHT = [
-  '#0b7285', '#c2570c', '#6741d9', '#2b8a3e', '#c2255c', '#1864ab', '#8f6400', '#9c36b5',
-  '#0a8f6c', '#b3261e', '#4263eb', '#5c7a00', '#a61e4d', '#087f9c', '#7a5230', '#5f3dc4',
+  '#0b7285', '#bc540b', '#6741d9', '#29853c', '#c2255c', '#1864ab', '#8f6400', '#9c36b5',
+  '#088564', '#b3261e', '#4263eb', '#5c7a00', '#a61e4d', '#087f9c', '#7a5230', '#5f3dc4',
   '#3a7d44', '#d6336c', '#51606f', '#a05a00',
 ];
 export const DARK = [

@@ -23,13 +23,6 @@ function digits(value: number): string {
   return value.toFixed(places).replace(/\.0+$/, '');
 }
 
-/** Returns a duration in the form that queries take: `1500us`, `10ms`, `2s`. */
-export function queryDuration(us: number): string {
-  if (us % 1_000_000 === 0) return `${us / 1_000_000}s`;
-  if (us % 1000 === 0) return `${us / 1000}ms`;
-  return `${us}us`;
-}
-
 const numbers = new Map<string, Intl.NumberFormat>();
 
 /** Returns a whole number with separators. */
@@ -104,7 +97,7 @@ export function timeOfDay(ms: number, fraction = true): string {
 
 /** Returns the name of the zone that times are shown in: `UTC+8`. */
 export function zoneName(ms: number): string {
-  return (parts(ms, zone.value).timeZoneName ?? '').replace('GMT', 'UTC').replace('−', '-');
+  return (parts(ms, zone.value).timeZoneName ?? '').replace('GMT', 'UTC').replace('UTC+0', 'UTC').replace('−', '-');
 }
 
 /** Returns the value of `<input type=datetime-local>` for an instant, in the chosen zone. */

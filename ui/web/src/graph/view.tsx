@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { palette, slotOf } from '../core/colors';
 import { count, percent } from '../core/format';
 import { t } from '../core/i18n';
+import { language } from '../core/prefs';
 import { basePath } from '../core/route';
 import { Icon } from '../parts/icons';
 import { Waiting } from '../parts/notice';
@@ -27,15 +28,21 @@ interface Props {
 }
 
 const NODE_HEIGHT = 44;
-const CHAR_PX = 7.6;
+const CHAR_PX = 7.9;
+const NOTE_PX = 6.4;
 
-function widthOf(name: string): number {
+function lengthOf(text: string, perChar: number): number {
   let wide = 0;
-  for (const char of name) wide += char.charCodeAt(0) > 0x2e80 ? 14 : CHAR_PX;
-  return Math.min(220, Math.max(92, wide + 40));
+  for (const char of text) wide += char.charCodeAt(0) > 0x2e80 ? perChar * 1.75 : perChar;
+  return wide;
 }
 
-function useLayout(links: Link[]): LayoutAnswer | null {
+function widthOf(name: string, text: string): number {
+  const wide = Math.max(lengthOf(name, CHAR_PX), lengthOf(text, NOTE_PX));
+  return Math.min(260, Math.max(96, Math.ceil(wide) + 44));
+}
+
+function useLayout(links: Link[], widths: Map<string, number>): LayoutAnswer | null {
   const [answer, setAnswer] = useState<LayoutAnswer | null>(null);
   useEffect(() => {
     setAnswer(null);
@@ -47,12 +54,12 @@ function useLayout(links: Link[]): LayoutAnswer | null {
     });
     const ask: LayoutAsk = {
       id: 1,
-      nodes: servicesOf(links).map((id) => ({ id, width: widthOf(id), height: NODE_HEIGHT })),
+      nodes: [...widths].map(([id, width]) => ({ id, width, height: NODE_HEIGHT })),
       edges: links.map((link) => ({ from: link.parent, to: link.child })),
     };
     worker.postMessage(ask);
     return () => worker.terminate();
-  }, [links]);
+  }, [links, widths]);
   return answer;
 }
 
@@ -63,11 +70,16 @@ interface Camera {
 }
 
 export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Props) {
-  const layout = useLayout(links);
+  const sums = useMemo(() => sumsOf(links), [links]);
+  const textOf = (name: string) => (note ? note(name) : nodeText(sums.get(name)));
+  const widths = useMemo(
+    () => new Map(servicesOf(links).map((name) => [name, widthOf(name, textOf(name))])),
+    [links, language.value],
+  );
+  const layout = useLayout(links, widths);
   const box = useRef<HTMLDivElement>(null);
   const [camera, setCamera] = useState<Camera>({ x: 0, y: 0, zoom: 1 });
   const held = useRef<{ x: number; y: number; camera: Camera; moved: boolean } | null>(null);
-  const sums = useMemo(() => sumsOf(links), [links]);
   const fit = () => {
     if (!layout || !box.current) return;
     const { clientWidth: w, clientHeight: h } = box.current;
@@ -85,6 +97,9 @@ export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Pr
     });
   };
   if (!layout) return <Waiting />;
+  const sideOf = (name: string): Side => ({
+    ...layout.nodes[name], width: widths.get(name) ?? 96,
+  });
   return (
     <div
       class="graph" ref={box}
@@ -129,14 +144,14 @@ export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Pr
           {links.map((link, k) => (
             <Edge
               key={`${link.parent}\n${link.child}`} link={link} points={layout.edges[k]}
-              place={layout.nodes[link.parent]} lowErrorRate={lowErrorRate}
+              from={sideOf(link.parent)} to={sideOf(link.child)} lowErrorRate={lowErrorRate}
               most={mostCalls(links)} picked={picked} pick={pick}
             />
           ))}
           {Object.entries(layout.nodes).map(([name, at]) => (
             <Node
               key={name} name={name} at={at} errors={sums.get(name)?.errors ?? 0}
-              text={note ? note(name) : nodeText(sums.get(name))}
+              text={textOf(name)} width={widths.get(name) ?? 96}
               picked={picked} pick={pick}
             />
           ))}
@@ -180,20 +195,20 @@ interface NodeProps {
   at: { x: number; y: number };
   errors: number;
   text: string;
+  width: number;
   picked: Picked;
   pick: (picked: Picked) => void;
 }
 
-function Node({ name, at, errors, text, picked, pick }: NodeProps) {
-  const width = widthOf(name);
+function Node({ name, at, errors, text, width, picked, pick }: NodeProps) {
   const isPicked = !!picked && 'node' in picked && picked.node === name;
-  const most = Math.floor((width - 28) / CHAR_PX);
+  const most = Math.floor((width - 34) / CHAR_PX);
   const shown = [...name].length > most ? `${[...name].slice(0, most - 1).join('')}…` : name;
   const classes = ['node', isPicked ? 'picked' : '', errors > 0 ? 'bad' : ''].join(' ');
   return (
     <g
       class={classes} transform={`translate(${at.x - width / 2} ${at.y - NODE_HEIGHT / 2})`}
-      role="button" tabIndex={0} data-pick aria-pressed={isPicked} aria-label={`${name}: ${text}`}
+      role="button" tabindex={0} data-pick aria-pressed={isPicked} aria-label={`${name}: ${text}`}
       onClick={() => pick({ node: name })} onKeyDown={(event) => press(event, () => pick({ node: name }))}
     >
       <title>{name}</title>
@@ -205,32 +220,60 @@ function Node({ name, at, errors, text, picked, pick }: NodeProps) {
   );
 }
 
+/** Where the words of an edge stand: on its middle point, or between the two that it has. */
+function middleOf(points: Point[]): Point {
+  const at = points.length >> 1;
+  if (points.length % 2 === 1 || points.length === 0) return points[at];
+  const [a, b] = [points[at - 1], points[at]];
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}
+
 interface EdgeProps {
   link: Link;
-  points: { x: number; y: number }[];
-  place: { x: number; y: number };
+  points: Point[];
+  from: Side;
+  to: Side;
   lowErrorRate: number;
   most: number;
   picked: Picked;
   pick: (picked: Picked) => void;
 }
 
-function pathOf(points: { x: number; y: number }[]): string {
-  const [first, ...rest] = points;
-  let path = `M${first.x} ${first.y}`;
-  for (let k = 0; k < rest.length; k += 1) {
-    const at = rest[k];
-    const next = rest[k + 1];
-    // Corners are rounded by going through the middle of each piece.
-    if (next) path += `Q${at.x} ${at.y} ${(at.x + next.x) / 2} ${(at.y + next.y) / 2}`;
-    else path += `L${at.x} ${at.y}`;
+interface Point {
+  x: number;
+  y: number;
+}
+
+/** Moves the ends of an edge to the middles of the sides that face each other. */
+function anchored(points: Point[], from: Side, to: Side): Point[] {
+  if (points.length < 2) return points;
+  const way = to.x >= from.x ? 1 : -1;
+  return [
+    { x: from.x + (way * from.width) / 2, y: from.y },
+    ...points.slice(1, -1),
+    { x: to.x - way * (to.width / 2 + 1), y: to.y },
+  ];
+}
+
+/** A curve that leaves and reaches every point level. */
+function pathOf(points: Point[]): string {
+  let path = `M${points[0].x} ${points[0].y}`;
+  for (let k = 1; k < points.length; k += 1) {
+    const [a, b] = [points[k - 1], points[k]];
+    const half = (b.x - a.x) / 2;
+    path += `C${a.x + half} ${a.y} ${b.x - half} ${b.y} ${b.x} ${b.y}`;
   }
   return path;
 }
 
-function Edge({ link, points, place, lowErrorRate, most, picked, pick }: EdgeProps) {
+interface Side extends Point {
+  width: number;
+}
+
+function Edge({ link, from, to, lowErrorRate, most, picked, pick, ...rest }: EdgeProps) {
   const self = link.parent === link.child;
-  const { x, y } = place;
+  const { x, y } = from;
+  const points = anchored(rest.points, from, to);
   const loop = `M${x - 14} ${y - 22}C${x - 30} ${y - 58} ${x + 30} ${y - 58} ${x + 14} ${y - 22}`;
   const path = self ? loop : points.length > 0 ? pathOf(points) : '';
   const failed = link.errorCount ?? 0;
@@ -240,12 +283,12 @@ function Edge({ link, points, place, lowErrorRate, most, picked, pick }: EdgePro
     ('node' in picked && (picked.node === link.parent || picked.node === link.child));
   const kind = isPicked ? 'picked' : failed > 0 ? 'bad' : 'plain';
   const width = 1.25 + 3 * Math.sqrt(link.callCount / most);
-  const middle = self ? { x, y: y - 52 } : points[Math.floor(points.length / 2)];
+  const middle = self ? { x, y: y - 52 } : middleOf(points);
   const text = failed > 0 ? `${count(link.callCount)} · ${percent(rate)} ⚠` : count(link.callCount);
   return (
     <g
       class={`edge ${kind}${touches ? '' : ' faint'}${rate >= lowErrorRate ? ' worst' : ''}`}
-      role="button" tabIndex={0} data-pick aria-pressed={isPicked}
+      role="button" tabindex={0} data-pick aria-pressed={isPicked}
       aria-label={t('graph.edge', {
         parent: link.parent, child: link.child, calls: count(link.callCount), errors: count(failed),
       })}

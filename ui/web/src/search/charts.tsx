@@ -9,7 +9,7 @@ import { canvasColors } from '../core/colors';
 import { Failure } from '../parts/notice';
 import type { Criteria } from './criteria';
 import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
-import type { Overview } from './source';
+import { isPlain, type Overview } from './source';
 import { charts, chartsFailure, run, searchFor } from './state';
 
 export function Charts({ criteria }: { criteria: Criteria }) {
@@ -17,6 +17,7 @@ export function Charts({ criteria }: { criteria: Criteria }) {
     return <Failure error={chartsFailure.value} retry={() => void run(true)} />;
   }
   const overview = charts.value;
+  if (isPlain()) return null;
   if (!overview) return <div class="charts waiting-charts" aria-hidden="true" />;
   if (overview.traces === 0) return null;
   return (

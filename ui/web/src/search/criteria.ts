@@ -72,6 +72,13 @@ export function durationUs(text: string): number | null {
   return Math.round(Number(found[1]) * (found[2] ? scale[found[2].toLowerCase()] : 1));
 }
 
+/** Returns a duration in the form that queries take: `1500us`, `10ms`, `2s`. */
+export function queryDuration(us: number): string {
+  if (us % 1_000_000 === 0) return `${us / 1_000_000}s`;
+  if (us % 1000 === 0) return `${us / 1000}ms`;
+  return `${us}us`;
+}
+
 /** Returns a search for everything. */
 export function everything(defaults: Defaults): Criteria {
   return {

@@ -1,11 +1,10 @@
 //! The form that makes the same query as the line, field by field.
 
-import { useEffect, useId, useState } from 'preact/hooks';
-import { queryDuration } from '../core/format';
+import { useEffect, useState } from 'preact/hooks';
 import { t } from '../core/i18n';
 import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
-import { durationUs, termOf, termText, type Criteria } from './criteria';
+import { durationUs, queryDuration, termOf, termText, type Criteria } from './criteria';
 import { withTerm } from './line';
 import { names, type NamesOf } from './source';
 import { searchFor, shownWindow } from './state';
@@ -42,7 +41,6 @@ export function SearchForm({ criteria }: { criteria: Criteria }) {
         label={t('form.spanDuration')} min={criteria.minUs} max={criteria.maxUs}
         onLengths={(minUs, maxUs) => set({ minUs, maxUs })}
       />
-      <Limit criteria={criteria} />
       <label class="check">
         <input
           type="checkbox"
@@ -115,25 +113,6 @@ function Length(props: { label: string; us: number | null; onUs: (us: number | n
         if (event.key === 'Enter') settle();
       }}
     />
-  );
-}
-
-function Limit({ criteria }: { criteria: Criteria }) {
-  const id = useId();
-  const options = [10, 20, 50, 100, 200, 500, 1000];
-  if (!options.includes(criteria.limit)) options.push(criteria.limit);
-  return (
-    <div class="field limit">
-      <label for={id}>{t('form.limit')}</label>
-      <select
-        id={id} value={String(criteria.limit)}
-        onChange={(event) => {
-          searchFor({ ...criteria, limit: Number(event.currentTarget.value) });
-        }}
-      >
-        {options.sort((a, b) => a - b).map((n) => <option key={n} value={n}>{n}</option>)}
-      </select>
-    </div>
   );
 }
 

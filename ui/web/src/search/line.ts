@@ -1,8 +1,7 @@
 //! The line that people type: `service=checkout error duration>300ms http.status_code=500`. It
 //! says where it does not understand. Parts are joined by "and", said or not.
 
-import { durationUs, termText, type Criteria, type Term } from './criteria';
-import { queryDuration } from '../core/format';
+import { durationUs, queryDuration, termText, type Criteria, type Term } from './criteria';
 
 /** The filters that a line can hold; time and order are picked elsewhere. */
 export type Filters = Pick<
@@ -159,14 +158,17 @@ function takeDuration(filters: Filters, token: Token, whole: boolean): LineError
   return null;
 }
 
+function inQuotes(text: string): string {
+  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+}
+
 function quoted(text: string): string {
-  const bare = text !== '' && !/[\s"]/.test(text);
-  return bare ? text : `"${text.replace(/[\\"]/g, '\\$&')}"`;
+  return text !== '' && !/[\s"]/.test(text) ? text : inQuotes(text);
 }
 
 function keyed(term: Term): string {
   const strange = /[\s"=<>!]/.test(term.key) || /^(and|or|not|duration|call)$/i.test(term.key);
-  const key = strange ? quoted(`${term.key}`) : term.key;
+  const key = strange ? inQuotes(term.key) : term.key;
   return term.value === null ? key : `${key}=${quoted(term.value)}`;
 }
 

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { count } from '../core/format';
 import { t } from '../core/i18n';
 import { config } from '../core/config';
+import { addShortcuts } from '../core/keys';
 import { place } from '../core/route';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
@@ -27,6 +28,15 @@ export function SearchPage() {
     if (config.peek().searchEnabled) void run();
   }, [address]);
   useEffect(() => stop, []);
+  useEffect(() => addShortcuts({
+    title: 'keys.search',
+    list: [
+      { key: 'j', text: 'keys.down', run: () => stepLinks(1) },
+      { key: 'k', text: 'keys.up', run: () => stepLinks(-1) },
+      { key: 'o', text: 'keys.openTab', run: openTab },
+      { key: 'r', text: 'refresh', run: () => void run(true) },
+    ],
+  }), []);
   const asked = criteria();
   if (!config.value.searchEnabled) return <Empty title={t('search.off')} />;
   return (
@@ -42,6 +52,19 @@ export function SearchPage() {
       <Found asked={asked} />
     </>
   );
+}
+
+/** Moves the focus among the found traces; Enter then opens, as with any link. */
+function stepLinks(by: 1 | -1): void {
+  const links = [...document.querySelectorAll<HTMLElement>('[data-row]')];
+  const at = links.indexOf(document.activeElement as HTMLElement);
+  const next = at < 0 ? (by === 1 ? 0 : links.length - 1) : at + by;
+  links[next]?.focus();
+}
+
+function openTab(): void {
+  const link = document.activeElement;
+  if (link instanceof HTMLAnchorElement && link.hasAttribute('data-row')) open(link.href, '_blank');
 }
 
 function Found({ asked }: { asked: Criteria }) {
@@ -103,6 +126,7 @@ function Bar({ asked }: { asked: Criteria }) {
         >
           {SORTS.map((sort) => <option key={sort} value={sort}>{t(`sort.${sort}`)}</option>)}
         </select>
+        <Limit asked={asked} />
         <button
           type="button" class="icon-button" aria-label={t('refresh')} title={t('refresh')}
           onClick={() => void run(true)}
@@ -111,6 +135,24 @@ function Bar({ asked }: { asked: Criteria }) {
         </button>
       </div>
     </div>
+  );
+}
+
+function Limit({ asked }: { asked: Criteria }) {
+  const options = [10, 20, 50, 100, 200, 500, 1000];
+  if (!options.includes(asked.limit)) options.push(asked.limit);
+  return (
+    <>
+      <label class="sr" for="limit">{t('form.limit')}</label>
+      <select
+        id="limit" value={String(asked.limit)} title={t('form.limit')} disabled={asked.group}
+        onChange={(event) => searchFor({ ...asked, limit: Number(event.currentTarget.value) })}
+      >
+        {options.sort((a, b) => a - b).map((n) => (
+          <option key={n} value={n}>{t('form.rows', { count: n })}</option>
+        ))}
+      </select>
+    </>
   );
 }
 

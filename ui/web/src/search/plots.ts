@@ -5,7 +5,7 @@ import type { CanvasColors } from '../core/colors';
 import type { Overview } from './source';
 
 /** Room for the labels of the vertical axis. */
-export const PLOT_LEFT = 48;
+export const PLOT_LEFT = 58;
 const PLOT_BOTTOM = 16;
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 
@@ -124,7 +124,7 @@ export function drawHeat(
   const most = overview.cells.reduce((max, cell) => Math.max(max, cell[2]), 1);
   for (const [col, row, traces, errors] of overview.cells) {
     // The root brings out the few beside the many.
-    const level = Math.min(4, Math.floor(Math.sqrt(traces / most) * 5));
+    const level = Math.min(4, Math.floor(Math.sqrt(traces / Math.max(most, 8)) * 5));
     ink.fillStyle = errors > 0 ? colors.hot[level] : colors.heat[level];
     const y = floor - (row + 1) * h;
     ink.fillRect(PLOT_LEFT + col * w, y, Math.max(1.5, w - 0.5), Math.max(1.5, h - 0.5));

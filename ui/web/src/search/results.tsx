@@ -88,12 +88,18 @@ const Row = memo(function Row({ row, longest }: { row: Summary; longest: number 
       <td role="cell" class="col-duration">
         <Bar us={row.durUs} longest={longest} />
       </td>
-      <td role="cell" class="col-spans num">{t('results.spans', { n: row.spans, count: row.spans })}</td>
+      <td role="cell" class="col-spans num">
+        <span class="wide-only">{count(row.spans)}</span>
+        <span class="narrow-only">{t('results.spans', { n: row.spans, count: count(row.spans) })}</span>
+      </td>
       <td role="cell" class="col-errors num">
         {row.errors > 0 && (
           <span class="error-mark">
             <Icon name="error" />
-            {t('results.errors', { n: row.errors, count: row.errors })}
+            <span class="wide-only">{count(row.errors)}</span>
+            <span class="narrow-only">
+              {t('results.errors', { n: row.errors, count: count(row.errors) })}
+            </span>
           </span>
         )}
       </td>

@@ -1,6 +1,7 @@
 //! Where rows of the result come from: our own API, which streams summaries, or plain Zipkin's,
 //! which sends whole traces that are summed up here.
 
+import { signal } from '@preact/signals';
 import { apiUrl, askJson, askLines, AskError } from '../core/api';
 import { toApi, type Criteria } from './criteria';
 
@@ -65,22 +66,22 @@ export interface Why {
 }
 
 /** Whether the server has our API; unknown until it was asked once. */
-let extended: boolean | null = null;
+const extended = signal<boolean | null>(null);
 
 /** Whether the server is known to be a plain Zipkin. */
 export function isPlain(): boolean {
-  return extended === false;
+  return extended.value === false;
 }
 
 async function extendedOr<T>(ours: () => Promise<T>, plain: () => Promise<T>): Promise<T> {
-  if (extended === false) return plain();
+  if (extended.peek() === false) return plain();
   try {
     const answer = await ours();
-    extended = true;
+    extended.value = true;
     return answer;
   } catch (error) {
     if (!(error instanceof AskError) || error.status !== 404) throw error;
-    extended = false;
+    extended.value = false;
     return plain();
   }
 }

@@ -216,23 +216,23 @@ function Tag({ name, value, service }: { name: string; value: string; service: s
             </button>
           </span>
         )}
-      </dd>
-      <div class="tag-actions">
-        {value.length < 500 && (
-          <a
-            class="icon-button" href={address('', search)}
-            aria-label={t('detail.searchTag', { tag: name })} title={t('detail.searchTag', { tag: name })}
+        <div class="tag-actions">
+          {value.length < 500 && (
+            <a
+              class="icon-button" href={address('', search)}
+              aria-label={t('detail.searchTag', { tag: name })} title={t('detail.searchTag', { tag: name })}
+            >
+              <Icon name="search" />
+            </a>
+          )}
+          <button
+            type="button" class="icon-button" aria-label={t('detail.copyTag', { tag: name })}
+            title={t('detail.copyTag', { tag: name })} onClick={() => void copy(value, name)}
           >
-            <Icon name="search" />
-          </a>
-        )}
-        <button
-          type="button" class="icon-button" aria-label={t('detail.copyTag', { tag: name })}
-          title={t('detail.copyTag', { tag: name })} onClick={() => void copy(value, name)}
-        >
-          <Icon name="copy" />
-        </button>
-      </div>
+            <Icon name="copy" />
+          </button>
+        </div>
+      </dd>
     </div>
   );
 }

@@ -10,7 +10,6 @@ import {
 import { runSums, type Rows } from './rows';
 
 export const ROW_PX = 26;
-const INDENT_PX = 14;
 const INDENTS_MAX = 18;
 
 /** What rows show besides the trace itself. */
@@ -145,7 +144,7 @@ function fill(row: Row, looks: Looks, at: number): void {
   if (branch) element.setAttribute('aria-expanded', String(isOpen));
   else element.removeAttribute('aria-expanded');
   row.twisty.className = branch ? `wf-twisty ${isOpen ? 'open' : 'shut'}` : 'wf-twisty';
-  row.tree.style.paddingLeft = `${6 + Math.min(rows.level[at], INDENTS_MAX) * INDENT_PX}px`;
+  row.tree.style.setProperty('--level', String(Math.min(rows.level[at], INDENTS_MAX)));
   row.swatch.style.background = flags & PLACEHOLDER ? '' : colors[slots[columns.service[index]]];
   row.service.textContent = flags & PLACEHOLDER
     ? t('trace.missing') : serviceOf(columns, index) || t('trace.noService');

@@ -83,11 +83,18 @@ export async function refetch(id: string): Promise<void> {
   try {
     const found = await mine.fetch(apiUrl(`v2/trace/${encodeURIComponent(id)}`), raw.peek());
     if (thread !== mine) return;
-    if (found.count === columns.peek()?.count) fetchedAtMs.value = Date.now();
+    const before = columns.peek();
+    if (before && sameTrace(found, before)) fetchedAtMs.value = Date.now();
     else take(found, false);
   } catch (error) {
     if (thread === mine && !columns.peek()) loadFailure.value = error;
   }
+}
+
+/** Whether nothing came in between; a parent that came takes the place of its placeholder. */
+function sameTrace(a: Columns, b: Columns): boolean {
+  return a.count === b.count && a.total === b.total && a.notes.merged === b.notes.merged &&
+    a.notes.missingParents === b.notes.missingParents && a.notes.noDuration === b.notes.noDuration;
 }
 
 /** Shows the clocks of hosts as they are, or corrected. */

@@ -141,7 +141,7 @@ export class Waterfall {
     const ruler = sheetOf(this.parts.ruler);
     if (!ruler) return;
     const absolute = clock.peek() === 'absolute';
-    drawRuler(ruler.ink, { ...scale, width: ruler.width }, ruler.height, {
+    drawRuler(ruler.ink, scale, ruler.height, {
       colors, t0: looks.columns.t0, absolute,
     });
   }
@@ -167,7 +167,7 @@ export class Waterfall {
     const looks = this.looks();
     if (!looks || looks.rows.count === 0) return;
     const at = rowOf(looks.rows, looks.columns, looks.selected);
-    const next = Math.max(0, Math.min(looks.rows.count - 1, at < 0 ? 0 : at + by));
+    const next = Math.max(0, Math.min(looks.rows.count - 1, at + by));
     // A folded run is walked over, not into.
     const way = by < 0 ? -1 : 1;
     for (let row = next; row >= 0 && row < looks.rows.count; row += way) {
