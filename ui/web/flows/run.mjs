@@ -29,7 +29,7 @@ const world = {
   start: (more = {}) => Backend.start({ binary, sources: values.sources, ...more }),
 };
 let [passed, failed] = [0, 0];
-for (const [name, run] of [...search, ...trace, ...dependency, ...addresses, ...bad, ...looks]) {
+for (const [name, run] of [...search, ...dependency, ...addresses, ...bad, ...looks, ...trace]) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;
   try {
     await run(world);

@@ -208,10 +208,9 @@ function Node({ name, at, errors, text, width, picked, pick }: NodeProps) {
   return (
     <g
       class={classes} transform={`translate(${at.x - width / 2} ${at.y - NODE_HEIGHT / 2})`}
-      role="button" tabindex={0} data-pick aria-pressed={isPicked} aria-label={`${name}: ${text}`}
+      role="button" tabindex={0} data-pick aria-pressed={isPicked} aria-label={`${shown} ${text}`}
       onClick={() => pick({ node: name })} onKeyDown={(event) => press(event, () => pick({ node: name }))}
     >
-      <title>{name}</title>
       <rect width={width} height={NODE_HEIGHT} rx="8" />
       <circle cx="15" cy="16" r="5" fill={palette()[slotOf(name)]} />
       <text x="27" y="20" class="node-name">{shown}</text>
@@ -289,9 +288,7 @@ function Edge({ link, from, to, lowErrorRate, most, picked, pick, ...rest }: Edg
     <g
       class={`edge ${kind}${touches ? '' : ' faint'}${rate >= lowErrorRate ? ' worst' : ''}`}
       role="button" tabindex={0} data-pick aria-pressed={isPicked}
-      aria-label={t('graph.edge', {
-        parent: link.parent, child: link.child, calls: count(link.callCount), errors: count(failed),
-      })}
+      aria-label={t('graph.edge', { parent: link.parent, child: link.child, calls: text })}
       onClick={() => pick({ edge: link })} onKeyDown={(event) => press(event, () => pick({ edge: link }))}
     >
       <path class="edge-ground" d={path} />

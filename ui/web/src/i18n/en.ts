@@ -240,7 +240,7 @@ export const en = {
   'graph.oneService': 'All spans are of one service',
   'graph.in': '{count} call in||{count} calls in',
   'graph.out': '{count} call out||{count} calls out',
-  'graph.edge': '{parent} calls {child}: {calls} calls, {errors} errors',
+  'graph.edge': '{parent} calls {child}: {calls}',
   'graph.traces': 'Traces',
   'graph.failedTraces': 'Failed traces',
   'graph.callers': 'Called by',

@@ -242,7 +242,7 @@ export const zh: Catalogue = {
   'graph.oneService': '所有 Span 属于同一个服务',
   'graph.in': '{count} 次调入',
   'graph.out': '{count} 次调出',
-  'graph.edge': '{parent} 调用 {child}：{calls} 次调用，{errors} 个错误',
+  'graph.edge': '{parent} 调用 {child}：{calls}',
   'graph.traces': '链路',
   'graph.failedTraces': '失败的链路',
   'graph.callers': '调用方',

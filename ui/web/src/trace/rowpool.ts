@@ -36,6 +36,7 @@ interface Row {
   facts: HTMLDivElement;
   /** The row it shows, or -1. */
   shown: number;
+  color: string;
   /** Of what its words were made. */
   stamp: number;
 }
@@ -57,11 +58,13 @@ function newRow(): Row {
   const swatch = make('span', 'wf-swatch');
   const service = make('b', 'wf-service');
   const name = make('span', 'wf-name');
+  const label = make('span', 'wf-label');
+  label.append(service, ' ', name);
   const badge = make('span', 'wf-badge');
   const facts = make('div', 'wf-facts', 'gridcell');
-  tree.append(twisty, swatch, service, name, badge);
+  tree.append(twisty, swatch, label, badge);
   element.append(tree, facts);
-  return { element, tree, twisty, swatch, service, name, badge, facts, shown: -1, stamp: -1 };
+  return { element, tree, twisty, swatch, service, name, badge, facts, color: '', shown: -1, stamp: -1 };
 }
 
 /** The pool. */
@@ -115,6 +118,17 @@ export class RowPool {
   }
 }
 
+/** Writes an attribute only when it changes: a browser works for writes that change nothing. */
+function put(element: Element, name: string, value: string): void {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function putText(element: Element, text: string): void {
+  const node = element.firstChild as Text | null;
+  if (!node) element.append(text);
+  else if (node.data !== text) node.data = text;
+}
+
 export function rowElementId(at: number): string {
   return `row-${at}`;
 }
@@ -133,25 +147,27 @@ function fill(row: Row, looks: Looks, at: number): void {
   else if (looks.match) parts.push('no-match');
   if (looks.on?.[index] && run === 0) parts.push('critical');
   if (run > 0) parts.push('run');
-  element.className = parts.join(' ');
+  put(element, 'class', parts.join(' '));
   element.id = rowElementId(at);
   element.dataset.span = run > 0 ? '' : idText(columns, index);
   const branch = run > 0 || columns.end[index] > index + 1;
   const isOpen = run > 0 ? looks.open.has(index) : !looks.closed.has(index);
-  element.setAttribute('aria-level', String(rows.level[at] + 1));
+  put(element, 'aria-level', String(rows.level[at] + 1));
   element.setAttribute('aria-rowindex', String(at + 1));
-  element.setAttribute('aria-selected', String(index === looks.selected && run === 0));
-  if (branch) element.setAttribute('aria-expanded', String(isOpen));
+  put(element, 'aria-selected', String(index === looks.selected && run === 0));
+  if (branch) put(element, 'aria-expanded', String(isOpen));
   else element.removeAttribute('aria-expanded');
-  row.twisty.className = branch ? `wf-twisty ${isOpen ? 'open' : 'shut'}` : 'wf-twisty';
+  put(row.twisty, 'class', branch ? `wf-twisty ${isOpen ? 'open' : 'shut'}` : 'wf-twisty');
   row.tree.style.setProperty('--level', String(Math.min(rows.level[at], INDENTS_MAX)));
-  row.swatch.style.background = flags & PLACEHOLDER ? '' : colors[slots[columns.service[index]]];
-  row.service.textContent = flags & PLACEHOLDER
-    ? t('trace.missing') : serviceOf(columns, index) || t('trace.noService');
-  row.name.textContent = flags & PLACEHOLDER
-    ? idText(columns, index) : nameOf(columns, index) || t('trace.unnamed');
-  row.badge.textContent = badgeOf(looks, at, branch && !isOpen);
-  row.facts.textContent = factsOf(columns, index, run);
+  const color = flags & PLACEHOLDER ? '' : colors[slots[columns.service[index]]];
+  if (row.color !== color) row.swatch.style.background = row.color = color;
+  putText(row.service, flags & PLACEHOLDER
+    ? t('trace.missing') : serviceOf(columns, index) || t('trace.noService'));
+  putText(row.name, flags & PLACEHOLDER
+    ? idText(columns, index) : nameOf(columns, index) || t('trace.unnamed'));
+  putText(row.badge, badgeOf(looks, at, branch && !isOpen));
+  // A label, not a text: what nobody sees need not be laid out.
+  row.facts.setAttribute('aria-label', factsOf(columns, index, run));
 }
 
 function badgeOf(looks: Looks, at: number, shut: boolean): string {
