@@ -6,6 +6,7 @@
 //! - [`steps`]: what each word of the menu does.
 //! - [`tools`]: what the tests need beside Rust, and how it is installed.
 //! - [`tidy`]: rules about the text of this repository.
+//! - [`ui`]: the page's build, checks and flows.
 //! - [`shell`]: running commands.
 
 mod json;
@@ -13,13 +14,14 @@ mod shell;
 mod steps;
 mod tidy;
 mod tools;
+mod ui;
 
 use std::process::ExitCode;
 
 const MENU: &str = "\
 cargo xtask check            formatting, clippy, documentation, tidy
 cargo xtask tidy             the repository's own rules, dependency law included
-cargo xtask test             installs what is needed, then check, unit, fuzz build, benches, e2e
+cargo xtask test             installs what is needed, then check, page, unit, fuzz, benches, e2e
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
@@ -27,6 +29,8 @@ cargo xtask kills [N]        the test that kills a database, with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), peers or mysql
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
+cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in front
+                             of a backend, flows walks through it, pictures and bench look at it
 cargo xtask tools            installs what the tests need into .tools
 cargo xtask setup            uses the hooks of .githooks
 cargo xtask ci               what CI runs: test";
@@ -54,6 +58,12 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => steps::bench(rest),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),
+        ["ui"] => ui::build(),
+        ["ui", "--check"] => ui::check(),
+        ["ui", "--watch", rest @ ..] => ui::watch(rest),
+        ["ui", "flows", rest @ ..] => steps::page_flows(rest),
+        ["ui", "pictures"] => steps::page_pictures(),
+        ["ui", "bench", rest @ ..] => steps::page_bench(rest),
         ["tools"] => tools::install(),
         ["setup"] => steps::setup(),
         _ => {

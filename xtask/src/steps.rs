@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell::{cargo, command, output, root, run, say};
-use crate::{tidy as rules, tools};
+use crate::{tidy as rules, tools, ui};
 
 /// Formatting, lints, documentation, tidy.
 pub(crate) fn check() -> Result<()> {
@@ -47,13 +47,15 @@ pub(crate) fn tidy() -> Result<()> {
 /// Everything: the README's second command.
 pub(crate) fn test() -> Result<()> {
     type Step = (&'static str, fn() -> Result<()>);
-    let steps: [Step; 6] = [
+    let steps: [Step; 8] = [
         ("tools", tools::install),
         ("check", check),
+        ("page", ui::check),
         ("unit", unit),
         ("fuzz targets", fuzz_check),
         ("benches", bench_smoke),
         ("e2e", || e2e(None)),
+        ("page flows", || page_flows(&[])),
     ];
     let (mut passed, mut failed) = (0, Vec::new());
     for (name, step) in steps {
@@ -67,7 +69,8 @@ pub(crate) fn test() -> Result<()> {
         }
     }
     say(&format!(
-        "{passed} passed, {} failed (of the steps tools, check, unit, fuzz targets, benches, e2e)",
+        "{passed} passed, {} failed (of the steps tools, check, page, unit, fuzz targets, benches, e2e, \
+         page flows)",
         failed.len()
     ));
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
@@ -119,6 +122,24 @@ pub(crate) fn clickhouse(kills: &str) -> Result<()> {
     let mut test = cargo(&["test", "--package", package, "--test", "kill"]);
     test.args(["--", "--nocapture"]);
     run(test.env("CLICKHOUSE_KILLS", kills))
+}
+
+/// The page in a browser, over the release binary.
+pub(crate) fn page_flows(words: &[&str]) -> Result<()> {
+    build_server()?;
+    ui::flows(words)
+}
+
+/// The pictures of the documentation, of the release binary.
+pub(crate) fn page_pictures() -> Result<()> {
+    build_server()?;
+    ui::pictures()
+}
+
+/// The page's budgets, measured over the release binary.
+pub(crate) fn page_bench(words: &[&str]) -> Result<()> {
+    build_server()?;
+    ui::bench(words)
 }
 
 fn build_server() -> Result<()> {

@@ -60,6 +60,24 @@ pub(crate) fn cargo_fuzz() -> Result<()> {
         .env("CARGO_TARGET_DIR", folder().join("build")))
 }
 
+/// Node with its package manager, which builds the page.
+pub(crate) fn npm() -> Result<()> {
+    if succeeds(&mut command("npm", &["--version"])) {
+        return Ok(());
+    }
+    system_packages("Node", &["nodejs", "npm"])
+}
+
+/// A Chromium, and a font that has Chinese, for the page's flows. `CHROMIUM` names another one.
+pub(crate) fn browser() -> Result<()> {
+    let named = std::env::var_os("CHROMIUM").is_some();
+    let has = |name: &str| succeeds(&mut command(name, &["--version"]));
+    if named || has("chromium") || has("chromium-browser") || has("google-chrome") {
+        return Ok(());
+    }
+    system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
+}
+
 fn folder() -> PathBuf {
     root().join(".tools")
 }
@@ -108,9 +126,7 @@ fn node() -> Result<()> {
     if installed() {
         return Ok(());
     }
-    if !succeeds(&mut command("npm", &["--version"])) {
-        system_packages("Node", &["nodejs", "npm"])?;
-    }
+    npm()?;
     std::fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
     let mut install = command("npm", &["install", "--no-audit", "--no-fund", "--silent"]);
     run(install

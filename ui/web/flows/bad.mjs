@@ -1,0 +1,82 @@
+// A server that is missing, failing, slow or cut off: said in words, with a way to try again.
+
+import assert from 'node:assert/strict';
+import { until, watched } from './harness.mjs';
+
+const NETWORK = [/Failed to load resource/, /failed: /, /console: .*ERR_/];
+
+async function missing({ chromium, backend }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  await at.page.goto(backend.url('traces/00000000000000ab'));
+  await at.page.waitForSelector('.failure');
+  assert.match(await at.page.textContent('h1'), /no such trace/);
+  await at.end();
+}
+
+async function failing({ chromium, backend }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  let answers = 0;
+  await page.route(/ui\/v1\/traces|v2\/dependencies|ui\/v1\/status|v2\/trace\//, (route) => {
+    answers += 1;
+    return route.fulfill({ status: 500, contentType: 'application/json', body: '{"error":{"code":"failed","message":"disk on fire"}}' });
+  });
+  for (const where of ['?lookback=1h', 'dependency', 'status', 'traces/abc0']) {
+    await page.goto(backend.url(where));
+    await page.waitForSelector('.failure');
+    assert.match(await page.textContent('.failure'), /500[\s\S]*disk on fire/, where);
+    const before = answers;
+    await page.locator('.failure button').first().click();
+    await until(() => answers > before, `${where} asks again`);
+  }
+  await at.end();
+}
+
+async function cutOff({ chromium, backend }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  const row = JSON.stringify({ t: { id: 'ab', startUs: 1.7e15, durUs: 5, root: { svc: 'a', name: 'b' }, missingRoot: false, spans: 1, errors: 0, services: [], moreServices: 0 } });
+  await page.route(/ui\/v1\/traces/, (route) => route.fulfill({ contentType: 'application/x-ndjson', body: `${row}\n{"t":{"id":"c` }));
+  await page.goto(backend.url('?lookback=1h'));
+  await page.waitForSelector('.failure');
+  assert.match(await page.textContent('.failure'), /cut off/);
+  assert.equal(await page.locator('.result').count(), 1, 'what came is shown');
+  await at.end();
+}
+
+async function down({ chromium, start }) {
+  const backend = await start();
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  await page.goto(backend.url('status'));
+  await page.waitForSelector('.tile');
+  await page.route(/api\//, (route) => route.abort('connectionrefused'));
+  await page.locator('.nav-link').first().click();
+  await page.waitForSelector('.failure');
+  assert.match(await page.textContent('.failure'), /does not answer/);
+  await page.unroute(/api\//);
+  await page.locator('.failure button').first().click();
+  await page.waitForSelector('.first, .empty, .result');
+  await at.end();
+  await backend.end();
+}
+
+async function plain({ chromium, backend }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  // A Zipkin has no API but its own.
+  await page.route(/ui\/v1\//, (route) => route.fulfill({ status: 404, body: '' }));
+  await page.goto(backend.url('?lookback=1d&limit=20'));
+  await until(async () => (await page.locator('.result').count()) === 20, 'the search works over a plain Zipkin');
+  await page.goto(backend.url('status'));
+  await page.waitForSelector('.tile');
+  await at.end();
+}
+
+export const bad = [
+  ['bad: a trace that is not there', missing],
+  ['bad: a server that fails', failing],
+  ['bad: a stream that is cut off', cutOff],
+  ['bad: a server that is gone, and comes back', down],
+  ['bad: a plain Zipkin behind the page', plain],
+];

@@ -1,0 +1,46 @@
+// Runs the flows: `node flows/run.mjs [--sources] [FILTER]`, with SPEARGUN naming the binary.
+
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { browser } from '../tools/browser.mjs';
+import { send, shopTraces } from '../tools/demo.mjs';
+import { addresses } from './addresses.mjs';
+import { bad } from './bad.mjs';
+import { dependency } from './dependency.mjs';
+import { Backend } from './harness.mjs';
+import { looks } from './looks.mjs';
+import { search } from './search.mjs';
+import { trace } from './trace.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true, options: { sources: { type: 'boolean', default: false } },
+});
+const binary = process.env.SPEARGUN ?? '';
+if (!existsSync(binary)) {
+  console.error(`SPEARGUN must name the binary of the server; it names ${binary || 'nothing'}`);
+  process.exit(1);
+}
+const chromium = await browser();
+const shared = await Backend.start({ binary, sources: values.sources });
+const traces = shopTraces({ endMs: Date.now() - 40_000 });
+await send(shared.api, traces);
+const world = {
+  chromium, backend: shared, traces,
+  start: (more = {}) => Backend.start({ binary, sources: values.sources, ...more }),
+};
+let [passed, failed] = [0, 0];
+for (const [name, run] of [...search, ...dependency, ...addresses, ...bad, ...looks, ...trace]) {
+  if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;
+  try {
+    await run(world);
+    passed += 1;
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL  ${name}\n${error.stack ?? error}`);
+  }
+}
+await shared.end();
+await chromium.close();
+console.log(`page flows: ${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

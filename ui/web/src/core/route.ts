@@ -1,0 +1,75 @@
+//! The address as state: which page, with which parameters. Every view has an address, and this is
+//! the only file that touches the browser's history.
+
+import { signal } from '@preact/signals';
+
+export interface Place {
+  /** Below the base, without a leading slash: `traces/5af7183fb1d4cf5f`. */
+  path: string;
+  params: URLSearchParams;
+  /** Without the mark. */
+  hash: string;
+}
+
+/** The path of the page's base, with a slash at its end. */
+export const basePath = new URL(document.baseURI).pathname;
+
+function current(): Place {
+  const { pathname, search, hash } = location;
+  const path = pathname.startsWith(basePath) ? pathname.slice(basePath.length) : '';
+  return { path, params: new URLSearchParams(search), hash: hash.slice(1) };
+}
+
+/** Where the browser is. */
+export const place = signal<Place>(current());
+
+addEventListener('popstate', () => {
+  place.value = current();
+});
+
+/** Returns the address of a place, for links. */
+export function address(path: string, params?: URLSearchParams | Record<string, string>): string {
+  const query = params ? new URLSearchParams(params).toString() : '';
+  return basePath + path + (query ? `?${query}` : '');
+}
+
+/** Goes somewhere, as a link would. */
+export function go(path: string, params?: URLSearchParams | Record<string, string>): void {
+  history.pushState(null, '', address(path, params));
+  place.value = current();
+  scrollTo(0, 0);
+}
+
+/** Rewrites the address of where one is; the way back does not stop here. */
+export function rewrite(params: URLSearchParams, path = place.value.path): void {
+  const next = address(path, params);
+  if (next === location.pathname + location.search) return;
+  history.replaceState(null, '', next);
+  place.value = current();
+}
+
+/** Sets or removes parameters in place. */
+export function rewriteSome(changes: Record<string, string | null>): void {
+  const params = new URLSearchParams(place.value.params);
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null || value === '') params.delete(key);
+    else params.set(key, value);
+  }
+  rewrite(params);
+}
+
+/** Takes plain clicks on links of this page, so that it is not loaded anew. */
+export function takeLinks(): void {
+  document.addEventListener('click', (event) => {
+    if (event.defaultPrevented || event.button !== 0) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = (event.target as Element | null)?.closest?.('a');
+    if (!link || link.target || link.hasAttribute('download')) return;
+    const url = new URL(link.href, location.href);
+    if (url.origin !== location.origin || !url.pathname.startsWith(basePath)) return;
+    if (url.hash && url.pathname === location.pathname && url.search === location.search) return;
+    if (url.pathname.startsWith(`${basePath}api/`)) return;
+    event.preventDefault();
+    go(url.pathname.slice(basePath.length), url.searchParams);
+  });
+}

@@ -1,0 +1,402 @@
+//! The dependencies: who calls whom, how often, how often it failed; as a graph and as a table.
+
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { apiUrl, askJson } from '../core/api';
+import { config } from '../core/config';
+import { count, dateMinute, fromInputTime, inputTime, percent } from '../core/format';
+import { t } from '../core/i18n';
+import { addShortcuts } from '../core/keys';
+import { address, place, rewriteSome } from '../core/route';
+import { Combobox } from '../parts/combobox';
+import { Icon } from '../parts/icons';
+import { Empty, Failure, Waiting } from '../parts/notice';
+import { LOOKBACKS, lookbackMs, lookbackText } from '../search/criteria';
+import { filtered, NODES_MAX, servicesOf, sumsOf, type Filter, type Link } from './links';
+import { GraphView, type Picked } from './view';
+
+/** The window that an address names: ours, Lens's (startTime, endTime) or the classic page's. */
+export function windowOf(params: URLSearchParams, nowMs: number, defaultMs: number) {
+  const number = (...keys: string[]) => {
+    for (const key of keys) {
+      const value = Number(params.get(key) || Number.NaN);
+      if (Number.isFinite(value) && value > 0) return value;
+    }
+    return null;
+  };
+  const endMs = number('endTime', 'endTs');
+  const startMs = number('startTime', 'startTs');
+  if (startMs !== null) return { endMs: endMs ?? nowMs, startMs, ranged: true };
+  const back = lookbackMs(params.get('lookback') ?? '') ?? defaultMs;
+  return { endMs: endMs ?? nowMs, startMs: (endMs ?? nowMs) - back, ranged: endMs !== null };
+}
+
+interface State {
+  links: Link[] | null;
+  failure: unknown;
+  startMs: number;
+  endMs: number;
+}
+
+function useLinks(key: string): [State, () => void] {
+  const [state, setState] = useState<State>({ links: null, failure: null, startMs: 0, endMs: 0 });
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    const abort = new AbortController();
+    const window = windowOf(new URLSearchParams(key), Date.now(), DEFAULT_MS);
+    const { startMs, endMs } = window;
+    setState((now) => ({ ...now, failure: null, links: round === 0 ? null : now.links }));
+    const params = new URLSearchParams({
+      endTs: String(Math.ceil(endMs)), lookback: String(Math.max(1, Math.ceil(endMs - startMs))),
+    });
+    askJson<Link[]>(apiUrl('v2/dependencies', params), abort.signal).then(
+      (links) => setState({ links, failure: null, startMs, endMs }),
+      (failure: unknown) => {
+        if (!abort.signal.aborted) setState({ links: null, failure, startMs, endMs });
+      },
+    );
+    return () => abort.abort();
+  }, [key, round]);
+  return [state, () => setRound((n) => n + 1)];
+}
+
+const DEFAULT_MS = 86_400_000;
+const TIME_KEYS = ['lookback', 'endTs', 'startTs', 'startTime', 'endTime'];
+
+function filterOf(params: URLSearchParams): Filter {
+  return {
+    focus: params.get('focus') ?? '',
+    depth: Math.max(1, Number(params.get('depth')) || 1),
+    minCalls: Math.max(0, Number(params.get('min')) || 0),
+    errorsOnly: params.get('errors') === '1',
+  };
+}
+
+export function DependencyPage() {
+  const { params } = place.value;
+  const timeKey = new URLSearchParams(
+    TIME_KEYS.flatMap((key) => (params.get(key) ? [[key, params.get(key) as string]] : [])),
+  ).toString();
+  const [state, reload] = useLinks(timeKey);
+  useEffect(() => {
+    document.title = t('title.dependency');
+  }, []);
+  useEffect(() => addShortcuts({
+    title: 'keys.dependency',
+    list: [
+      { key: 'r', text: 'refresh', run: reload },
+      { key: 'v', text: 'graph.switch', run: switchView },
+    ],
+  }), []);
+  return (
+    <div class="dependency">
+      <h1 class="sr">{t('title.dependency')}</h1>
+      <Bar state={state} reload={reload} />
+      <Body state={state} reload={reload} />
+    </div>
+  );
+}
+
+function switchView(): void {
+  rewriteSome({ view: place.peek().params.get('view') === 'table' ? null : 'table' });
+}
+
+function Body({ state, reload }: { state: State; reload: () => void }) {
+  const { params } = place.value;
+  const key = params.toString();
+  const shown = useMemo(
+    () => (state.links ? filtered(state.links, filterOf(params)) : []), [state.links, key],
+  );
+  if (state.failure) return <div class="card"><Failure error={state.failure} retry={reload} /></div>;
+  if (!state.links) return <div class="card"><Waiting /></div>;
+  if (state.links.length === 0) {
+    return <div class="card"><Empty title={t('graph.none')}><p>{t('graph.noneHint')}</p></Empty></div>;
+  }
+  if (shown.length === 0) {
+    return <div class="card"><Empty title={t('graph.filtered')} /></div>;
+  }
+  if (params.get('view') === 'table') return <LinkTable links={shown} state={state} />;
+  if (servicesOf(shown).length > NODES_MAX) {
+    return (
+      <div class="card">
+        <Empty title={t('graph.tooMany', { count: count(servicesOf(shown).length) })} />
+        <LinkTable links={shown} state={state} />
+      </div>
+    );
+  }
+  return <Picture links={shown} state={state} />;
+}
+
+function Picture({ links, state }: { links: Link[]; state: State }) {
+  const [picked, setPicked] = useState<Picked>(null);
+  useEffect(() => setPicked(null), [links]);
+  return (
+    <div class={picked ? 'picture with-side' : 'picture'}>
+      <GraphView
+        links={links} label={t('graph.label')} picked={picked} pick={setPicked}
+        lowErrorRate={config.value.dependency.lowErrorRate}
+      />
+      {picked && <Side picked={picked} links={links} state={state} close={() => setPicked(null)} />}
+    </div>
+  );
+}
+
+function edgeSearch(link: Link, state: State, errors: boolean): string {
+  return address('', {
+    parent: link.parent, child: link.child, ...(errors ? { edgeErrors: 'true' } : {}),
+    lookback: 'range', startTs: String(Math.floor(state.startMs)), endTs: String(Math.ceil(state.endMs)),
+  });
+}
+
+interface SideProps {
+  picked: NonNullable<Picked>;
+  links: Link[];
+  state: State;
+  close: () => void;
+}
+
+function Side({ picked, links, state, close }: SideProps) {
+  const title = 'node' in picked ? picked.node : `${picked.edge.parent} → ${picked.edge.child}`;
+  return (
+    <aside class="side" aria-label={title}>
+      <div class="detail-title">
+        <h2>{title}</h2>
+        <button type="button" class="icon-button" aria-label={t('close')} onClick={close}>
+          <Icon name="close" />
+        </button>
+      </div>
+      {'node' in picked
+        ? <NodeSide name={picked.node} links={links} state={state} />
+        : <EdgeSide link={picked.edge} state={state} />}
+    </aside>
+  );
+}
+
+function EdgeSide({ link, state }: { link: Link; state: State }) {
+  const failed = link.errorCount ?? 0;
+  return (
+    <>
+      <dl class="grid-facts">
+        <dt>{t('word.calls')}</dt><dd class="num strong">{count(link.callCount)}</dd>
+        <dt>{t('word.errors')}</dt>
+        <dd class={failed > 0 ? 'num error-text' : 'num'}>
+          {count(failed)} ({percent(failed / Math.max(1, link.callCount))})
+        </dd>
+      </dl>
+      <p class="actions">
+        <a class="button" href={edgeSearch(link, state, false)}>{t('graph.traces')}</a>
+        {failed > 0 && (
+          <a class="button" href={edgeSearch(link, state, true)}>{t('graph.failedTraces')}</a>
+        )}
+      </p>
+    </>
+  );
+}
+
+function NodeSide({ name, links, state }: { name: string; links: Link[]; state: State }) {
+  const sum = sumsOf(links).get(name);
+  const lists: ['graph.callers' | 'graph.callees', Link[]][] = [
+    ['graph.callers', links.filter((link) => link.child === name)],
+    ['graph.callees', links.filter((link) => link.parent === name)],
+  ];
+  return (
+    <>
+      <dl class="grid-facts">
+        <dt>{t('graph.callsIn')}</dt><dd class="num strong">{count(sum?.calls ?? 0)}</dd>
+        <dt>{t('word.errors')}</dt>
+        <dd class={sum && sum.errors > 0 ? 'num error-text' : 'num'}>
+          {count(sum?.errors ?? 0)} ({percent((sum?.errors ?? 0) / Math.max(1, sum?.calls ?? 0))})
+        </dd>
+        <dt>{t('graph.callsOut')}</dt><dd class="num">{count(sum?.out ?? 0)}</dd>
+      </dl>
+      <p class="actions">
+        <a
+          class="button"
+          href={address('', {
+            serviceName: name, lookback: 'range', startTs: String(Math.floor(state.startMs)),
+            endTs: String(Math.ceil(state.endMs)),
+          })}
+        >
+          {t('graph.traces')}
+        </a>
+        <button type="button" class="button" onClick={() => rewriteSome({ focus: name })}>
+          <Icon name="target" />{t('graph.focus')}
+        </button>
+      </p>
+      {lists.map(([title, list]) => list.length > 0 && (
+        <section key={title} class="detail-part">
+          <h3>{t(title)}</h3>
+          <ul class="plain-list">
+            {list.map((link) => (
+              <li key={`${link.parent} ${link.child}`}>
+                <a href={edgeSearch(link, state, false)} class="clip">
+                  {title === 'graph.callers' ? link.parent : link.child}
+                </a>
+                <span class="num muted">{count(link.callCount)}</span>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+    </>
+  );
+}
+
+function LinkTable({ links, state }: { links: Link[]; state: State }) {
+  const [by, setBy] = useState<'calls' | 'errors' | 'rate'>('calls');
+  const weight = (link: Link) =>
+    by === 'calls' ? link.callCount
+    : by === 'errors' ? (link.errorCount ?? 0)
+    : (link.errorCount ?? 0) / Math.max(1, link.callCount);
+  const sorted = [...links].sort((a, b) => weight(b) - weight(a) || (a.parent < b.parent ? -1 : 1));
+  const heads: ['calls' | 'errors' | 'rate', string][] = [
+    ['calls', t('word.calls')], ['errors', t('word.errors')], ['rate', t('word.errorRate')],
+  ];
+  return (
+    <div class="card scroll-x fill" tabIndex={0} role="region" aria-label={t('graph.tableLabel')}>
+      <table class="data">
+        <thead>
+          <tr>
+            <th scope="col">{t('graph.caller')}</th>
+            <th scope="col">{t('graph.callee')}</th>
+            {heads.map(([name, text]) => (
+              <th key={name} scope="col" class="right" aria-sort={by === name ? 'descending' : undefined}>
+                <button type="button" class={by === name ? 'sort sorted' : 'sort'} onClick={() => setBy(name)}>
+                  {text}<Icon name="down" />
+                </button>
+              </th>
+            ))}
+            <th scope="col">{t('groups.open')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {sorted.slice(0, 2000).map((link) => {
+            const failed = link.errorCount ?? 0;
+            return (
+              <tr key={`${link.parent}\n${link.child}`}>
+                <th scope="row" class="service">{link.parent}</th>
+                <td class="service">{link.child}</td>
+                <td class="right num">{count(link.callCount)}</td>
+                <td class={failed > 0 ? 'right num error-text' : 'right num muted'}>
+                  {failed > 0 && <Icon name="error" />}{count(failed)}
+                </td>
+                <td class={failed > 0 ? 'right num error-text' : 'right num muted'}>
+                  {percent(failed / Math.max(1, link.callCount))}
+                </td>
+                <td class="links">
+                  <a href={edgeSearch(link, state, false)}>{t('graph.traces')}</a>
+                  {failed > 0 && <a href={edgeSearch(link, state, true)}>{t('graph.failedTraces')}</a>}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Bar({ state, reload }: { state: State; reload: () => void }) {
+  const { params } = place.value;
+  const filter = filterOf(params);
+  const table = params.get('view') === 'table';
+  const names = state.links ? servicesOf(state.links) : [];
+  const suggest = (text: string) => Promise.resolve(
+    names.filter((name) => name.includes(text.toLowerCase()))
+      .slice(0, 50).map((name): [string, number | null] => [name, null]),
+  );
+  return (
+    <div class="card graph-bar">
+      <TimeBar params={params} />
+      <Combobox
+        label={t('graph.focusOn')} value={filter.focus} placeholder={t('form.any')}
+        suggest={suggest} onValue={(focus) => rewriteSome({ focus })}
+      />
+      <div class="field small-field">
+        <label for="depth">{t('word.depth')}</label>
+        <select
+          id="depth" value={String(filter.depth)} disabled={!filter.focus}
+          onChange={(event) => rewriteSome({ depth: event.currentTarget.value })}
+        >
+          {[1, 2, 3, 4, 5].map((n) => <option key={n} value={n}>{n}</option>)}
+        </select>
+      </div>
+      <div class="field small-field">
+        <label for="min-calls">{t('graph.minCalls')}</label>
+        <input
+          id="min-calls" type="number" min="0" value={filter.minCalls || ''} placeholder="0"
+          onChange={(event) => rewriteSome({ min: event.currentTarget.value })}
+        />
+      </div>
+      <label class="check">
+        <input
+          type="checkbox" checked={filter.errorsOnly}
+          onChange={(event) => rewriteSome({ errors: event.currentTarget.checked ? '1' : null })}
+        />
+        {t('form.errorsOnly')}
+      </label>
+      <div class="controls">
+        <div class="segmented" role="group" aria-label={t('results.view')}>
+          <button type="button" aria-pressed={!table} onClick={() => rewriteSome({ view: null })}>
+            {t('graph.graph')}
+          </button>
+          <button type="button" aria-pressed={table} onClick={() => rewriteSome({ view: 'table' })}>
+            {t('graph.table')}
+          </button>
+        </div>
+        <button type="button" class="icon-button" aria-label={t('refresh')} title={t('refresh')} onClick={reload}>
+          <Icon name="refresh" />
+        </button>
+      </div>
+      {state.links && (
+        <p class="muted found-line" role="status">
+          {t('graph.counts', { services: count(names.length), calls: count(state.links.length) })}
+          {' · '}{dateMinute(state.startMs)} – {dateMinute(state.endMs)}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function TimeBar({ params }: { params: URLSearchParams }) {
+  const window = windowOf(params, Date.now(), DEFAULT_MS);
+  const [custom, setCustom] = useState(false);
+  const ranged = window.ranged || custom;
+  const [start, setStart] = useState(inputTime(window.startMs));
+  const [end, setEnd] = useState(inputTime(window.endMs));
+  const clear = { endTs: null, startTs: null, startTime: null, endTime: null };
+  const current = ranged ? 'range' : lookbackText(window.endMs - window.startMs);
+  const options = LOOKBACKS.includes(current) || ranged ? LOOKBACKS : [...LOOKBACKS, current];
+  const apply = () => {
+    const [from, to] = [fromInputTime(start), fromInputTime(end)];
+    if (to > from) {
+      rewriteSome({ ...clear, lookback: null, startTime: String(from), endTime: String(to) });
+    }
+  };
+  return (
+    <div class="field time-field">
+      <label for="graph-lookback">{t('time.label')}</label>
+      <span class="range">
+        <select
+          id="graph-lookback" value={current}
+          onChange={(event) => {
+            const text = event.currentTarget.value;
+            setCustom(text === 'range');
+            if (text !== 'range') rewriteSome({ ...clear, lookback: text });
+          }}
+        >
+          {options.map((text) => <option key={text} value={text}>{t('time.last', { length: text })}</option>)}
+          <option value="range">{t('time.range')}</option>
+        </select>
+        {ranged && (
+          <>
+            <input type="datetime-local" step="1" aria-label={t('time.from')} value={start}
+              onInput={(event) => setStart(event.currentTarget.value)} />
+            <input type="datetime-local" step="1" aria-label={t('time.to')} value={end}
+              onInput={(event) => setEnd(event.currentTarget.value)} />
+            <button type="button" class="button" onClick={apply}>{t('time.apply')}</button>
+          </>
+        )}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,299 @@
+//! A graph of services, drawn from the layout that a thread makes. It can be moved, zoomed and
+//! walked through with the keyboard; a table with the same facts is beside it.
+
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { palette, slotOf } from '../core/colors';
+import { count, percent } from '../core/format';
+import { t } from '../core/i18n';
+import { language } from '../core/prefs';
+import { basePath } from '../core/route';
+import { Icon } from '../parts/icons';
+import { Waiting } from '../parts/notice';
+import type { LayoutAnswer, LayoutAsk } from './layout.worker';
+import { servicesOf, sumsOf, type Link } from './links';
+
+declare const WORKER_LAYOUT: string;
+
+export type Picked = { node: string } | { edge: Link } | null;
+
+interface Props {
+  links: Link[];
+  label: string;
+  /** From this share of failed calls on an edge is a bad one. */
+  lowErrorRate: number;
+  picked: Picked;
+  pick: (picked: Picked) => void;
+  /** What a node says below its name. */
+  note?: (name: string) => string;
+}
+
+const NODE_HEIGHT = 44;
+const CHAR_PX = 7.9;
+const NOTE_PX = 6.4;
+
+function lengthOf(text: string, perChar: number): number {
+  let wide = 0;
+  for (const char of text) wide += char.charCodeAt(0) > 0x2e80 ? perChar * 1.75 : perChar;
+  return wide;
+}
+
+function widthOf(name: string, text: string): number {
+  const wide = Math.max(lengthOf(name, CHAR_PX), lengthOf(text, NOTE_PX));
+  return Math.min(260, Math.max(96, Math.ceil(wide) + 44));
+}
+
+function useLayout(links: Link[], widths: Map<string, number>): LayoutAnswer | null {
+  const [answer, setAnswer] = useState<LayoutAnswer | null>(null);
+  useEffect(() => {
+    setAnswer(null);
+    if (links.length === 0) return;
+    const worker = new Worker(basePath + WORKER_LAYOUT, { type: 'module' });
+    worker.addEventListener('message', (event: MessageEvent<LayoutAnswer>) => {
+      setAnswer(event.data);
+      worker.terminate();
+    });
+    const ask: LayoutAsk = {
+      id: 1,
+      nodes: [...widths].map(([id, width]) => ({ id, width, height: NODE_HEIGHT })),
+      edges: links.map((link) => ({ from: link.parent, to: link.child })),
+    };
+    worker.postMessage(ask);
+    return () => worker.terminate();
+  }, [links, widths]);
+  return answer;
+}
+
+interface Camera {
+  x: number;
+  y: number;
+  zoom: number;
+}
+
+export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Props) {
+  const sums = useMemo(() => sumsOf(links), [links]);
+  const textOf = (name: string) => (note ? note(name) : nodeText(sums.get(name)));
+  const widths = useMemo(
+    () => new Map(servicesOf(links).map((name) => [name, widthOf(name, textOf(name))])),
+    [links, language.value],
+  );
+  const layout = useLayout(links, widths);
+  const box = useRef<HTMLDivElement>(null);
+  const [camera, setCamera] = useState<Camera>({ x: 0, y: 0, zoom: 1 });
+  const held = useRef<{ x: number; y: number; camera: Camera; moved: boolean } | null>(null);
+  const fit = () => {
+    if (!layout || !box.current) return;
+    const { clientWidth: w, clientHeight: h } = box.current;
+    const zoom = Math.min(1.25, w / layout.width, h / layout.height);
+    setCamera({ zoom, x: (w - layout.width * zoom) / 2, y: (h - layout.height * zoom) / 2 });
+  };
+  useEffect(fit, [layout]);
+  const zoomBy = (factor: number, at?: { x: number; y: number }) => {
+    const rect = box.current?.getBoundingClientRect();
+    const point = at ?? { x: (rect?.width ?? 0) / 2, y: (rect?.height ?? 0) / 2 };
+    setCamera((now) => {
+      const zoom = Math.max(0.1, Math.min(4, now.zoom * factor));
+      const share = zoom / now.zoom;
+      return { zoom, x: point.x - (point.x - now.x) * share, y: point.y - (point.y - now.y) * share };
+    });
+  };
+  if (!layout) return <Waiting />;
+  const sideOf = (name: string): Side => ({
+    ...layout.nodes[name], width: widths.get(name) ?? 96,
+  });
+  return (
+    <div
+      class="graph" ref={box}
+      onPointerDown={(event) => {
+        if (event.button !== 0) return;
+        held.current = { x: event.clientX, y: event.clientY, camera, moved: false };
+      }}
+      onPointerMove={(event) => {
+        const from = held.current;
+        if (!from) return;
+        const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
+        if (Math.abs(dx) + Math.abs(dy) > 4) from.moved = true;
+        if (from.moved) setCamera({ ...from.camera, x: from.camera.x + dx, y: from.camera.y + dy });
+      }}
+      onPointerUp={(event) => {
+        const onGround = !(event.target as Element).closest('[data-pick]');
+        if (held.current && !held.current.moved && onGround) pick(null);
+        held.current = null;
+      }}
+      onPointerLeave={() => {
+        held.current = null;
+      }}
+      onWheel={(event) => {
+        event.preventDefault();
+        const rect = event.currentTarget.getBoundingClientRect();
+        const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
+        zoomBy(event.deltaY > 0 ? 0.87 : 1.15, at);
+      }}
+    >
+      <svg role="group" aria-label={label} width="100%" height="100%">
+        <defs>
+          {(['plain', 'bad', 'picked'] as const).map((kind) => (
+            <marker
+              key={kind} id={`arrow-${kind}`} class={`arrow ${kind}`} viewBox="0 0 10 10" refX="9" refY="5"
+              markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"
+            >
+              <path d="M0 1 9 5 0 9Z" />
+            </marker>
+          ))}
+        </defs>
+        <g transform={`translate(${camera.x} ${camera.y}) scale(${camera.zoom})`}>
+          {links.map((link, k) => (
+            <Edge
+              key={`${link.parent}\n${link.child}`} link={link} points={layout.edges[k]}
+              from={sideOf(link.parent)} to={sideOf(link.child)} lowErrorRate={lowErrorRate}
+              most={mostCalls(links)} picked={picked} pick={pick}
+            />
+          ))}
+          {Object.entries(layout.nodes).map(([name, at]) => (
+            <Node
+              key={name} name={name} at={at} errors={sums.get(name)?.errors ?? 0}
+              text={textOf(name)} width={widths.get(name) ?? 96}
+              picked={picked} pick={pick}
+            />
+          ))}
+        </g>
+      </svg>
+      <div class="graph-tools">
+        <button type="button" class="icon-button" aria-label={t('keys.zoomIn')} onClick={() => zoomBy(1.3)}>
+          <Icon name="plus" />
+        </button>
+        <button type="button" class="icon-button" aria-label={t('keys.zoomOut')} onClick={() => zoomBy(0.77)}>
+          <Icon name="minus" />
+        </button>
+        <button type="button" class="icon-button" aria-label={t('keys.fitAll')} onClick={fit}>
+          <Icon name="target" />
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function mostCalls(links: Link[]): number {
+  return links.reduce((max, link) => Math.max(max, link.callCount), 1);
+}
+
+function nodeText(sum?: { calls: number; errors: number; out: number }): string {
+  if (!sum) return '';
+  if (sum.calls === 0) return t('graph.out', { n: sum.out, count: count(sum.out) });
+  const rate = sum.errors > 0 ? ` · ${percent(sum.errors / sum.calls)} ⚠` : '';
+  return t('graph.in', { n: sum.calls, count: count(sum.calls) }) + rate;
+}
+
+function press(event: KeyboardEvent, run: () => void): void {
+  if (event.key !== 'Enter' && event.key !== ' ') return;
+  event.preventDefault();
+  event.stopPropagation();
+  run();
+}
+
+interface NodeProps {
+  name: string;
+  at: { x: number; y: number };
+  errors: number;
+  text: string;
+  width: number;
+  picked: Picked;
+  pick: (picked: Picked) => void;
+}
+
+function Node({ name, at, errors, text, width, picked, pick }: NodeProps) {
+  const isPicked = !!picked && 'node' in picked && picked.node === name;
+  const most = Math.floor((width - 34) / CHAR_PX);
+  const shown = [...name].length > most ? `${[...name].slice(0, most - 1).join('')}…` : name;
+  const classes = ['node', isPicked ? 'picked' : '', errors > 0 ? 'bad' : ''].join(' ');
+  return (
+    <g
+      class={classes} transform={`translate(${at.x - width / 2} ${at.y - NODE_HEIGHT / 2})`}
+      role="button" tabindex={0} data-pick aria-pressed={isPicked} aria-label={`${shown} ${text}`}
+      onClick={() => pick({ node: name })} onKeyDown={(event) => press(event, () => pick({ node: name }))}
+    >
+      <rect width={width} height={NODE_HEIGHT} rx="8" />
+      <circle cx="15" cy="16" r="5" fill={palette()[slotOf(name)]} />
+      <text x="27" y="20" class="node-name">{shown}</text>
+      <text x="27" y="35" class="node-note">{text}</text>
+    </g>
+  );
+}
+
+/** Where the words of an edge stand: on its middle point, or between the two that it has. */
+function middleOf(points: Point[]): Point {
+  const at = points.length >> 1;
+  if (points.length % 2 === 1 || points.length === 0) return points[at];
+  const [a, b] = [points[at - 1], points[at]];
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}
+
+interface EdgeProps {
+  link: Link;
+  points: Point[];
+  from: Side;
+  to: Side;
+  lowErrorRate: number;
+  most: number;
+  picked: Picked;
+  pick: (picked: Picked) => void;
+}
+
+interface Point {
+  x: number;
+  y: number;
+}
+
+/** Moves the ends of an edge to the middles of the sides that face each other. */
+function anchored(points: Point[], from: Side, to: Side): Point[] {
+  if (points.length < 2) return points;
+  const way = to.x >= from.x ? 1 : -1;
+  return [
+    { x: from.x + (way * from.width) / 2, y: from.y },
+    ...points.slice(1, -1),
+    { x: to.x - way * (to.width / 2 + 1), y: to.y },
+  ];
+}
+
+/** A curve that leaves and reaches every point level. */
+function pathOf(points: Point[]): string {
+  let path = `M${points[0].x} ${points[0].y}`;
+  for (let k = 1; k < points.length; k += 1) {
+    const [a, b] = [points[k - 1], points[k]];
+    const half = (b.x - a.x) / 2;
+    path += `C${a.x + half} ${a.y} ${b.x - half} ${b.y} ${b.x} ${b.y}`;
+  }
+  return path;
+}
+
+interface Side extends Point {
+  width: number;
+}
+
+function Edge({ link, from, to, lowErrorRate, most, picked, pick, ...rest }: EdgeProps) {
+  const self = link.parent === link.child;
+  const { x, y } = from;
+  const points = anchored(rest.points, from, to);
+  const loop = `M${x - 14} ${y - 22}C${x - 30} ${y - 58} ${x + 30} ${y - 58} ${x + 14} ${y - 22}`;
+  const path = self ? loop : points.length > 0 ? pathOf(points) : '';
+  const failed = link.errorCount ?? 0;
+  const rate = failed / Math.max(1, link.callCount);
+  const isPicked = !!picked && 'edge' in picked && picked.edge === link;
+  const touches = !picked || isPicked ||
+    ('node' in picked && (picked.node === link.parent || picked.node === link.child));
+  const kind = isPicked ? 'picked' : failed > 0 ? 'bad' : 'plain';
+  const width = 1.25 + 3 * Math.sqrt(link.callCount / most);
+  const middle = self ? { x, y: y - 52 } : middleOf(points);
+  const text = failed > 0 ? `${count(link.callCount)} · ${percent(rate)} ⚠` : count(link.callCount);
+  return (
+    <g
+      class={`edge ${kind}${touches ? '' : ' faint'}${rate >= lowErrorRate ? ' worst' : ''}`}
+      role="button" tabindex={0} data-pick aria-pressed={isPicked}
+      aria-label={t('graph.edge', { parent: link.parent, child: link.child, calls: text })}
+      onClick={() => pick({ edge: link })} onKeyDown={(event) => press(event, () => pick({ edge: link }))}
+    >
+      <path class="edge-ground" d={path} />
+      <path class="edge-line" d={path} stroke-width={width} marker-end={`url(#arrow-${kind})`} />
+      {middle && <text x={middle.x} y={middle.y - 5} class="edge-text">{text}</text>}
+    </g>
+  );
+}

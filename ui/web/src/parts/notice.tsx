@@ -1,0 +1,59 @@
+//! What a region says when it has nothing to show: empty, waiting, failed. Never nothing.
+
+import type { ComponentChildren } from 'preact';
+import { AskError } from '../core/api';
+import { t } from '../core/i18n';
+import { Icon } from './icons';
+
+/** Returns what a failure means for whoever looks at the page. */
+export function failureText(error: unknown): string {
+  if (!(error instanceof AskError)) return t('fail.page', { text: String(error) });
+  if (error.status === 0) return error.said === 'cut' ? t('fail.cut') : t('fail.down');
+  if (error.status === 413) return t('fail.large');
+  if (error.status === 429 || error.status === 503) return t('fail.busy');
+  if (error.status === 400) return t('fail.refused');
+  if (error.status === 404) return t('fail.missing');
+  return t('fail.status', { status: error.status });
+}
+
+/** A failure, in words, with a way to try again. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+  const said = error instanceof AskError && error.said !== 'cut' ? error.said : '';
+  return (
+    <div class="notice failure" role="alert">
+      <Icon name="error" />
+      <div class="notice-text">
+        <p>{failureText(error)}</p>
+        {said && <p class="muted mono clip">{said.slice(0, 400)}</p>}
+      </div>
+      {retry && (
+        <button type="button" class="button" onClick={retry}>
+          <Icon name="refresh" />
+          {t('retry')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** A region that waits; it says so to screen readers too. */
+export function Waiting({ text }: { text?: string }) {
+  return (
+    <div class="notice waiting" role="status">
+      <span class="spinner" aria-hidden="true" />
+      <p>{text ?? t('waiting')}</p>
+    </div>
+  );
+}
+
+/** A region with nothing in it, and why. */
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="notice empty" role="status">
+      <div class="notice-text">
+        <p class="notice-title">{title}</p>
+        {children}
+      </div>
+    </div>
+  );
+}

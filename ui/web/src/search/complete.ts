@@ -1,0 +1,110 @@
+//! What could stand at the caret of the query line: keys, then their values as the server saw them.
+
+import { shownWindow } from './state';
+import { names, type Name, type NamesOf } from './source';
+import { tokens, type Token } from './line';
+
+export interface Completion {
+  names: Name[];
+  /** Returns the line with a name put in, and where the caret goes. */
+  apply: (name: string) => { line: string; caret: number; more: boolean };
+}
+
+/** Keys of the line itself; tag keys follow them. */
+const KEYS = ['service=', 'operation=', 'remote=', 'duration>=', 'traceDuration>=', 'error'];
+
+const SOURCES: Record<string, NamesOf> = {
+  service: 'services', servicename: 'services', svc: 'services',
+  operation: 'operations', spanname: 'operations', name: 'operations', op: 'operations',
+  remote: 'remotes', remoteservice: 'remotes', remoteservicename: 'remotes',
+};
+const LENGTHS = ['10ms', '50ms', '100ms', '300ms', '500ms', '1s', '5s'];
+
+function tokenAt(line: string, caret: number): { token: Token | null; service: string } {
+  const cut = tokens(line);
+  if (!Array.isArray(cut)) {
+    // The quote that is being typed: what stands before it is enough.
+    const before = tokens(line.slice(0, cut.at).replace(/[=<>!]+$/, ''));
+    const key = Array.isArray(before) ? before[before.length - 1] : undefined;
+    if (!key) return { token: null, service: '' };
+    const value = line.slice(cut.at + 1, caret);
+    return {
+      token: { ...key, op: '=', value, valueAt: cut.at, end: line.length },
+      service: serviceOf(before as Token[]),
+    };
+  }
+  const token = cut.find((one) => one.at <= caret && caret <= one.end) ?? null;
+  return { token, service: serviceOf(cut) };
+}
+
+function serviceOf(cut: Token[]): string {
+  return cut.find((one) => SOURCES[one.key.toLowerCase()] === 'services')?.value ?? '';
+}
+
+/** Returns what could stand at the caret. */
+export async function complete(
+  line: string,
+  caret: number,
+  signal: AbortSignal,
+): Promise<Completion> {
+  const { token, service } = tokenAt(line, caret);
+  if (token?.op && caret >= token.valueAt) return values(line, token, service, signal);
+  return keys(line, token ? token.at : caret, token ? token.end : caret, service, signal);
+}
+
+async function keys(
+  line: string,
+  from: number,
+  to: number,
+  service: string,
+  signal: AbortSignal,
+): Promise<Completion> {
+  const part = line.slice(from, to);
+  const low = part.toLowerCase();
+  const own = KEYS.filter((key) => key.toLowerCase().includes(low)).map((key): Name => [key, null]);
+  const seen = await asked({ of: 'keys', service, contains: part }, signal);
+  const tags = seen.filter(([key]) => key !== 'error').map(([key, n]): Name => [`${key}=`, n]);
+  return {
+    names: [...own, ...tags].slice(0, 40),
+    apply: (name) => put(line, from, to, name, !/[=>]$/.test(name)),
+  };
+}
+
+async function values(
+  line: string,
+  token: Token,
+  service: string,
+  signal: AbortSignal,
+): Promise<Completion> {
+  const key = token.key.toLowerCase();
+  const apply = (name: string) => {
+    const quoted = /[\s"]/.test(name) ? `"${name.replace(/[\\"]/g, '\\$&')}"` : name;
+    return put(line, token.valueAt, token.end, quoted, true);
+  };
+  if (key === 'duration' || key === 'traceduration') {
+    const fits = LENGTHS.filter((text) => text.startsWith(token.value));
+    return { names: fits.map((text): Name => [text, null]), apply };
+  }
+  const of = SOURCES[key];
+  const contains = token.value;
+  const found = of
+    ? await asked({ of, service: of === 'services' ? '' : service, contains }, signal)
+    : await asked({ of: 'values', key: token.key, service, contains }, signal);
+  return { names: found, apply };
+}
+
+function asked(
+  what: { of: NamesOf; service: string; contains: string; key?: string },
+  signal: AbortSignal,
+): Promise<Name[]> {
+  const { startMs, endMs } = shownWindow();
+  const window = endMs > startMs ? { endMs: Math.ceil(endMs), lookbackMs: endMs - startMs } : {};
+  return names({ ...what, ...window }, signal);
+}
+
+function put(line: string, from: number, to: number, text: string, whole: boolean) {
+  const rest = line.slice(to);
+  const gap = whole && !rest.startsWith(' ') ? ' ' : '';
+  const caret = from + text.length + (whole ? 1 : 0);
+  return { line: line.slice(0, from) + text + gap + rest, caret, more: !whole };
+}

@@ -1,0 +1,153 @@
+//! No results: why, and what to widen. No spans at all: how to send a first one, which then
+//! appears by itself.
+
+import { useEffect } from 'preact/hooks';
+import { dateMinute } from '../core/format';
+import { t } from '../core/i18n';
+import { address } from '../core/route';
+import { copy } from '../parts/toast';
+import { Icon } from '../parts/icons';
+import { Empty } from '../parts/notice';
+import { isEmpty, toAddress, type Criteria } from './criteria';
+import { names, type Why } from './source';
+import { emptyStore, reason, run } from './state';
+
+const POLL_MS = 1500;
+
+/** Returns the criteria without what a clause names. */
+export function dropped(criteria: Criteria, drop: string): Criteria {
+  if (drop.startsWith('tag:')) {
+    const key = drop.slice(4);
+    return { ...criteria, terms: criteria.terms.filter((term) => term.key !== key) };
+  }
+  const without: Record<string, Partial<Criteria>> = {
+    serviceName: { service: '' },
+    spanName: { operation: '' },
+    remoteServiceName: { remote: '' },
+    duration: { minUs: null, maxUs: null },
+    traceDuration: { traceMinUs: null, traceMaxUs: null },
+    edge: { parent: '', child: '', edgeErrors: false },
+  };
+  return { ...criteria, ...without[drop] };
+}
+
+function clauseText(criteria: Criteria, drop: string): string {
+  if (drop.startsWith('tag:')) return drop.slice(4);
+  const texts: Record<string, string> = {
+    serviceName: `${t('word.service')}: ${criteria.service}`,
+    spanName: `${t('word.operation')}: ${criteria.operation}`,
+    remoteServiceName: `${t('word.remote')}: ${criteria.remote}`,
+    duration: t('form.spanDuration'),
+    traceDuration: t('form.traceDuration'),
+    edge: `${criteria.parent} → ${criteria.child}`,
+  };
+  return texts[drop] ?? drop;
+}
+
+export function Nothing({ criteria }: { criteria: Criteria }) {
+  if (emptyStore.value) return <FirstSpan />;
+  const why = reason.value;
+  const wider = [3_600_000, 86_400_000, 604_800_000];
+  const back = criteria.time.kind === 'back' ? criteria.time.ms : 0;
+  return (
+    <Empty title={t('nothing.title')}>
+      {why && <Reasons why={why} criteria={criteria} />}
+      <p class="actions">
+        {wider.filter((ms) => ms > back).map((ms) => {
+          const time = { kind: 'back' as const, ms, endMs: null };
+          const text = ms === 3_600_000 ? '1h' : ms === 86_400_000 ? '1d' : '7d';
+          return (
+            <a class="button" key={ms} href={address('', toAddress({ ...criteria, time }))}>
+              {t('nothing.widen', { length: text })}
+            </a>
+          );
+        })}
+        {!isEmpty(criteria) && (
+          <a class="button" href={address('', { lookback: '1d' })}>{t('nothing.clear')}</a>
+        )}
+      </p>
+    </Empty>
+  );
+}
+
+function Reasons({ why, criteria }: { why: Why; criteria: Criteria }) {
+  const guilty = why.clauses.filter((clause) => clause.found);
+  const { wider, store } = why;
+  return (
+    <ul class="reasons">
+      {guilty.map((clause) => (
+        <li key={clause.drop}>
+          {t('nothing.without', { what: clauseText(criteria, clause.drop) })}{' '}
+          <a href={address('', toAddress(dropped(criteria, clause.drop)))}>
+            {t('nothing.drop')}
+          </a>
+        </li>
+      ))}
+      {wider && (
+        <li>
+          {t('nothing.nearest', { when: dateMinute(wider.startMs) })}{' '}
+          <a href={address(`traces/${wider.traceId}`)}>{t('nothing.open')}</a>
+        </li>
+      )}
+      {!wider && guilty.length === 0 && <li>{t('nothing.week')}</li>}
+      {store.newestMs !== null && (
+        <li class="muted">{t('nothing.newest', { when: dateMinute(store.newestMs) })}</li>
+      )}
+    </ul>
+  );
+}
+
+/** Returns a command that sends a span of this moment to this server. */
+function firstSpan(): string {
+  return `curl -X POST ${location.origin}/api/v2/spans \\
+  -H 'Content-Type: application/json' -d '[
+  {"traceId":"5af7183fb1d4cf5f","id":"352bff9a74ca9ad2",
+   "name":"get /","kind":"SERVER","duration":1500,
+   "timestamp":'$(date +%s)'000000,
+   "localEndpoint":{"serviceName":"first"}}]'`;
+}
+
+function FirstSpan() {
+  useEffect(() => {
+    const abort = new AbortController();
+    const timer = setInterval(() => {
+      if (document.hidden) return;
+      names({ of: 'services' }, abort.signal).then(
+        (found) => {
+          if (found.length > 0 && !abort.signal.aborted) void run(true);
+        },
+        () => undefined,
+      );
+    }, POLL_MS);
+    return () => {
+      clearInterval(timer);
+      abort.abort();
+    };
+  }, []);
+  const command = firstSpan();
+  return (
+    <section class="first" aria-labelledby="first-title">
+      <h2 id="first-title">{t('first.title')}</h2>
+      <p>{t('first.text')}</p>
+      <div class="code">
+        <pre tabIndex={0} class="mono">{command}</pre>
+        <button type="button" class="button" onClick={() => void copy(command)}>
+          <Icon name="copy" />
+          {t('copy')}
+        </button>
+      </div>
+      <dl class="ways">
+        <dt>Zipkin</dt>
+        <dd class="mono">{location.origin}/api/v2/spans</dd>
+        <dt>OpenTelemetry (OTLP/HTTP)</dt>
+        <dd class="mono">http://{location.hostname}:4318/v1/traces</dd>
+        <dt>OpenTelemetry (OTLP/gRPC)</dt>
+        <dd class="mono">http://{location.hostname}:4317</dd>
+      </dl>
+      <p class="listening" role="status">
+        <span class="spinner" aria-hidden="true" />
+        {t('first.listening')}
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,139 @@
+//! The found traces, newest first, as a table; on narrow screens its rows become cards.
+
+import { memo } from '../parts/memo';
+import { count, dateTime, duration, timeOfDay, dateMinute } from '../core/format';
+import { palette, slotOf } from '../core/colors';
+import { t } from '../core/i18n';
+import { address } from '../core/route';
+import { Icon } from '../parts/icons';
+import type { Criteria, Sort } from './criteria';
+import type { Summary } from './source';
+import { end, more, phase, rows, searchFor } from './state';
+
+const CHIPS_MAX = 6;
+
+export function Results({ criteria }: { criteria: Criteria }) {
+  const list = rows.value;
+  const longest = list.reduce((max, row) => Math.max(max, row.durUs), 1);
+  return (
+    <>
+      <table class="results" role="table">
+        <caption class="sr">{t('results.caption')}</caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            <Head sort="start" criteria={criteria} text={t('word.start')} />
+            <th role="columnheader" scope="col">{t('word.trace')}</th>
+            <Head sort="duration" criteria={criteria} text={t('word.duration')} />
+            <Head sort="spans" criteria={criteria} text={t('word.spans')} />
+            <Head sort="errors" criteria={criteria} text={t('word.errors')} />
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {list.map((row) => <Row key={row.id} row={row} longest={longest} />)}
+        </tbody>
+      </table>
+      {end.value?.cursor && (
+        <div class="more">
+          <button
+            type="button" class="button" disabled={phase.value === 'running'}
+            onClick={() => void more()}
+          >
+            {t('results.more')}
+          </button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function Head({ sort, criteria, text }: { sort: Sort; criteria: Criteria; text: string }) {
+  const sorted = criteria.sort === sort;
+  return (
+    <th
+      role="columnheader" scope="col" class={`col-${sort}`}
+      aria-sort={sorted ? 'descending' : undefined}
+    >
+      <button
+        type="button" class={sorted ? 'sort sorted' : 'sort'}
+        title={t(`sort.${sort}`)}
+        onClick={() => searchFor({ ...criteria, sort })}
+      >
+        {text}
+        <Icon name="down" />
+      </button>
+    </th>
+  );
+}
+
+const Row = memo(function Row({ row, longest }: { row: Summary; longest: number }) {
+  const startMs = row.startUs / 1000;
+  const name = row.root.name || t('trace.unnamed');
+  const service = row.root.svc || t('trace.noService');
+  return (
+    <tr role="row" class={row.errors > 0 ? 'result failed' : 'result'}>
+      <td role="cell" class="col-start num" title={dateTime(startMs)}>
+        <span class="time">{timeOfDay(startMs)}</span>
+        <span class="muted date">{dateMinute(startMs).slice(0, 10)}</span>
+      </td>
+      <td role="cell" class="col-trace">
+        <a class="result-link" href={address(`traces/${row.id}`)} data-row>
+          <span class="service">{service}</span>
+          <span class="operation">{name}</span>
+        </a>
+        {row.missingRoot && (
+          <span class="badge warn" title={t('trace.missingRootHint')}>{t('trace.missingRoot')}</span>
+        )}
+        <Services row={row} />
+      </td>
+      <td role="cell" class="col-duration">
+        <Bar us={row.durUs} longest={longest} />
+      </td>
+      <td role="cell" class="col-spans num">
+        <span class="wide-only">{count(row.spans)}</span>
+        <span class="narrow-only">{t('results.spans', { n: row.spans, count: count(row.spans) })}</span>
+      </td>
+      <td role="cell" class="col-errors num">
+        {row.errors > 0 && (
+          <span class="error-mark">
+            <Icon name="error" />
+            <span class="wide-only">{count(row.errors)}</span>
+            <span class="narrow-only">
+              {t('results.errors', { n: row.errors, count: count(row.errors) })}
+            </span>
+          </span>
+        )}
+      </td>
+    </tr>
+  );
+});
+
+function Bar({ us, longest }: { us: number; longest: number }) {
+  return (
+    <div class="bar">
+      <span class="num">{duration(us)}</span>
+      <span class="bar-track" aria-hidden="true">
+        <span class="bar-fill" style={{ width: `${Math.max(0.5, (us / longest) * 100)}%` }} />
+      </span>
+    </div>
+  );
+}
+
+function Services({ row }: { row: Summary }) {
+  const colors = palette();
+  const hidden = row.services.length - CHIPS_MAX + row.moreServices;
+  return (
+    <ul class="services" aria-label={t('word.services')}>
+      {row.services.slice(0, CHIPS_MAX).map(([name, spans, errors]) => (
+        <li key={name} class={errors > 0 ? 'service-chip failed' : 'service-chip'}>
+          <span
+            class="dot" aria-hidden="true" style={{ background: colors[slotOf(name)] }}
+          />
+          <span class="clip">{name}</span>
+          <span class="muted num">{count(spans)}</span>
+          {errors > 0 && <span class="sr">{t('results.errors', { n: errors, count: errors })}</span>}
+        </li>
+      ))}
+      {hidden > 0 && <li class="muted">+{hidden}</li>}
+    </ul>
+  );
+}

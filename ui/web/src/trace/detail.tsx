@@ -1,0 +1,303 @@
+//! All there is to know about the selected span, with what one may do next per tag.
+
+import { useEffect, useState } from 'preact/hooks';
+import { count, dateTime, duration, percent, zoneName } from '../core/format';
+import { palette } from '../core/colors';
+import { t } from '../core/i18n';
+import { address } from '../core/route';
+import { Icon } from '../parts/icons';
+import { copy } from '../parts/toast';
+import { copyLink } from './keys';
+import {
+  CYCLE, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED, SKEWED,
+  type Annotation, type Columns, type Endpoint, type Span,
+} from './model';
+import {
+  critical, detailShown, select, selected, setRoot, slots, thread, fetchedAtMs,
+} from './state';
+
+const VALUE_SHOWN = 4096;
+
+export function Detail({ columns }: { columns: Columns }) {
+  const at = selected.value;
+  const [span, setSpan] = useState<Span | null>(null);
+  useEffect(() => {
+    let mine = true;
+    setSpan(null);
+    if (at >= 0) {
+      thread?.span(at).then(
+        (found) => mine && setSpan(found),
+        () => undefined,
+      );
+    }
+    return () => {
+      mine = false;
+    };
+  }, [at, columns, fetchedAtMs.value]);
+  if (at < 0 || at >= columns.count) return null;
+  return (
+    <aside class="detail" aria-label={t('detail.label')}>
+      <Head columns={columns} at={at} />
+      <div class="detail-body" tabIndex={0} role="region" aria-label={t('detail.label')}>
+        <Times columns={columns} at={at} span={span} />
+        {span?.tags && <Tags tags={span.tags} service={serviceOf(columns, at)} />}
+        {span?.annotations && span.annotations.length > 0 && (
+          <Annotations list={span.annotations} columns={columns} at={at} />
+        )}
+        <Ends span={span} columns={columns} at={at} />
+        {columns.flags[at] & PLACEHOLDER ? <p class="muted">{t('detail.placeholder')}</p> : null}
+      </div>
+    </aside>
+  );
+}
+
+function Head({ columns, at }: { columns: Columns; at: number }) {
+  const similar = { serviceName: serviceOf(columns, at), spanName: nameOf(columns, at) };
+  return (
+    <div class="detail-head">
+      <div class="detail-title">
+        <h2>
+          <span
+            class="dot" aria-hidden="true"
+            style={{ background: palette()[slots.value[columns.service[at]]] }}
+          />
+          <span class="service">{serviceOf(columns, at) || t('trace.noService')}</span>{' '}
+          <span class="operation">{nameOf(columns, at) || t('trace.unnamed')}</span>
+        </h2>
+        <button
+          type="button" class="icon-button" aria-label={t('close')} title={`${t('close')} (Esc)`}
+          onClick={() => (detailShown.value = false)}
+        >
+          <Icon name="close" />
+        </button>
+      </div>
+      <div class="detail-actions">
+        <a class="chip-button" href={address('', similar)}><Icon name="search" />{t('detail.similar')}</a>
+        {columns.end[at] > at + 1 && (
+          <button type="button" class="chip-button" onClick={() => setRoot(at)}>
+            <Icon name="target" />{t('keys.root')}
+          </button>
+        )}
+        <button type="button" class="chip-button" onClick={() => copyLink(at)}>
+          <Icon name="link" />{t('keys.copyLink')}
+        </button>
+        {columns.parent[at] >= 0 && (
+          <button
+            type="button" class="chip-button" onClick={() => select(columns.parent[at])}
+          >
+            <Icon name="up" />{t('keys.parent')}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function criticalShare(columns: Columns, at: number): number {
+  const path = critical.value;
+  if (!path || !path.on[at]) return 0;
+  let sum = 0;
+  for (let k = path.first[at]; k < path.first[at + 1]; k += 1) {
+    sum += path.to[path.piece[k]] - path.from[path.piece[k]];
+  }
+  return sum / columns.total;
+}
+
+function Times({ columns, at, span }: { columns: Columns; at: number; span: Span | null }) {
+  const flags = columns.flags[at];
+  const startMs = (columns.t0 + columns.start[at]) / 1000;
+  const share = criticalShare(columns, at);
+  const marks: string[] = [];
+  if (flags & SKEWED && span?.timestamp) {
+    const by = columns.t0 + columns.start[at] - span.timestamp;
+    marks.push(t('detail.moved', { by: duration(by) }));
+  }
+  if (flags & NO_TIME) marks.push(t('trace.noTime'));
+  if (flags & CYCLE) marks.push(t('trace.cycle'));
+  if (flags & SHARED) marks.push(t('detail.shared'));
+  if (span?.debug) marks.push(t('detail.debug'));
+  return (
+    <dl class="grid-facts">
+      <dt>{t('word.duration')}</dt>
+      <dd class="num strong">
+        {flags & NO_DURATION ? t('trace.unfinished') : duration(columns.dur[at])}
+      </dd>
+      <dt>{t('word.start')}</dt>
+      <dd class="num">
+        +{duration(columns.start[at])}
+        <span class="muted block">{dateTime(startMs)} {zoneName(startMs)}</span>
+      </dd>
+      <dt>{t('word.self')}</dt>
+      <dd class="num">
+        {duration(columns.self[at])}
+        {columns.dur[at] > 0 && ` (${percent(columns.self[at] / columns.dur[at])})`}
+      </dd>
+      {share > 0 && (
+        <>
+          <dt>{t('tool.critical')}</dt>
+          <dd class="num">{percent(share)}</dd>
+        </>
+      )}
+      {columns.kind[at] > 0 && (
+        <>
+          <dt>{t('word.kind')}</dt>
+          <dd>{KINDS[columns.kind[at]]}</dd>
+        </>
+      )}
+      {columns.end[at] > at + 1 && (
+        <>
+          <dt>{t('word.descendants')}</dt>
+          <dd class="num">{count(columns.end[at] - at - 1)}</dd>
+        </>
+      )}
+      {marks.map((mark) => <dd key={mark} class="wide note-text">{mark}</dd>)}
+    </dl>
+  );
+}
+
+function Tags({ tags, service }: { tags: Record<string, string>; service: string }) {
+  const [filter, setFilter] = useState('');
+  const keys = Object.keys(tags).sort((a, b) =>
+    // What went wrong comes first, the rest by name.
+    Number(b === 'error') - Number(a === 'error') || (a < b ? -1 : 1));
+  const low = filter.toLowerCase();
+  const fits = keys.filter((key) =>
+    !low || key.toLowerCase().includes(low) || tags[key].toLowerCase().includes(low));
+  return (
+    <section class="detail-part">
+      <div class="part-head">
+        <h3>{t('word.tags')} <span class="muted num">{keys.length}</span></h3>
+        {keys.length > 6 && (
+          <input
+            type="text" class="small" aria-label={t('detail.filterTags')} value={filter}
+            placeholder={t('detail.filterTags')}
+            onInput={(event) => setFilter(event.currentTarget.value)}
+          />
+        )}
+      </div>
+      <dl class="tags">
+        {fits.map((key) => <Tag key={key} name={key} value={tags[key]} service={service} />)}
+      </dl>
+    </section>
+  );
+}
+
+/** Texts that are more than a line: JSON is laid out, the rest keeps its line breaks. */
+export function laidOut(value: string): string | null {
+  if (value.length <= 200_000 && /^\s*[[{]/.test(value)) {
+    try {
+      const json: unknown = JSON.parse(value);
+      if (typeof json === 'object' && json !== null) return JSON.stringify(json, null, 2);
+    } catch {
+      // It only looks like JSON.
+    }
+  }
+  return value.includes('\n') ? value : null;
+}
+
+function Tag({ name, value, service }: { name: string; value: string; service: string }) {
+  const [all, setAll] = useState(false);
+  const shape = laidOut(value);
+  const text = shape ?? value;
+  const shown = all ? text : text.slice(0, VALUE_SHOWN);
+  const pair = `${name}=${value}`;
+  const search = new URLSearchParams({ serviceName: service });
+  search.append(/\sand\s/.test(pair) ? 'tag' : 'annotationQuery', pair);
+  return (
+    <div class={name === 'error' ? 'tag failed' : 'tag'}>
+      <dt>{name === 'error' && <Icon name="error" />}{name}</dt>
+      <dd>
+        {shape ? <pre tabIndex={0}>{shown}</pre> : <span class="value" dir="auto">{shown || '""'}</span>}
+        {text.length > VALUE_SHOWN && (
+          <span class="long">
+            <span class="muted num">{t('detail.characters', { count: count(text.length) })}</span>
+            <button type="button" class="chip-button" onClick={() => setAll(!all)}>
+              {all ? t('detail.less') : t('detail.more')}
+            </button>
+          </span>
+        )}
+        <div class="tag-actions">
+          {value.length < 500 && (
+            <a
+              class="icon-button" href={address('', search)}
+              aria-label={t('detail.searchTag', { tag: name })} title={t('detail.searchTag', { tag: name })}
+            >
+              <Icon name="search" />
+            </a>
+          )}
+          <button
+            type="button" class="icon-button" aria-label={t('detail.copyTag', { tag: name })}
+            title={t('detail.copyTag', { tag: name })} onClick={() => void copy(value, name)}
+          >
+            <Icon name="copy" />
+          </button>
+        </div>
+      </dd>
+    </div>
+  );
+}
+
+interface AnnotationsProps {
+  list: Annotation[];
+  columns: Columns;
+  at: number;
+}
+
+function Annotations({ list, columns, at }: AnnotationsProps) {
+  const from = columns.annFrom[at];
+  return (
+    <section class="detail-part">
+      <h3>{t('word.annotations')} <span class="muted num">{list.length}</span></h3>
+      <ol class="annotations">
+        {list.slice(0, 200).map((one, k) => {
+          const us = columns.annAt[from + k];
+          return (
+            <li key={k}>
+              <span class="num" title={dateTime((columns.t0 + us) / 1000)}>
+                +{duration(us - columns.start[at])}
+              </span>
+              <span class="value" dir="auto">{one.value.slice(0, VALUE_SHOWN)}</span>
+            </li>
+          );
+        })}
+      </ol>
+      {list.length > 200 && <p class="muted">{t('detail.hidden', { count: count(list.length - 200) })}</p>}
+    </section>
+  );
+}
+
+function endpointText(end: Endpoint): string {
+  const ip = end.ipv4 ?? (end.ipv6 ? `[${end.ipv6}]` : '');
+  const port = end.port ? `:${end.port}` : '';
+  return `${end.serviceName ?? ''} ${ip}${port}`.trim();
+}
+
+function Ends({ span, columns, at }: { span: Span | null; columns: Columns; at: number }) {
+  const rows: [string, string][] = [];
+  if (span?.localEndpoint) rows.push([t('detail.local'), endpointText(span.localEndpoint)]);
+  if (span?.remoteEndpoint) rows.push([t('detail.remote'), endpointText(span.remoteEndpoint)]);
+  rows.push(['Span ID', idText(columns, at)]);
+  if (columns.parent[at] >= 0) rows.push(['Parent ID', idText(columns, columns.parent[at])]);
+  rows.push(['Trace ID', columns.traceId]);
+  return (
+    <section class="detail-part">
+      <h3>{t('detail.identity')}</h3>
+      <dl class="grid-facts ids">
+        {rows.map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd class="mono">
+              <span>{value || '–'}</span>
+              <button
+                type="button" class="icon-button" aria-label={t('detail.copyTag', { tag: name })}
+                onClick={() => void copy(value, name)}
+              >
+                <Icon name="copy" />
+              </button>
+            </dd>
+          </>
+        ))}
+      </dl>
+    </section>
+  );
+}

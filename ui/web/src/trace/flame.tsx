@@ -1,0 +1,158 @@
+//! The flame graph on a canvas: by time or by weight; a click selects, a double click zooms.
+
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { canvasColors, palette } from '../core/colors';
+import { count, duration, percent } from '../core/format';
+import { t } from '../core/i18n';
+import { sheetOf } from '../search/plots';
+import { byTime, byWeight, type Flames } from './flamelayout';
+import { FAILED, nameOf, PLACEHOLDER, serviceOf, type Columns } from './model';
+import { columns, match, select, selected, slots } from './state';
+import { Empty } from '../parts/notice';
+
+const ROW_PX = 20;
+const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
+const TEXT_MIN_PX = 36;
+
+interface Window {
+  from: number;
+  to: number;
+}
+
+export function Flame() {
+  const all = columns.value;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [heavy, setHeavy] = useState(false);
+  const [shown, setShown] = useState<Window>({ from: 0, to: 1 });
+  const [hint, setHint] = useState('');
+  const [width, setWidth] = useState(0);
+  const flames = useMemo(() => all && (heavy ? byWeight(all) : byTime(all)), [all, heavy]);
+  const colors = canvasColors();
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const watch = new ResizeObserver(() => setWidth(element.clientWidth));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  useEffect(() => {
+    if (canvas.current && flames && all) draw(canvas.current, flames, all, shown);
+  }, [flames, shown, width, colors, selected.value, match.value]);
+  if (!all || !flames) return null;
+  if (all.count === 0) return <Empty title={t('trace.noRows')} />;
+  const at = (event: MouseEvent) => hit(event, canvas.current as HTMLCanvasElement, flames, shown);
+  return (
+    <div class="flame">
+      <div class="sub-bar">
+        <div class="segmented" role="group" aria-label={t('flame.order')}>
+          <button type="button" aria-pressed={!heavy} onClick={() => setHeavy(false)}>
+            {t('flame.time')}
+          </button>
+          <button type="button" aria-pressed={heavy} onClick={() => setHeavy(true)}>
+            {t('flame.weight')}
+          </button>
+        </div>
+        {(shown.from > 0 || shown.to < 1) && (
+          <button type="button" class="button" onClick={() => setShown({ from: 0, to: 1 })}>
+            {t('keys.fitAll')}
+          </button>
+        )}
+        <output class="muted clip">{hint || t('flame.hint')}</output>
+      </div>
+      <div class="flame-scroll" tabIndex={0} role="region" aria-label={t('tab.flame')}>
+        <canvas
+          ref={canvas} aria-hidden="true"
+          style={{ height: `${Math.min(30_000, flames.levels * ROW_PX + 8)}px` }}
+          onPointerMove={(event) => {
+            const k = at(event);
+            setHint(k < 0 ? '' : hintOf(all, flames, k));
+          }}
+          onPointerLeave={() => setHint('')}
+          onClick={(event) => {
+            const k = at(event);
+            if (k >= 0) select(flames.span[k], true);
+          }}
+          onDblClick={(event) => {
+            const k = at(event);
+            setShown(k < 0 ? { from: 0, to: 1 }
+              : { from: flames.from[k], to: Math.max(flames.to[k], flames.from[k] + 1e-9) });
+          }}
+        />
+      </div>
+    </div>
+  );
+}
+
+function hintOf(all: Columns, flames: Flames, k: number): string {
+  const i = flames.span[k];
+  const merged = flames.merged[k] > 1 ? ` ×${count(flames.merged[k])}` : '';
+  const name = `${serviceOf(all, i)} ${nameOf(all, i)}${merged}`;
+  return `${name} · ${duration(flames.us[k])} (${percent(flames.us[k] / all.total)})`;
+}
+
+function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown: Window): number {
+  const rect = canvas.getBoundingClientRect();
+  const x = shown.from + ((event.clientX - rect.left) / rect.width) * (shown.to - shown.from);
+  const level = Math.floor((event.clientY - rect.top) / ROW_PX);
+  const pixel = (shown.to - shown.from) / rect.width;
+  let found = -1;
+  for (let k = 0; k < flames.count; k += 1) {
+    if (flames.level[k] !== level || flames.from[k] > x) continue;
+    if (Math.max(flames.to[k], flames.from[k] + pixel) >= x) found = k;
+  }
+  return found;
+}
+
+function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Window): void {
+  const sheet = sheetOf(canvas);
+  if (!sheet || sheet.width === 0) return;
+  const { ink, width } = sheet;
+  const [colors, services, places] = [canvasColors(), palette(), slots.peek()];
+  const marks = match.peek();
+  const scale = width / (shown.to - shown.from);
+  // Of the spans that fall on the same pixel of a level, the first one stands for all.
+  const drawn = new Float64Array(flames.levels).fill(-1);
+  ink.font = FONT;
+  ink.textBaseline = 'middle';
+  for (let k = 0; k < flames.count; k += 1) {
+    const left = (flames.from[k] - shown.from) * scale;
+    const right = Math.max(left + 1, (flames.to[k] - shown.from) * scale);
+    if (right < 0 || left > width) continue;
+    const level = flames.level[k];
+    if (right <= drawn[level]) continue;
+    const i = flames.span[k];
+    const from = Math.max(0, left, drawn[level]);
+    const wide = Math.min(width, right) - from;
+    drawn[level] = right;
+    ink.globalAlpha = marks && !marks[i] ? 0.25 : 0.9;
+    ink.fillStyle = all.flags[i] & PLACEHOLDER ? colors.missing : services[places[all.service[i]]];
+    ink.fillRect(from, level * ROW_PX, Math.max(0.75, wide - 1), ROW_PX - 1);
+    ink.globalAlpha = 1;
+    if (all.flags[i] & FAILED) {
+      ink.fillStyle = colors.error;
+      ink.fillRect(from, level * ROW_PX + ROW_PX - 4, Math.max(1, wide - 1), 3);
+    }
+    if (i === selected.peek()) {
+      ink.strokeStyle = colors.strong;
+      ink.lineWidth = 2;
+      ink.strokeRect(from + 1, level * ROW_PX + 1, Math.max(2, wide - 3), ROW_PX - 3);
+    }
+    if (wide >= TEXT_MIN_PX) name(ink, all, flames, { k, from, wide });
+  }
+}
+
+function name(
+  ink: CanvasRenderingContext2D, all: Columns, flames: Flames,
+  place: { k: number; from: number; wide: number },
+): void {
+  const { k, from, wide } = place;
+  const i = flames.span[k];
+  const merged = flames.merged[k] > 1 ? ` ×${flames.merged[k]}` : '';
+  const text = `${serviceOf(all, i)} ${nameOf(all, i)}${merged}`;
+  const fits = Math.floor((wide - 10) / 6);
+  ink.fillStyle = canvasColors().tick;
+  ink.fillText(
+    text.length > fits ? `${text.slice(0, Math.max(1, fits - 1))}…` : text,
+    from + 5, flames.level[k] * ROW_PX + ROW_PX / 2,
+  );
+}

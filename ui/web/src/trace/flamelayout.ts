@@ -1,0 +1,101 @@
+//! Lays out the flame graph: spans by time and depth, or merged by path and sorted by weight
+//! ("left heavy"), so that what costs most stands on the left.
+
+import type { Columns } from './model';
+
+export interface Flames {
+  count: number;
+  /** Shares of the whole width. */
+  from: Float64Array;
+  to: Float64Array;
+  level: Int32Array;
+  /** The span, or the first of those that were merged. */
+  span: Int32Array;
+  /** How many were merged. */
+  merged: Int32Array;
+  /** Microseconds that the width stands for. */
+  us: Float64Array;
+  levels: number;
+}
+
+function empty(n: number): Flames {
+  return {
+    count: n, from: new Float64Array(n), to: new Float64Array(n), level: new Int32Array(n),
+    span: new Int32Array(n), merged: new Int32Array(n).fill(1), us: new Float64Array(n), levels: 0,
+  };
+}
+
+/** Spans where they were in time. */
+export function byTime(columns: Columns): Flames {
+  const flames = empty(columns.count);
+  const { start, dur, depth, total } = columns;
+  for (let i = 0; i < columns.count; i += 1) {
+    flames.from[i] = start[i] / total;
+    flames.to[i] = (start[i] + dur[i]) / total;
+    flames.level[i] = depth[i];
+    flames.span[i] = i;
+    flames.us[i] = dur[i];
+    flames.levels = Math.max(flames.levels, depth[i] + 1);
+  }
+  return flames;
+}
+
+interface Path {
+  key: string;
+  span: number;
+  us: number;
+  count: number;
+  children: Map<string, Path>;
+}
+
+function pathOf(span: number, key: string): Path {
+  return { key, span, us: 0, count: 0, children: new Map() };
+}
+
+/** Spans of one path (services and names from the root on) as one, by weight. */
+export function byWeight(columns: Columns): Flames {
+  const { parent, service, name, dur, count } = columns;
+  const root = pathOf(-1, '');
+  const paths: Path[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const up = parent[i] < 0 ? root : paths[parent[i]];
+    const key = `${service[i]} ${name[i]}`;
+    let path = up.children.get(key);
+    if (!path) up.children.set(key, (path = pathOf(i, key)));
+    path.us += dur[i];
+    path.count += 1;
+    paths.push(path);
+  }
+  return spread(root, new Set(paths).size);
+}
+
+function spread(root: Path, size: number): Flames {
+  const flames = empty(size);
+  let at = 0;
+  const sum = (path: Path) => [...path.children.values()].reduce((all, child) => all + child.us, 0);
+  const stack: { path: Path; from: number; to: number; level: number }[] = [];
+  const push = (path: Path, from: number, to: number, level: number) => {
+    // Children that ran side by side may weigh more than their parent: they are scaled to fit.
+    const weight = Math.max(path.us, sum(path), 1);
+    let left = from;
+    for (const child of [...path.children.values()].sort((a, b) => b.us - a.us)) {
+      const wide = ((to - from) * child.us) / weight;
+      stack.push({ path: child, from: left, to: left + wide, level });
+      left += wide;
+    }
+  };
+  push(root, 0, 1, 0);
+  while (stack.length > 0) {
+    const { path, from, to, level } = stack.pop() as (typeof stack)[number];
+    flames.from[at] = from;
+    flames.to[at] = to;
+    flames.level[at] = level;
+    flames.span[at] = path.span;
+    flames.merged[at] = path.count;
+    flames.us[at] = path.us;
+    flames.levels = Math.max(flames.levels, level + 1);
+    at += 1;
+    push(path, from, to, level + 1);
+  }
+  return flames;
+}

@@ -1,0 +1,121 @@
+//! What a trace is to the page: Zipkin's spans as they come, and the columns that they become. The
+//! columns are in depth-first order, so that a subtree is a range.
+
+export interface Endpoint {
+  serviceName?: string;
+  ipv4?: string;
+  ipv6?: string;
+  port?: number;
+}
+
+export interface Annotation {
+  timestamp: number;
+  value: string;
+}
+
+export interface Span {
+  traceId: string;
+  id: string;
+  parentId?: string;
+  kind?: string;
+  name?: string;
+  timestamp?: number;
+  duration?: number;
+  localEndpoint?: Endpoint;
+  remoteEndpoint?: Endpoint;
+  annotations?: Annotation[];
+  tags?: Record<string, string>;
+  debug?: boolean;
+  shared?: boolean;
+}
+
+/** Bits of `Columns.flags`. */
+export const FAILED = 1;
+/** Stands for a parent that is not (yet) there. */
+export const PLACEHOLDER = 2;
+/** Its start was moved because its host's clock differs. */
+export const SKEWED = 4;
+/** It came without a timestamp and is shown where its parent begins. */
+export const NO_TIME = 8;
+/** It came without a duration: it may still run. */
+export const NO_DURATION = 16;
+/** The server's half of a span that both sides reported under one id. */
+export const SHARED = 32;
+/** It was its own ancestor; here the circle was cut. */
+export const CYCLE = 64;
+
+export const KINDS = ['', 'CLIENT', 'SERVER', 'PRODUCER', 'CONSUMER'];
+
+export interface Shift {
+  service: string;
+  us: number;
+}
+
+export interface Notes {
+  roots: number;
+  missingParents: number;
+  shifts: Shift[];
+  noTime: number;
+  noDuration: number;
+  cycles: number;
+  /** Reports of a span that were joined with another. */
+  merged: number;
+  errors: number;
+  depth: number;
+}
+
+export interface Columns {
+  traceId: string;
+  count: number;
+  /** The earliest start, in microseconds since the epoch. */
+  t0: number;
+  /** From there to the latest end. */
+  total: number;
+  /** Microseconds since `t0`. */
+  start: Float64Array;
+  /** Microseconds; 0 where there is none. */
+  dur: Float64Array;
+  parent: Int32Array;
+  /** Behind the last of its subtree. */
+  end: Int32Array;
+  depth: Int32Array;
+  service: Uint32Array;
+  name: Uint32Array;
+  kind: Uint8Array;
+  flags: Uint8Array;
+  ids: BigUint64Array;
+  /** Which of the spans it is; -1 for placeholders. */
+  source: Int32Array;
+  services: string[];
+  names: string[];
+  /** Annotations of span i are `annAt[annFrom[i]..annFrom[i + 1]]`, in microseconds since `t0`. */
+  annFrom: Int32Array;
+  annAt: Float64Array;
+  /** Time in which none of its children ran: pieces `[start, end]` of span i, and their sum. */
+  selfFrom: Int32Array;
+  selfAt: Float64Array;
+  self: Float64Array;
+  /** For the first of five or more like siblings in a row, how many they are. */
+  run: Int32Array;
+  notes: Notes;
+}
+
+/** Returns a span's id as it is written. */
+export function idText(columns: Columns, index: number): string {
+  return columns.ids[index].toString(16).padStart(16, '0');
+}
+
+/** Returns what a span is called by its service and name; both may be empty. */
+export function serviceOf(columns: Columns, index: number): string {
+  return columns.services[columns.service[index]];
+}
+
+export function nameOf(columns: Columns, index: number): string {
+  return columns.names[columns.name[index]];
+}
+
+/** Returns the buffers of columns, to be handed over between threads without a copy. */
+export function buffersOf(columns: Columns): ArrayBuffer[] {
+  const arrays = Object.values(columns).filter((value) => ArrayBuffer.isView(value));
+  return arrays.map((array) => (array as Uint8Array<ArrayBuffer>).buffer);
+}

@@ -1,0 +1,156 @@
+//! The page of one trace, and the page that shows a file as one.
+
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { AskError } from '../core/api';
+import { dateTime, duration } from '../core/format';
+import { t } from '../core/i18n';
+import { addShortcuts } from '../core/keys';
+import { address, place } from '../core/route';
+import { Icon } from '../parts/icons';
+import { Failure, Waiting } from '../parts/notice';
+import { Detail } from './detail';
+import { Events } from './events';
+import { Flame } from './flame';
+import { Header, Notices, Tabs, Tools } from './header';
+import { JsonView } from './json';
+import { traceShortcuts } from './keys';
+import { Minimap } from './minimap';
+import { nameOf, serviceOf } from './model';
+import { ServiceGraph } from './services';
+import { columns, detailShown, fetchedAtMs, loadFailure, open, refetch, shut, tab } from './state';
+import { Table } from './table';
+import { WaterfallView } from './view';
+
+/** Spans of a trace that ended less than this ago may still come. */
+const FRESH_MS = 30_000;
+const REFETCH_MS = 3000;
+
+export function TracePage() {
+  const id = decodeURIComponent(place.value.path.replace(/^traces?\//, ''));
+  useEffect(() => {
+    document.title = t('title.trace', { id });
+    void open({ id });
+    return shut;
+  }, [id]);
+  useEffect(() => {
+    const all = columns.value;
+    // Once more spans may come, they are asked for; an old trace is left alone.
+    if (!all || Date.now() - (all.t0 + all.total) / 1000 > FRESH_MS) return;
+    const timer = setTimeout(() => void refetch(id), REFETCH_MS);
+    return () => clearTimeout(timer);
+  }, [fetchedAtMs.value, columns.value, id]);
+  const failed = loadFailure.value;
+  if (failed) {
+    const missing = failed instanceof AskError && failed.status === 404;
+    return (
+      <div class="card">
+        <h1>{missing ? t('trace.notFound') : t('trace.failed')}</h1>
+        {missing && <p>{t('trace.notFoundHint', { id })}</p>}
+        <Failure error={failed} retry={() => void open({ id })} />
+        <p><a href={address('')}>{t('missing.back')}</a></p>
+      </div>
+    );
+  }
+  return <Opened refresh={() => void refetch(id)} />;
+}
+
+function Opened({ refresh }: { refresh?: () => void }) {
+  const all = columns.value;
+  useEffect(() => {
+    if (!all) return;
+    const title = `${serviceOf(all, 0)} ${nameOf(all, 0)}`.trim();
+    document.title = t('title.traceOf', { title: title || all.traceId });
+  }, [all]);
+  useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), []);
+  if (!all) return <Waiting text={t('trace.opening')} />;
+  return (
+    <div class={detailShown.value ? 'trace with-detail' : 'trace'}>
+      <Header columns={all} refresh={refresh} />
+      <Notices columns={all} />
+      <Minimap />
+      <div class="trace-bar">
+        <Tabs />
+        <Tools />
+      </div>
+      <div class="trace-body">
+        <div class="trace-main" role="tabpanel" id="tabpanel" aria-label={t(`tab.${tab.value}`)}>
+          <TabBody />
+        </div>
+        {detailShown.value && <Detail columns={all} />}
+      </div>
+    </div>
+  );
+}
+
+function TabBody() {
+  switch (tab.value) {
+    case 'waterfall':
+      return <WaterfallView />;
+    case 'flame':
+      return <Flame />;
+    case 'graph':
+      return <ServiceGraph />;
+    case 'table':
+      return <Table />;
+    case 'events':
+      return <Events />;
+    case 'json':
+      return <JsonView />;
+  }
+}
+
+const uploaded = signal<string | null>(null);
+
+/** Shows a file; nothing of it leaves the browser. */
+export function UploadPage() {
+  const [failure, setFailure] = useState<unknown>(null);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    document.title = t('title.upload');
+    return () => {
+      shut();
+      uploaded.value = null;
+    };
+  }, []);
+  const show = async (file: Blob | undefined) => {
+    if (!file) return;
+    setFailure(null);
+    await open({ text: await file.text() });
+    if (loadFailure.peek()) setFailure(loadFailure.peek());
+    else uploaded.value = 'shown';
+  };
+  if (uploaded.value && columns.value) return <Opened />;
+  return (
+    <div
+      class="card drop"
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        void show(event.dataTransfer?.files[0]);
+      }}
+      onPaste={(event) => {
+        const text = event.clipboardData?.getData('text');
+        if (text) void show(new Blob([text]));
+      }}
+    >
+      <h1>{t('title.upload')}</h1>
+      <p>{t('upload.text')}</p>
+      <input
+        ref={input} type="file" accept=".json,application/json" aria-label={t('upload.choose')}
+        onChange={(event) => void show(event.currentTarget.files?.[0])}
+      />
+      {failure !== null && (
+        <div class="notice failure" role="alert">
+          <Icon name="error" />
+          <p>{t('upload.failed')}</p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Returns when and how long, as headings say it. */
+export function whenAndLong(t0: number, total: number): string {
+  return `${dateTime(t0 / 1000)} · ${duration(total)}`;
+}

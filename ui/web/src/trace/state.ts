@@ -1,0 +1,351 @@
+//! The open trace and how it is looked at. All of it but the spans themselves is in the address.
+
+import { batch, computed, effect, signal } from '@preact/signals';
+import { apiUrl } from '../core/api';
+import { place, rewriteSome } from '../core/route';
+import { slotsOf } from '../core/colors';
+import { criticalPath, type CriticalPath } from './critical';
+import { FAILED, idText, type Columns } from './model';
+import { layout, rowOf, type Rows } from './rows';
+import { TraceThread } from './thread';
+
+export type Tab = 'waterfall' | 'flame' | 'graph' | 'table' | 'events' | 'json';
+export const TABS: Tab[] = ['waterfall', 'flame', 'graph', 'table', 'events', 'json'];
+
+export const columns = signal<Columns | null>(null);
+export const loadFailure = signal<unknown>(null);
+/** The span that keys and the detail panel are about. */
+export const selected = signal(-1);
+export const detailShown = signal(false);
+export const tab = signal<Tab>('waterfall');
+export const closed = signal<ReadonlySet<number>>(new Set());
+export const fold = signal(true);
+export const openRuns = signal<ReadonlySet<number>>(new Set());
+export const root = signal<number | null>(null);
+export const minUs = signal(0);
+export const showCritical = signal(false);
+export const raw = signal(false);
+export const findText = signal('');
+export const onlyMatches = signal(false);
+export const match = signal<Uint8Array | null>(null);
+/** What of the trace's time is shown, in microseconds since its start. */
+export const view = signal({ from: 0, to: 1 });
+/** When spans were last fetched, and whether more may still come. */
+export const fetchedAtMs = signal(0);
+
+export const slots = computed(() => slotsOf(columns.value?.services ?? []));
+
+export const rows = computed<Rows | null>(() => {
+  const all = columns.value;
+  if (!all) return null;
+  const only = onlyMatches.value && findText.value ? match.value : null;
+  return layout(all, {
+    root: root.value, closed: closed.value, fold: fold.value, open: openRuns.value,
+    minUs: minUs.value, only,
+  });
+});
+
+export const critical = computed<CriticalPath | null>(() =>
+  columns.value && columns.value.count > 0 ? criticalPath(columns.value, root.value ?? 0) : null,
+);
+
+export const matches = computed<Int32Array>(() => {
+  const marks = match.value;
+  if (!marks) return new Int32Array(0);
+  return Int32Array.from(indexesOf(marks));
+});
+
+function* indexesOf(marks: Uint8Array): Generator<number> {
+  for (let i = 0; i < marks.length; i += 1) if (marks[i]) yield i;
+}
+
+export let thread: TraceThread | null = null;
+
+/** Opens a trace of the server, or of a text. */
+export async function open(source: { id: string } | { text: string }): Promise<void> {
+  shut();
+  const mine = (thread = new TraceThread());
+  readAddress();
+  try {
+    const found = 'id' in source
+      ? await mine.fetch(apiUrl(`v2/trace/${encodeURIComponent(source.id)}`), raw.peek())
+      : await mine.text(source.text, raw.peek());
+    if (thread === mine) take(found, true);
+  } catch (error) {
+    if (thread === mine) loadFailure.value = error;
+  }
+}
+
+/** Fetches the trace anew; spans that came meanwhile appear, and what is looked at stays. */
+export async function refetch(id: string): Promise<void> {
+  const mine = thread;
+  if (!mine) return open({ id });
+  try {
+    const found = await mine.fetch(apiUrl(`v2/trace/${encodeURIComponent(id)}`), raw.peek());
+    if (thread !== mine) return;
+    const before = columns.peek();
+    if (before && sameTrace(found, before)) fetchedAtMs.value = Date.now();
+    else take(found, false);
+  } catch (error) {
+    if (thread === mine && !columns.peek()) loadFailure.value = error;
+  }
+}
+
+/** Whether nothing came in between; a parent that came takes the place of its placeholder. */
+function sameTrace(a: Columns, b: Columns): boolean {
+  return a.count === b.count && a.total === b.total && a.notes.merged === b.notes.merged &&
+    a.notes.missingParents === b.notes.missingParents && a.notes.noDuration === b.notes.noDuration;
+}
+
+/** Shows the clocks of hosts as they are, or corrected. */
+export async function setRaw(on: boolean): Promise<void> {
+  raw.value = on;
+  const mine = thread;
+  const found = await mine?.rebuild(on);
+  if (found && thread === mine) take(found, false);
+}
+
+function take(found: Columns, first: boolean): void {
+  const before = columns.peek();
+  const kept = (list: Iterable<number>) =>
+    before && !first ? indexes(found, [...list].map((i) => idText(before, i))) : [];
+  batch(() => {
+    const [wasSelected, wasClosed, wasOpen, wasRoot] = [
+      kept(selected.peek() < 0 ? [] : [selected.peek()]), kept(closed.peek()),
+      kept(openRuns.peek()), kept(root.peek() === null ? [] : [root.peek() as number]),
+    ];
+    const whole = before && view.peek().from === 0 && view.peek().to === before.total;
+    columns.value = found;
+    fetchedAtMs.value = Date.now();
+    loadFailure.value = null;
+    match.value = null;
+    if (first) readSpans(found);
+    else {
+      selected.value = wasSelected[0] ?? -1;
+      closed.value = new Set(wasClosed);
+      openRuns.value = new Set(wasOpen);
+      root.value = wasRoot[0] ?? null;
+      if (whole) view.value = { from: 0, to: found.total };
+    }
+  });
+  void runFind();
+}
+
+function indexes(all: Columns, ids: string[]): number[] {
+  const wanted = new Set(ids.filter((id) => /^[0-9a-f]{1,16}$/i.test(id)).map((id) => BigInt(`0x${id}`)));
+  const found: number[] = [];
+  if (wanted.size === 0) return found;
+  for (let i = 0; i < all.count; i += 1) if (wanted.has(all.ids[i])) found.push(i);
+  return found;
+}
+
+function readAddress(): void {
+  const { params } = place.peek();
+  const wanted = params.get('tab') as Tab;
+  tab.value = TABS.includes(wanted) ? wanted : 'waterfall';
+  fold.value = params.get('fold') !== '0';
+  showCritical.value = params.get('critical') === '1';
+  raw.value = params.get('raw') === '1';
+  findText.value = params.get('find') ?? params.get('uiFind') ?? '';
+  onlyMatches.value = params.get('only') === '1';
+  minUs.value = Math.max(0, Number(params.get('min')) || 0);
+}
+
+/** What the address says about spans can be read only once they are there. */
+function readSpans(all: Columns): void {
+  const { params } = place.peek();
+  const listed = (key: string) => indexes(all, (params.get(key) ?? '').split('.'));
+  closed.value = new Set(listed('closed'));
+  openRuns.value = new Set(listed('open'));
+  root.value = listed('root')[0] ?? null;
+  const wanted = listed('spanId')[0] ?? -1;
+  selected.value = wanted;
+  detailShown.value = wanted >= 0;
+  const from = Number(params.get('from')) || 0;
+  const to = Number(params.get('to')) || 0;
+  view.value = to > from && from >= 0 ? { from, to } : wholeView(all, root.value);
+}
+
+function wholeView(all: Columns, at: number | null): { from: number; to: number } {
+  if (at === null) return { from: 0, to: all.total };
+  let to = all.start[at] + Math.max(1, all.dur[at]);
+  for (let i = at; i < all.end[at]; i += 1) to = Math.max(to, all.start[i] + all.dur[i]);
+  return { from: all.start[at], to };
+}
+
+const ADDRESS_PAUSE_MS = 200;
+const LISTED_MAX = 40;
+let addressTimer = 0;
+
+// The address follows what is looked at, a moment later: browsers refuse too many changes a second.
+effect(() => {
+  const all = columns.value;
+  if (!all) return;
+  const whole = wholeView(all, root.value);
+  const zoomed = view.value.from !== whole.from || view.value.to !== whole.to;
+  const ids = (list: Iterable<number>) =>
+    [...list].slice(0, LISTED_MAX).map((i) => idText(all, i)).join('.');
+  const next: Record<string, string | null> = {
+    tab: tab.value === 'waterfall' ? null : tab.value,
+    spanId: selected.value >= 0 && detailShown.value ? idText(all, selected.value) : null,
+    root: root.value === null ? null : idText(all, root.value),
+    closed: ids(closed.value),
+    open: ids(openRuns.value),
+    fold: fold.value ? null : '0',
+    critical: showCritical.value ? '1' : null,
+    raw: raw.value ? '1' : null,
+    find: findText.value,
+    uiFind: null,
+    only: onlyMatches.value ? '1' : null,
+    min: minUs.value > 0 ? String(minUs.value) : null,
+    from: zoomed ? String(Math.round(view.value.from)) : null,
+    to: zoomed ? String(Math.round(view.value.to)) : null,
+  };
+  clearTimeout(addressTimer);
+  const path = place.peek().path;
+  addressTimer = setTimeout(() => {
+    if (place.peek().path === path) rewriteSome(next);
+  }, ADDRESS_PAUSE_MS);
+});
+
+let finding = 0;
+
+/** Looks for the text to find; the marks follow. */
+export async function runFind(): Promise<void> {
+  const round = (finding += 1);
+  const text = findText.peek();
+  if (!text.trim() || !thread) {
+    match.value = null;
+    return;
+  }
+  const found = await thread.find(text).catch(() => null);
+  if (round === finding) match.value = found;
+}
+
+/** Selects a span, opening whatever hides it. */
+export function select(index: number, detail = detailShown.peek()): void {
+  const all = columns.peek();
+  if (!all || index < 0 || index >= all.count) return;
+  batch(() => {
+    reveal(all, index);
+    selected.value = index;
+    detailShown.value = detail;
+  });
+}
+
+function reveal(all: Columns, index: number): void {
+  const at = root.peek();
+  if (at !== null && (index < at || index >= all.end[at])) root.value = null;
+  const next = new Set(closed.peek());
+  for (let up = all.parent[index]; up >= 0; up = all.parent[up]) next.delete(up);
+  if (next.size !== closed.peek().size) closed.value = next;
+  const shown = rows.peek();
+  const row = shown ? rowOf(shown, all, index) : -1;
+  if (!shown || row < 0) return;
+  if (shown.run[row] > 0) openRuns.value = new Set(openRuns.peek()).add(shown.span[row]);
+}
+
+/** Goes to the next (1) or previous (-1) of some spans, round and round. */
+export function step(list: ArrayLike<number>, way: 1 | -1): void {
+  if (list.length === 0) return;
+  const at = selected.peek();
+  let next = way === 1 ? 0 : list.length - 1;
+  for (let k = 0; k < list.length; k += 1) {
+    const i = way === 1 ? k : list.length - 1 - k;
+    if (way === 1 ? list[i] > at : list[i] < at) {
+      next = i;
+      break;
+    }
+  }
+  select(list[next]);
+}
+
+/** Returns the spans that failed. */
+export const failed = computed<number[]>(() => {
+  const all = columns.value;
+  const found: number[] = [];
+  if (!all) return found;
+  for (let i = 0; i < all.count; i += 1) if (all.flags[i] & FAILED) found.push(i);
+  return found;
+});
+
+export function toggle(index: number): void {
+  const next = new Set(closed.peek());
+  if (!next.delete(index)) next.add(index);
+  closed.value = next;
+}
+
+export function toggleRun(first: number): void {
+  const next = new Set(openRuns.peek());
+  if (!next.delete(first)) next.add(first);
+  openRuns.value = next;
+}
+
+/** Folds everything below a depth; a negative one opens all. */
+export function closeBelow(depth: number): void {
+  const all = columns.peek();
+  if (!all) return;
+  const next = new Set<number>();
+  if (depth >= 0) {
+    for (let i = 0; i < all.count; i += 1) {
+      if (all.depth[i] >= depth && all.end[i] > i + 1) next.add(i);
+    }
+  }
+  closed.value = next;
+}
+
+export function setRoot(index: number | null): void {
+  const all = columns.peek();
+  if (!all) return;
+  batch(() => {
+    root.value = index;
+    view.value = wholeView(all, index);
+  });
+}
+
+const VIEW_MIN_US = 2;
+
+/** Shows a part of the trace's time, kept within it. */
+export function zoomTo(from: number, to: number): void {
+  const all = columns.peek();
+  if (!all) return;
+  const whole = wholeView(all, root.peek());
+  const length = Math.min(whole.to - whole.from, Math.max(VIEW_MIN_US, to - from));
+  const begin = Math.max(whole.from, Math.min(from, whole.to - length));
+  view.value = { from: begin, to: begin + length };
+}
+
+export function zoomAll(): void {
+  const all = columns.peek();
+  if (all) view.value = wholeView(all, root.peek());
+}
+
+/** Zooms by a factor around a point (a share of the view). */
+export function zoomBy(factor: number, around = 0.5): void {
+  const { from, to } = view.peek();
+  const point = from + (to - from) * around;
+  zoomTo(point - (point - from) * factor, point + (to - point) * factor);
+}
+
+export function pan(share: number): void {
+  const { from, to } = view.peek();
+  const by = (to - from) * share;
+  zoomTo(from + by, to + by);
+}
+
+/** Leaves the trace. */
+export function shut(): void {
+  thread?.end();
+  thread = null;
+  clearTimeout(addressTimer);
+  batch(() => {
+    columns.value = null;
+    loadFailure.value = null;
+    selected.value = -1;
+    detailShown.value = false;
+    match.value = null;
+    closed.value = new Set();
+    openRuns.value = new Set();
+    root.value = null;
+  });
+}

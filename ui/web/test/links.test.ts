@@ -1,0 +1,67 @@
+//! Filters of the dependency graph, sums of a table, flames, and files.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { around, filtered, sumsOf } from '../src/graph/links';
+import { build } from '../src/trace/build';
+import { byTime, byWeight } from '../src/trace/flamelayout';
+import { read } from '../src/trace/read';
+import { randomTrace } from './helpers';
+
+const LINKS = [
+  { parent: 'a', child: 'b', callCount: 10, errorCount: 1 },
+  { parent: 'b', child: 'c', callCount: 5 }, { parent: 'c', child: 'a', callCount: 1 },
+  { parent: 'x', child: 'b', callCount: 2 },
+];
+
+test('a_focus_keeps_what_is_near', () => {
+  assert.deepEqual([...around(LINKS, 'a', 1)].sort(), ['a', 'b', 'c']);
+  const near = filtered(LINKS, { focus: 'x', depth: 1, minCalls: 0, errorsOnly: false });
+  assert.deepEqual(near, [LINKS[3]]);
+  assert.deepEqual(filtered(LINKS, { focus: '', depth: 1, minCalls: 5, errorsOnly: false }), LINKS.slice(0, 2));
+  assert.deepEqual(filtered(LINKS, { focus: '', depth: 1, minCalls: 0, errorsOnly: true }), [LINKS[0]]);
+});
+
+test('calls_are_summed_at_both_ends', () => {
+  assert.deepEqual(sumsOf(LINKS).get('b'), { calls: 12, errors: 1, out: 5 });
+});
+
+test('flames_stand_within_those_below_them', () => {
+  const { columns } = build(randomTrace(9, 150), true);
+  for (const flames of [byTime(columns), byWeight(columns)]) {
+    const byLevel = new Map<number, number[]>();
+    for (let k = 0; k < flames.count; k += 1) {
+      assert.ok(flames.from[k] >= -1e-9 && flames.to[k] <= 1 + 1e-9);
+      byLevel.set(flames.level[k], [...(byLevel.get(flames.level[k]) ?? []), k]);
+    }
+    for (const [level, list] of byLevel) {
+      if (level === 0) continue;
+      for (const k of list) {
+        const under = (byLevel.get(level - 1) ?? []).some((below) =>
+          flames.from[below] <= flames.from[k] + 1e-9 && flames.to[below] >= flames.to[k] - 1e-9);
+        assert.ok(under);
+      }
+    }
+  }
+  const merged = byWeight(columns);
+  assert.equal(merged.merged.reduce((sum, n) => sum + n, 0), columns.count);
+});
+
+test('files_of_both_formats_are_read', () => {
+  const [v2] = read('[[{"traceId":"1","id":"2","timestamp":"5","name":"x"}]]');
+  assert.equal(v2.timestamp, 5);
+  const [v1] = read(JSON.stringify([{
+    traceId: '1', id: '2', name: 'get', annotations: [
+      { timestamp: 10, value: 'sr', endpoint: { serviceName: 's' } },
+      { timestamp: 30, value: 'ss', endpoint: { serviceName: 's' } },
+      { timestamp: 20, value: 'hit', endpoint: { serviceName: 's' } },
+    ], binaryAnnotations: [{ key: 'a', value: 'b' }],
+  }]));
+  assert.deepEqual(
+    [v1.kind, v1.timestamp, v1.duration, v1.localEndpoint?.serviceName, v1.tags?.a],
+    ['SERVER', 10, 20, 's', 'b'],
+  );
+  assert.deepEqual(v1.annotations, [{ timestamp: 20, value: 'hit' }]);
+  assert.throws(() => read('{'), SyntaxError);
+  assert.throws(() => read('[1, 2]'), /no spans/);
+});

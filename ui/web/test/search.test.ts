@@ -1,0 +1,115 @@
+//! The query line, addresses of all makers, and the API's parameters.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { durationUs, fromAddress, toAddress, toApi, type Criteria } from '../src/search/criteria';
+import { lineOf, parseLine, traceIdOf } from '../src/search/line';
+import { chance } from './helpers';
+
+const DEFAULTS = { lookbackMs: 900_000, limit: 10 };
+const read = (query: string) => fromAddress(new URLSearchParams(query), DEFAULTS);
+
+function filtersOf(line: string) {
+  const { filters, error } = parseLine(line);
+  assert.equal(error, null, line);
+  return filters!;
+}
+
+test('a_line_is_understood', () => {
+  const filters = filtersOf('service=Checkout error duration>300ms http.status_code=500 and "a b"="c \\"d\\""');
+  assert.equal(filters.service, 'checkout');
+  assert.equal(filters.minUs, 300_001);
+  assert.deepEqual(filters.terms, [
+    { key: 'error', value: null }, { key: 'http.status_code', value: '500' },
+    { key: 'a b', value: 'c "d"' },
+  ]);
+});
+
+test('durations_of_trace_and_span_are_apart', () => {
+  const filters = filtersOf('duration>=1ms duration<2s traceDuration<=5s traceDuration>=1us');
+  assert.deepEqual(
+    [filters.minUs, filters.maxUs, filters.traceMinUs, filters.traceMaxUs],
+    [1000, 1_999_999, 1, 5_000_000],
+  );
+});
+
+test('what_is_not_understood_says_where', () => {
+  const at = (line: string) => {
+    const { error } = parseLine(line);
+    return error && [error.kind, error.at];
+  };
+  assert.deepEqual(at('service=a "open'), ['quote', 10]);
+  assert.deepEqual(at('error duration>fast'), ['duration', 15]);
+  assert.deepEqual(at('a or b'), ['or', 2]);
+  assert.deepEqual(at('status>500'), ['compare', 6]);
+  assert.deepEqual(at('service='), ['empty', 8]);
+});
+
+test('lines_of_filters_are_read_back_the_same', () => {
+  const random = chance(5);
+  const letters = 'ab =<>"\\\'é你.-!';
+  const word = () => Array.from({ length: 1 + Math.floor(random() * 6) }, () =>
+    [...letters][Math.floor(random() * [...letters].length)]).join('');
+  for (let k = 0; k < 400; k += 1) {
+    const filters = {
+      ...filtersOf(''), service: word().toLowerCase(), operation: word().toLowerCase(),
+      terms: [{ key: 'k' + word(), value: word() }, { key: 'x' + word(), value: null }],
+      minUs: 1 + Math.floor(random() * 1e7), traceMaxUs: 5,
+    };
+    assert.deepEqual(filtersOf(lineOf(filters)), filters, lineOf(filters));
+  }
+});
+
+test('trace_ids_are_seen_in_what_people_paste', () => {
+  assert.equal(traceIdOf(' 5AF7183FB1D4CF5F '), '5af7183fb1d4cf5f');
+  assert.equal(traceIdOf('https://zipkin/zipkin/traces/463ac35c9f6413ad48485a3953bb6124?x=1'),
+    '463ac35c9f6413ad48485a3953bb6124');
+  assert.equal(traceIdOf('service=a'), null);
+  assert.equal(traceIdOf('5af7183fb1d4cf5'), null);
+});
+
+test('addresses_of_lens_are_read', () => {
+  const criteria = read('serviceName=S&spanName=get&remoteServiceName=r&annotationQuery=error+and+' +
+    'http.method%3DGET&minDuration=10ms&maxDuration=1s&lookback=15m&endTs=1700000000000&limit=10');
+  assert.deepEqual(
+    [criteria.service, criteria.operation, criteria.remote, criteria.minUs, criteria.maxUs],
+    ['s', 'get', 'r', 10_000, 1_000_000],
+  );
+  assert.deepEqual(criteria.terms, [{ key: 'error', value: null }, { key: 'http.method', value: 'GET' }]);
+  assert.deepEqual(criteria.time, { kind: 'back', ms: 900_000, endMs: null });
+  assert.deepEqual(read('lookback=range&startTs=5&endTs=9').time, { kind: 'range', startMs: 5, endMs: 9 });
+  assert.deepEqual(read('lookback=millis&millis=777').time, { kind: 'back', ms: 777, endMs: null });
+  assert.deepEqual(read('serviceName=x').time, { kind: 'back', ms: 900_000, endMs: null });
+});
+
+test('addresses_of_the_classic_page_are_read', () => {
+  const criteria = read('serviceName=s&spanName=all&remoteServiceName=all&lookback=3600000&startTs=' +
+    '&endTs=1700000000000&annotationQuery=&minDuration=250&limit=&sortOrder=duration-desc');
+  assert.deepEqual([criteria.service, criteria.operation, criteria.remote], ['s', '', '']);
+  assert.deepEqual(criteria.time, { kind: 'back', ms: 3_600_000, endMs: 1_700_000_000_000 });
+  assert.deepEqual([criteria.minUs, criteria.limit, criteria.sort], [250, 10, 'duration']);
+});
+
+test('an_address_is_read_back_the_same', () => {
+  const criteria: Criteria = {
+    ...read(''), service: 's', operation: 'get /a b', terms: [
+      { key: 'q', value: 'x and y' }, { key: 'error', value: null },
+    ], minUs: 1500, traceMaxUs: 2_000_000, parent: 'a', child: 'b', edgeErrors: true,
+    time: { kind: 'range', startMs: 10, endMs: 20 }, limit: 50, sort: 'spans', group: true,
+  };
+  const back = fromAddress(toAddress(criteria), DEFAULTS);
+  assert.deepEqual({ ...back, terms: back.terms.toReversed() }, criteria);
+});
+
+test('the_api_is_asked_in_microseconds_and_never_for_a_maximum_alone', () => {
+  const params = toApi({ ...read('maxDuration=2ms&lookback=1h') }, 1_700_000_000_000);
+  assert.deepEqual(
+    [params.get('minDuration'), params.get('maxDuration'), params.get('lookback'), params.get('endTs')],
+    ['1', '2000', '3600000', '1700000000000'],
+  );
+});
+
+test('durations_have_units', () => {
+  assert.deepEqual(['1.5s', '10ms', '7', '3us', '2 m', 'x', ''].map(durationUs),
+    [1_500_000, 10_000, 7, 3, 120_000_000, null, null]);
+});

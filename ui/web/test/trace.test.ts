@@ -1,0 +1,171 @@
+//! The tree of a trace: order, what is missing, circles, clocks, self time, critical path.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { build } from '../src/trace/build';
+import { criticalPath } from '../src/trace/critical';
+import {
+  CYCLE, idText, NO_TIME, PLACEHOLDER, serviceOf, SKEWED, type Columns,
+} from '../src/trace/model';
+import { randomTrace, span } from './helpers';
+
+const ids = (columns: Columns) =>
+  Array.from({ length: columns.count }, (_, i) => idText(columns, i).replace(/^0+/, ''));
+
+test('children_follow_their_parent_in_order_of_start', () => {
+  const { columns } = build([
+    span('3', '1', { timestamp: 1050 }), span('1', undefined), span('4', '2', { timestamp: 1020 }),
+    span('2', '1', { timestamp: 1010 }),
+  ]);
+  assert.deepEqual(ids(columns), ['1', '2', '4', '3']);
+  assert.deepEqual([...columns.depth], [0, 1, 2, 1]);
+  assert.deepEqual([...columns.end], [4, 3, 3, 4]);
+  assert.deepEqual([...columns.start], [0, 10, 20, 50]);
+});
+
+test('random_trees_are_ordered_whole_and_within_their_parents', () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    const { columns } = build(randomTrace(seed, 200));
+    assert.equal(new Set(columns.source).size, 200, `seed ${seed}`);
+    for (let i = 1; i < columns.count; i += 1) {
+      const up = columns.parent[i];
+      assert.ok(up < i && i < columns.end[up] && columns.end[i] <= columns.end[up], `seed ${seed}`);
+      assert.equal(columns.depth[i], columns.depth[up] + 1);
+    }
+  }
+});
+
+test('a_missing_parent_gets_one_placeholder', () => {
+  const { columns } = build([span('2', '9', { timestamp: 2000 }), span('3', '9', { timestamp: 1500 })]);
+  assert.deepEqual(ids(columns), ['9', '3', '2']);
+  assert.equal(columns.flags[0] & PLACEHOLDER, PLACEHOLDER);
+  assert.equal(columns.notes.missingParents, 1);
+  assert.deepEqual([columns.start[0], columns.dur[0]], [0, 600]);
+});
+
+test('a_circle_is_cut_once', () => {
+  const { columns } = build([span('1', '2'), span('2', '3'), span('3', '1'), span('4', '1')]);
+  assert.equal(columns.count, 4);
+  assert.equal(columns.notes.cycles, 1);
+  assert.equal([...columns.flags].filter((flag) => flag & CYCLE).length, 1);
+  assert.equal(build([span('5', '5')]).columns.parent[0], -1);
+});
+
+test('both_halves_of_a_shared_span_stay_and_the_server_is_the_child', () => {
+  const { columns } = build([
+    span('1', undefined, { kind: 'CLIENT', service: 'front' }),
+    span('1', undefined, { kind: 'SERVER', service: 'back', shared: true, timestamp: 1010, duration: 50 }),
+    span('2', '1', { service: 'back', timestamp: 1020, duration: 10 }),
+  ]);
+  assert.deepEqual([0, 1, 2].map((i) => serviceOf(columns, i)), ['front', 'back', 'back']);
+  assert.deepEqual([...columns.parent], [-1, 0, 1]);
+});
+
+test('reports_of_one_span_are_joined', () => {
+  const { columns, spans } = build([
+    span('1', undefined, { duration: undefined, tags: { a: '1' } }),
+    span('1', undefined, { duration: 70, tags: { b: '2' } }),
+  ]);
+  assert.equal(columns.count, 1);
+  assert.equal(columns.dur[0], 70);
+  assert.deepEqual(spans[0].tags, { a: '1', b: '2' });
+  assert.equal(columns.notes.merged, 1);
+});
+
+test('a_span_without_time_stands_where_its_parent_begins', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 5000 }),
+    span('2', '1', { timestamp: undefined, duration: undefined }),
+  ]);
+  assert.equal(columns.start[1], 0);
+  assert.equal(columns.flags[1] & NO_TIME, NO_TIME);
+  const none = build([span('1', undefined, { timestamp: undefined })]).columns;
+  assert.deepEqual([none.count, none.start[0], none.t0], [1, 0, 0]);
+});
+
+test('a_host_whose_clock_is_behind_is_moved_into_the_call_and_raw_is_not', () => {
+  const spans = [
+    span('1', undefined, { kind: 'CLIENT', timestamp: 10_000, duration: 1000, service: 'front' }),
+    span('2', '1', { kind: 'SERVER', timestamp: 4000, duration: 600, service: 'back' }),
+    span('3', '2', { timestamp: 4100, duration: 100, service: 'back' }),
+  ];
+  const { columns } = build(structuredClone(spans));
+  assert.deepEqual([...columns.start], [0, 200, 300]);
+  assert.equal(columns.flags[1] & SKEWED, SKEWED);
+  assert.deepEqual(columns.notes.shifts, [{ service: 'back', us: 6200 }]);
+  const raw = build(spans, true).columns;
+  assert.deepEqual([...raw.start], [6000, 0, 100]);
+  assert.deepEqual(raw.notes.shifts, []);
+});
+
+test('a_message_that_is_read_late_is_no_skew', () => {
+  const { columns } = build([
+    span('1', undefined, { kind: 'PRODUCER', timestamp: 1000, duration: 10 }),
+    span('2', '1', { kind: 'CONSUMER', timestamp: 900_000, duration: 5, service: 'back' }),
+  ]);
+  assert.deepEqual(columns.notes.shifts, []);
+});
+
+test('self_time_is_what_no_child_covers', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 1000, duration: 100 }),
+    span('2', '1', { timestamp: 1010, duration: 30 }), span('3', '1', { timestamp: 1020, duration: 40 }),
+    span('4', '1', { timestamp: 1090, duration: 50 }),
+  ]);
+  // Of 0..100: covered are 10..60 and 90..100.
+  assert.equal(columns.self[0], 40);
+  assert.deepEqual([...columns.selfAt.slice(0, 4)], [0, 10, 60, 90]);
+});
+
+/** The time of each instant belongs to the deepest span on the path; told by brute force. */
+function oracle(columns: Columns): Map<number, number> {
+  const found = new Map<number, number>();
+  const walk = (span: number, cursor: number): void => {
+    const { start, dur, end } = columns;
+    let at = Math.min(cursor, start[span] + dur[span]);
+    for (;;) {
+      let best = -1;
+      for (let c = span + 1; c < end[span]; c = end[c]) {
+        const stop = Math.min(start[c] + dur[c], start[span] + dur[span]);
+        if (dur[c] === 0 || stop > at || start[c] >= stop) continue;
+        const bestStop = best < 0 ? -1 : Math.min(start[best] + dur[best], start[span] + dur[span]);
+        if (stop > bestStop || (stop === bestStop && start[c] < start[best])) best = c;
+      }
+      const stop = best < 0 ? start[span] : Math.min(start[best] + dur[best], start[span] + dur[span]);
+      if (at > stop) found.set(span, (found.get(span) ?? 0) + at - stop);
+      if (best < 0) return;
+      walk(best, stop);
+      at = start[best];
+    }
+  };
+  walk(0, columns.start[0] + columns.dur[0]);
+  return found;
+}
+
+test('the_critical_path_equals_an_independent_one_and_fills_the_root', () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const { columns } = build(randomTrace(seed, 60), true);
+    const path = criticalPath(columns);
+    const sums = new Map<number, number>();
+    let total = 0;
+    for (let k = 0; k < path.span.length; k += 1) {
+      const length = path.to[k] - path.from[k];
+      sums.set(path.span[k], (sums.get(path.span[k]) ?? 0) + length);
+      total += length;
+    }
+    assert.equal(total, columns.dur[0], `seed ${seed}`);
+    assert.deepEqual(new Map([...sums].sort()), new Map([...oracle(columns)].sort()), `seed ${seed}`);
+  }
+});
+
+test('ten_thousand_levels_and_a_hundred_thousand_siblings_are_no_trouble', () => {
+  const chain = Array.from({ length: 10_000 }, (_, k) =>
+    span((k + 1).toString(16), k === 0 ? undefined : k.toString(16), { timestamp: 1000 + k, duration: 50_000 - k }));
+  const deep = build(chain).columns;
+  assert.equal(deep.notes.depth, 10_000);
+  assert.equal(criticalPath(deep).on[9999], 1);
+  const wide = build([span('1', undefined, { duration: 1_000_000 }), ...Array.from({ length: 100_000 }, (_, k) =>
+    span((k + 2).toString(16), '1', { timestamp: 1000 + k * 5, duration: 4 }))]).columns;
+  assert.equal(wide.run[1], 100_000);
+  assert.equal(criticalPath(wide).on[100_000], 1);
+});

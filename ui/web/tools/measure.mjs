@@ -1,0 +1,110 @@
+// Measures the page as budgets are written: main-thread CPU time (CDP thread ticks), counts and
+// heap. `node tools/measure.mjs http://127.0.0.1:9411 [spans..]`; wall time is not looked at.
+
+import { bigTrace, send } from './demo.mjs';
+import { browser } from './browser.mjs';
+
+/** Returns the thread time and the heap of a page's main thread. */
+async function metrics(session) {
+  const { metrics: list } = await session.send('Performance.getMetrics');
+  const of = (name) => list.find((one) => one.name === name)?.value ?? 0;
+  return {
+    cpuMs: of('TaskDuration') * 1000, heapMb: of('JSHeapUsedSize') / 1048576, nodes: of('Nodes'),
+  };
+}
+
+async function opened(chromium) {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  const session = await context.newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  let requests = 0;
+  page.on('request', () => {
+    requests += 1;
+  });
+  return { context, page, session, requests: () => requests };
+}
+
+const frames = (page, count = 2) => page.evaluate((n) => new Promise((done) => {
+  const next = (left) => (left === 0 ? done() : requestAnimationFrame(() => next(left - 1)));
+  next(n);
+}), count);
+
+function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+/** The cost of single steps: what the thread worked from before a step until its frame is out. */
+async function steps(at, count, step) {
+  const costs = [];
+  for (let k = 0; k < count; k += 1) {
+    const before = await metrics(at.session);
+    await step(k);
+    await frames(at.page);
+    costs.push((await metrics(at.session)).cpuMs - before.cpuMs);
+  }
+  return costs;
+}
+
+/** Measures the search page; it must hold traces. */
+export async function measureSearch(chromium, base) {
+  const at = await opened(chromium);
+  await at.page.goto(new URL('/zipkin/?lookback=1d&limit=50', base).href);
+  await at.page.waitForSelector('[role=search] input');
+  const usable = await metrics(at.session);
+  const requests = at.requests();
+  await at.page.waitForSelector('.result');
+  await frames(at.page);
+  const listed = await metrics(at.session);
+  await at.context.close();
+  return { usableMs: usable.cpuMs, listedMs: listed.cpuMs, requests, nodes: listed.nodes };
+}
+
+/** Measures a trace: opening, scrolling, zooming, a click, finding. */
+export async function measureTrace(chromium, base, traceId) {
+  const at = await opened(chromium);
+  await at.page.goto(new URL(`/zipkin/traces/${traceId}?fold=0`, base).href);
+  await at.page.waitForSelector('.wf-row', { timeout: 120_000 });
+  await frames(at.page);
+  const open = await metrics(at.session);
+  const idle = await steps(at, 20, () => undefined);
+  const scroll = await steps(at, 60, (k) => at.page.evaluate((top) => {
+    document.querySelector('.wf-scroll').scrollTop = top;
+  }, (k + 1) * 1000));
+  const zoom = await steps(at, 20, (k) => at.page.keyboard.press(k < 10 ? 'w' : 's'));
+  const click = await steps(at, 9, (k) => at.page.evaluate((n) => {
+    document.querySelectorAll('.wf-row')[n].click();
+  }, k + 3));
+  await at.page.waitForSelector('.tag');
+  const find = await steps(at, 1, async () => {
+    await at.page.fill('#find', 'resource/77');
+    await at.page.waitForFunction(() => document.querySelector('.find output')?.textContent);
+  });
+  const elements = await at.page.evaluate(() => document.querySelectorAll('*').length);
+  const end = await metrics(at.session);
+  await at.session.send('HeapProfiler.enable');
+  await at.session.send('HeapProfiler.collectGarbage');
+  const collected = await metrics(at.session);
+  await at.context.close();
+  return {
+    openMs: open.cpuMs, frameMs: quantile(idle, 0.5), scrollP95Ms: quantile(scroll, 0.95),
+    scrollMaxMs: Math.max(...scroll), zoomP95Ms: quantile(zoom, 0.95), clickMs: quantile(click, 0.5),
+    findMs: find[0], elements, nodes: collected.nodes, heapMb: collected.heapMb, peakHeapMb: end.heapMb,
+  };
+}
+
+if (process.argv[1].endsWith('measure.mjs')) {
+  const [base, ...sizes] = process.argv.slice(2);
+  const chromium = await browser();
+  const round = (row) => Object.fromEntries(
+    Object.entries(row).map(([key, value]) => [key, Math.round(value * 10) / 10]),
+  );
+  console.log('search', round(await measureSearch(chromium, base)));
+  for (const size of (sizes.length > 0 ? sizes : ['1000', '10000', '100000']).map(Number)) {
+    const trace = bigTrace({ count: size, endMs: Date.now() - 120_000, seed: size });
+    await send(base, [trace]);
+    console.log(size, round(await measureTrace(chromium, base, trace[0].traceId)));
+  }
+  await chromium.close();
+}
