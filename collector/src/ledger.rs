@@ -179,6 +179,11 @@ impl Ledger {
         })
     }
 
+    /// Returns how many threads have a page beside the committer.
+    pub fn threads(&self) -> usize {
+        self.cells.len() - 1
+    }
+
     /// Returns the page of a shard; those beyond the last share one.
     pub fn page(&self, shard: usize) -> Page {
         Page(shard.min(self.cells.len() - 1))

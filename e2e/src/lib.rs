@@ -11,8 +11,10 @@
 //! - [`metrics`]: counters as the server tells them.
 //! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
+//! - [`broker`]: brokers of messages, and what sends to them.
 //! - [`chance`]: seeded random numbers.
 
+pub mod broker;
 pub mod chance;
 pub mod golden;
 pub mod grpc;

@@ -51,6 +51,10 @@ pub(crate) fn health(app: &App, path: &str) -> Reply {
             *why = why.take().or(write);
         }
     }
+    for queue in &app.queues {
+        let why = queue.trouble().map(|why| format!("ReceiveError: {why}"));
+        components.push((queue.name().to_owned(), why));
+    }
     let (status, body) = health_of(components);
     reply::with_body(status, content_type(path), body)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use speargun_collector::receive::http::Limits;
+use speargun_collector::receive::queue::Standing;
 use speargun_collector::{Condition, Handover, Ledger};
 use speargun_storage::SpanReader;
 use tokio::sync::Semaphore;
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) self_tracing: Option<Arc<SelfTracing>>,
     /// The engine's own figures.
     pub(crate) figures: Figures,
+    /// How the queues stand that spans are taken from.
+    pub(crate) queues: Vec<Arc<Standing>>,
     /// One permit a connection.
     pub(crate) connections: Arc<Semaphore>,
 }

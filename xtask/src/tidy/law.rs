@@ -71,6 +71,8 @@ const LAWS: &[Law] = &[
             ],
         )
     },
+    law("speargun-kafka", &["speargun-collector"]),
+    law("speargun-rabbitmq", &["speargun-collector"]),
     Law {
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law("speargun-query", CONTRACT)
@@ -87,6 +89,8 @@ const LAWS: &[Law] = &[
             "speargun-memory",
             "speargun-segment",
             "speargun-collector",
+            "speargun-kafka",
+            "speargun-rabbitmq",
             "speargun-query",
             "speargun-ui",
             "speargun-loadgen",
