@@ -4,6 +4,7 @@
 //! # Layout
 //!
 //! - [`workload`]: the spans that all figures are about; the load harness sends the same.
+//! - [`way`]: the ways in; [`otlp`] writes the workload as OpenTelemetry would.
 //! - [`load`]: sends prepared requests over many connections and checks every answer.
 //! - [`process`]: what another process costs: CPU, memory, disk.
 //! - [`measure`]: this thread's CPU clock, medians, the words of the command line.
@@ -12,7 +13,9 @@
 
 pub mod load;
 pub mod measure;
+pub mod otlp;
 pub mod report;
+pub mod way;
 pub mod zipkin;
 
 pub use speargun_loadgen::{process, workload};

@@ -4,11 +4,13 @@
 //! # Layout
 //!
 //! - [`check`]: what must be true of every queue.
+//! - [`identity`]: a certificate for them.
 //! - [`kafka`]: one node of Apache Kafka.
 //! - [`rabbitmq`]: one node of RabbitMQ.
 //! - [`sender`]: Zipkin's own senders.
 
 pub mod check;
+pub mod identity;
 pub mod kafka;
 pub mod rabbitmq;
 pub mod sender;
@@ -24,6 +26,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server;
 
+pub use identity::Identity;
 pub use kafka::Kafka;
 pub use rabbitmq::RabbitMq;
 pub use sender::Sender;

@@ -174,10 +174,7 @@ impl Server {
             }
             pause();
         }
-        bail!(
-            "no health {status} in {PATIENCE:?}\n{}",
-            self.log()
-        )
+        bail!("no health {status} in {PATIENCE:?}\n{}", self.log())
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use anyhow::{Result, ensure};
 use speargun_e2e::broker::check::{ensure_all_stored, wait_for, wait_for_trace, wait_for_words};
-use speargun_e2e::broker::{Kafka, Sender};
+use speargun_e2e::broker::{Identity, Kafka, Sender, kafka};
 use speargun_e2e::spans::trace_body;
 use speargun_e2e::{Options, Request, Server, metrics};
 
@@ -74,7 +74,9 @@ fn nothing_of_kafka_is_lost_or_doubled_through_kills_of_both() -> Result<()> {
             server.kill()?;
             server.restart()?;
         }
-        sending.join().map_err(|_| anyhow::anyhow!("the sender panicked"))?
+        sending
+            .join()
+            .map_err(|_| anyhow::anyhow!("the sender panicked"))?
     })?;
     // The broker is killed, which is told, and comes back with what it had.
     send(1001)?;
@@ -86,7 +88,9 @@ fn nothing_of_kafka_is_lost_or_doubled_through_kills_of_both() -> Result<()> {
     for trace in 2001..2020 {
         sender.spans("JSON_V2", &trace_body(trace, 4, "kafka"))?;
     }
-    let all = (1..=MESSAGES).chain(1001..1001 + MESSAGES).chain(2001..2020);
+    let all = (1..=MESSAGES)
+        .chain(1001..1001 + MESSAGES)
+        .chain(2001..2020);
     for trace in all {
         wait_for_trace(&server, trace, 4)?;
     }
@@ -123,4 +127,30 @@ fn what_is_wrong_with_kafka_is_said_and_the_rest_works() -> Result<()> {
     let broker = Kafka::start("auto.create.topics.enable=false")?;
     let server = Server::start_unhealthy(options(&broker).set("KAFKA_TOPIC", "none"))?;
     wait_for_words(&server, "there is no topic none")
+}
+
+#[test]
+fn kafka_is_read_over_tls_with_a_login() -> Result<()> {
+    let identity = Identity::make()?;
+    let broker = Kafka::start_guarded(&identity)?;
+    let trusted = identity.certificate().display().to_string();
+    let options = Options::default()
+        .set("KAFKA_BOOTSTRAP_SERVERS", &broker.guarded_address())
+        .set("SPEARGUN_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+        .set("SPEARGUN_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+        .set("SPEARGUN_KAFKA_USER", kafka::USER);
+    let trusting = options.clone().set("SPEARGUN_KAFKA_CA_FILE", &trusted);
+    let known = trusting
+        .clone()
+        .set("SPEARGUN_KAFKA_PASSWORD", kafka::PASSWORD);
+    let server = Server::start(known.clone())?;
+    let mut sender = Sender::start("kafka", &broker.address(), "zipkin")?;
+    sender.spans("PROTO3", &trace_body(1, 3, "over tls"))?;
+    wait_for_trace(&server, 1, 3)?;
+
+    let server = Server::start_unhealthy(trusting.set("SPEARGUN_KAFKA_PASSWORD", "wrong one"))?;
+    wait_for_words(&server, "uthentication")?;
+    ensure!(!server.log().contains("wrong one"), "{}", server.log());
+    let server = Server::start_unhealthy(options.set("SPEARGUN_KAFKA_PASSWORD", "any"))?;
+    wait_for_words(&server, "ertificate")
 }

@@ -5,7 +5,8 @@ use std::thread;
 
 use anyhow::{Result, ensure};
 use speargun_e2e::broker::check::{ensure_all_stored, wait_for, wait_for_trace, wait_for_words};
-use speargun_e2e::broker::{RabbitMq, Sender};
+use speargun_e2e::broker::{Identity, RabbitMq, Sender};
+use speargun_e2e::server::free_port;
 use speargun_e2e::spans::trace_body;
 use speargun_e2e::{Options, Server, metrics};
 
@@ -39,7 +40,9 @@ fn what_zipkins_sender_writes_to_rabbitmq_is_read_back() -> Result<()> {
         ("RABBIT_QUEUE", "slow".to_owned()),
         ("SPEARGUN_QUEUE_ITEMS", "1".to_owned()),
     ];
-    let options = slow.iter().fold(Options::default(), |o, (n, v)| o.set(n, v));
+    let options = slow
+        .iter()
+        .fold(Options::default(), |o, (n, v)| o.set(n, v));
     let mut sender = Sender::start("rabbitmq", &address, "slow")?;
     for trace in 101..=150 {
         sender.spans("PROTO3", &trace_body(trace, 3, "rabbitmq"))?;
@@ -72,7 +75,9 @@ fn nothing_of_rabbitmq_is_lost_or_doubled_through_kills_and_restarts() -> Result
             server.kill()?;
             server.restart()?;
         }
-        sending.join().map_err(|_| anyhow::anyhow!("the sender panicked"))?
+        sending
+            .join()
+            .map_err(|_| anyhow::anyhow!("the sender panicked"))?
     })?;
     send(1001)?;
     broker.terminate()?;
@@ -83,7 +88,10 @@ fn nothing_of_rabbitmq_is_lost_or_doubled_through_kills_and_restarts() -> Result
     for trace in 2001..2020 {
         sender.raw(&trace_body(trace, 4, "rabbitmq"))?;
     }
-    for trace in (1..=MESSAGES).chain(1001..1001 + MESSAGES).chain(2001..2020) {
+    for trace in (1..=MESSAGES)
+        .chain(1001..1001 + MESSAGES)
+        .chain(2001..2020)
+    {
         wait_for_trace(&server, trace, 4)?;
     }
     ensure_all_stored(&server, "rabbitmq")
@@ -100,7 +108,34 @@ fn what_is_wrong_with_rabbitmq_is_said_and_the_server_works() -> Result<()> {
     let options = Options::default().set("RABBIT_ADDRESSES", &broker.address());
     let server = Server::start_unhealthy(options.clone().set("RABBIT_PASSWORD", "wrong"))?;
     wait_for_words(&server, "ACCESS_REFUSED")?;
-    ensure!(!server.log().contains("wrong"), "the password is in the log");
+    ensure!(
+        !server.log().contains("wrong"),
+        "the password is in the log"
+    );
     let server = Server::start_unhealthy(options.set("RABBIT_VIRTUAL_HOST", "none"))?;
     wait_for_words(&server, "vhost none not found")
+}
+
+#[test]
+fn rabbitmq_is_read_over_tls() -> Result<()> {
+    let identity = Identity::make()?;
+    let port = free_port()?;
+    let broker = RabbitMq::start(&format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\n\
+         ssl_options.cacertfile = {certificate}\n\
+         ssl_options.certfile = {certificate}\n\
+         ssl_options.keyfile = {key}\n",
+        certificate = identity.certificate().display(),
+        key = identity.key().display()
+    ))?;
+    let options = Options::default()
+        .set("RABBIT_ADDRESSES", &format!("127.0.0.1:{port}"))
+        .set("RABBIT_USE_SSL", "true");
+    let certificate = identity.certificate().display().to_string();
+    let server = Server::start(options.clone().set("SPEARGUN_RABBIT_CA_FILE", &certificate))?;
+    let mut sender = Sender::start("rabbitmq", &broker.address(), "zipkin")?;
+    sender.spans("PROTO3", &trace_body(1, 3, "over tls"))?;
+    wait_for_trace(&server, 1, 3)?;
+    let server = Server::start_unhealthy(options)?;
+    wait_for_words(&server, "ertificate")
 }

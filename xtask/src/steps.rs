@@ -111,8 +111,8 @@ fn build_server() -> Result<()> {
 }
 
 const BENCHES: [&str; 3] = ["decode", "ingest", "read"];
-/// Needs Java and Maven Central, so it runs only when it is named.
-const PEERS: &str = "peers";
+/// Need Java and what Maven fetches, so they run only when they are named.
+const NAMED: [&str; 2] = ["peers", "kafka"];
 
 /// Benchmarks; each prints a table and writes it under benches/results.
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
@@ -121,8 +121,8 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
         [name, rest @ ..] => (std::slice::from_ref(name), rest),
     };
     for name in names {
-        let known = BENCHES.contains(name) || *name == PEERS;
-        ensure!(known, "no benchmark {name}: {BENCHES:?}, {PEERS:?}");
+        let known = BENCHES.contains(name) || NAMED.contains(name);
+        ensure!(known, "no benchmark {name}: {BENCHES:?}, {NAMED:?}");
     }
     build_server()?;
     let package = "speargun-benches";

@@ -2,7 +2,7 @@
 //! `.tools` of this checkout, Java's into Maven's own repository; only where Python, Node, Go or
 //! Maven themselves are missing is the system's package manager asked, and it is said so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -36,7 +36,8 @@ pub(crate) fn install() -> Result<()> {
     python()?;
     node()?;
     go()?;
-    maven()
+    maven()?;
+    rabbitmq()
 }
 
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
@@ -136,8 +137,10 @@ fn maven() -> Result<()> {
             bail!("Maven runs on a Java older than {JAVA_MIN}: install a newer one by hand");
         }
     }
-    let modules: [(&str, &[&str]); 2] = [
+    let modules: [(&str, &[&str]); 4] = [
+        ("e2e/boot", &["compile"]),
         ("e2e/kit", &["test"]),
+        ("e2e/queues", &["compile"]),
         ("e2e/oracle", &["clean", "compile"]),
     ];
     for (module, goals) in modules {
@@ -155,6 +158,15 @@ fn maven() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The tests start a broker of their own. Where the packages may start one as well, as on a desk,
+/// it would take the usual port; the tests do not mind.
+fn rabbitmq() -> Result<()> {
+    if Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").is_file() {
+        return Ok(());
+    }
+    system_packages("RabbitMQ", &["rabbitmq-server"])
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

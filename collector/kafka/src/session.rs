@@ -63,7 +63,11 @@ pub(crate) async fn run(config: &Config, consumer: &Consumer, intake: &Rc<Intake
             }
             Err(error) => {
                 intake.failed(config.words(&error));
-                faults = if error.is_fatal() { FAULTS_MAX } else { faults + 1 };
+                faults = if error.is_fatal() {
+                    FAULTS_MAX
+                } else {
+                    faults + 1
+                };
                 tokio::select! {
                     () = tokio::time::sleep(FAULT_PAUSE) => {}
                     () = intake.ended() => {}

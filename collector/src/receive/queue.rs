@@ -133,7 +133,13 @@ impl Standing {
         // The first, and ever fewer of the next: a broken sender does not fill the log.
         if n.is_power_of_two() {
             let (transport, reason) = (self.transport.name(), skip.name());
-            tracing::warn!(transport, reason, skipped = n, error = why, "message skipped");
+            tracing::warn!(
+                transport,
+                reason,
+                skipped = n,
+                error = why,
+                "message skipped"
+            );
         }
     }
 }
@@ -213,7 +219,11 @@ impl Intake {
             return;
         };
         if consumer.trouble.lock().take().is_some() {
-            tracing::info!(consumer = self.number, "{} is connected", self.standing.name);
+            tracing::info!(
+                consumer = self.number,
+                "{} is connected",
+                self.standing.name
+            );
         }
     }
 

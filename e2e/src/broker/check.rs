@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use serde_json::Value;
 
 use crate::server::{self, Server};
 use crate::spans::ensure_whole_once;
@@ -14,15 +15,22 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits until a trace is there, and checks that it has these spans, once each.
 pub fn wait_for_trace(server: &Server, trace_id: u128, spans: u64) -> Result<()> {
+    let body = wait_for_trace_of(server, &format!("{trace_id:032x}"), 1)?;
+    ensure_whole_once(&body, spans)
+}
+
+/// Waits until a trace with at least so many spans is there, and returns it.
+pub fn wait_for_trace_of(server: &Server, trace_id: &str, spans: usize) -> Result<Vec<u8>> {
     let deadline = Instant::now() + PATIENCE;
-    let request = Request::get(format!("/api/v2/trace/{trace_id:032x}"));
+    let request = Request::get(format!("/api/v2/trace/{trace_id}"));
     loop {
         let answer = Connection::open(server.port())?.ask(&request)?;
-        if answer.status == 200 {
-            return ensure_whole_once(&answer.body, spans);
+        let found: Option<Vec<Value>> = serde_json::from_slice(&answer.body).ok();
+        if answer.status == 200 && found.is_some_and(|found| found.len() >= spans) {
+            return Ok(answer.body);
         }
         if Instant::now() > deadline {
-            bail!("no trace {trace_id:x}\n{}", server.log());
+            bail!("no trace {trace_id}\n{}{}", answer.text(), server.log());
         }
         server::pause();
     }

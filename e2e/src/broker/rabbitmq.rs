@@ -75,7 +75,10 @@ impl RabbitMq {
         let mut command = Command::new(script);
         command
             .env("HOME", folder)
-            .env("RABBITMQ_NODENAME", format!("speargun-{}@localhost", self.port))
+            .env(
+                "RABBITMQ_NODENAME",
+                format!("speargun-{}@localhost", self.port),
+            )
             .env("RABBITMQ_CONFIG_FILE", place("rabbitmq"))
             .env("RABBITMQ_MNESIA_BASE", place("data"))
             .env("RABBITMQ_LOG_BASE", place("log"))

@@ -70,7 +70,11 @@ fn base64(bytes: &[u8]) -> String {
         let bits = part(0) << 16 | part(1) << 8 | part(2);
         for digit in 0..4 {
             let index = (bits >> (18 - 6 * digit)) as usize & 63;
-            let digit = if digit > chunk.len() { b'=' } else { DIGITS[index] };
+            let digit = if digit > chunk.len() {
+                b'='
+            } else {
+                DIGITS[index]
+            };
             out.push(char::from(digit));
         }
     }

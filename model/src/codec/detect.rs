@@ -12,7 +12,13 @@ type Names<const N: usize> = LazyLock<[Finder<'static>; N]>;
 
 /// Fields that only version 2 has. A tag of any name is within `tags`, so these decide first.
 static OF_VERSION_2: Names<4> = LazyLock::new(|| {
-    ["\"localEndpoint\"", "\"remoteEndpoint\"", "\"tags\"", "\"kind\""].map(Finder::new)
+    [
+        "\"localEndpoint\"",
+        "\"remoteEndpoint\"",
+        "\"tags\"",
+        "\"kind\"",
+    ]
+    .map(Finder::new)
 });
 
 /// Fields that only version 1 has. A list with neither means the same in both versions.

@@ -138,7 +138,15 @@ mod tests {
         for good in ["kafka:9092", "10.0.0.1:1", "[::1]:9092"] {
             assert!(is_place(good), "{good}");
         }
-        for bad in ["kafka", ":9092", "kafka:", "kafka:x", "kafka:0", "http://kafka:1", "a b:1"] {
+        for bad in [
+            "kafka",
+            ":9092",
+            "kafka:",
+            "kafka:x",
+            "kafka:0",
+            "http://kafka:1",
+            "a b:1",
+        ] {
             assert!(!is_place(bad), "{bad}");
         }
         assert!(is_topic("zipkin-spans_1.a"));

@@ -33,7 +33,10 @@ const PROPERTIES: &[(&str, &str)] = &[
     ),
     ("zipkin.collector.kafka.topic", "KAFKA_TOPIC"),
     ("zipkin.collector.kafka.group-id", "KAFKA_GROUP_ID"),
-    ("zipkin.collector.kafka.overrides.group.id", "KAFKA_GROUP_ID"),
+    (
+        "zipkin.collector.kafka.overrides.group.id",
+        "KAFKA_GROUP_ID",
+    ),
     ("zipkin.collector.kafka.streams", "KAFKA_STREAMS"),
     (
         "zipkin.collector.kafka.overrides.security.protocol",
@@ -50,7 +53,10 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("zipkin.collector.rabbitmq.addresses", "RABBIT_ADDRESSES"),
     ("zipkin.collector.rabbitmq.uri", "RABBIT_URI"),
     ("zipkin.collector.rabbitmq.queue", "RABBIT_QUEUE"),
-    ("zipkin.collector.rabbitmq.concurrency", "RABBIT_CONCURRENCY"),
+    (
+        "zipkin.collector.rabbitmq.concurrency",
+        "RABBIT_CONCURRENCY",
+    ),
     (
         "zipkin.collector.rabbitmq.connection-timeout",
         "RABBIT_CONNECTION_TIMEOUT",
