@@ -4,6 +4,7 @@
 //! # Layout
 //!
 //! - [`workload`]: the spans that all figures are about; the load harness sends the same.
+//! - [`way`]: the ways in; [`otlp`] writes the workload as OpenTelemetry would.
 //! - [`load`]: sends prepared requests over many connections and checks every answer.
 //! - [`harness`], [`sink`]: the load harness, and a server that costs nothing.
 //! - [`process`]: what another process costs: CPU, memory, disk.
@@ -15,8 +16,10 @@ pub mod database;
 pub mod harness;
 pub mod load;
 pub mod measure;
+pub mod otlp;
 pub mod report;
 pub mod sink;
+pub mod way;
 pub mod zipkin;
 
 pub use speargun_loadgen::{process, workload};

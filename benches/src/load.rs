@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use speargun_e2e::{Connection, Request};
+use anyhow::{Result, ensure};
+use bytes::Bytes;
 
-use crate::workload::{Format, Span};
+use crate::way::{Answer, Way};
 
 /// How many connections all figures are measured with.
 pub const CONNECTIONS: usize = 16;
@@ -24,15 +24,8 @@ pub struct Done {
     pub busy: u64,
 }
 
-/// Returns the bytes of the request that reports `spans`.
-pub fn request(format: Format, spans: &[Span]) -> Vec<u8> {
-    let mut request = Request::spans(format.encode(spans));
-    request.headers = vec![("Content-Type".into(), format.content_type().into())];
-    request.to_bytes()
-}
-
 /// Sends all requests to a port, spread over [`CONNECTIONS`]; each must be acknowledged.
-pub fn send(port: u16, requests: &[Vec<u8>]) -> Result<Done> {
+pub fn send(way: Way, port: u16, requests: &[Bytes]) -> Result<Done> {
     let busy = AtomicU64::new(0);
     let start = Instant::now();
     thread::scope(|scope| {
@@ -40,7 +33,7 @@ pub fn send(port: u16, requests: &[Vec<u8>]) -> Result<Done> {
             .map(|first| {
                 let own = requests.iter().skip(first).step_by(CONNECTIONS);
                 let busy = &busy;
-                scope.spawn(move || send_all(port, own, busy))
+                scope.spawn(move || send_all((way, port), own, busy))
             })
             .collect();
         senders.into_iter().try_for_each(|sender| {
@@ -55,21 +48,14 @@ pub fn send(port: u16, requests: &[Vec<u8>]) -> Result<Done> {
 }
 
 fn send_all<'a>(
-    port: u16,
-    requests: impl Iterator<Item = &'a Vec<u8>>,
+    (way, port): (Way, u16),
+    requests: impl Iterator<Item = &'a Bytes>,
     busy: &AtomicU64,
 ) -> Result<()> {
-    let mut connection = Connection::open(port)?;
+    let mut line = way.open(port)?;
     for request in requests {
         let mut offers = 0;
-        loop {
-            connection.send(request)?;
-            let answer = connection.answer("POST").context("no answer")?;
-            if answer.status == 202 {
-                break;
-            }
-            let text = answer.text();
-            ensure!(answer.status == 503, "status {} {text:.200}", answer.status);
+        while line.send(request)? == Answer::Busy {
             busy.fetch_add(1, Ordering::Relaxed);
             offers += 1;
             ensure!(offers < OFFERS_MAX, "the server stays busy");

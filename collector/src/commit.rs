@@ -289,8 +289,11 @@ impl<L: Log> Committer<L> {
         let mut bytes = 0;
         for parcel in group.drain(..) {
             let spans = parcel.batch.spans.len() as u64;
-            self.ledger.add(page, parcel.transport, (count, spans));
-            self.ledger.let_go(page, parcel.transport, spans);
+            // Spans of a queue stay under way until they are stored: their shard tries again.
+            if outcome == Outcome::Stored || !parcel.transport.is_queue() {
+                self.ledger.add(page, parcel.transport, (count, spans));
+                self.ledger.let_go(page, parcel.transport, spans);
+            }
             bytes += parcel.bytes;
             if let Some(mailbox) = self.mailboxes.get(parcel.shard as usize) {
                 mailbox.put(parcel.slot, outcome);

@@ -20,6 +20,10 @@ use crate::reply::{Outcome, Wait, Waiters};
 use crate::sample::Sampler;
 use crate::tag::Tag;
 
+mod patient;
+
+pub use patient::Held;
+
 /// Why a body was not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -75,6 +79,22 @@ tokio::task_local! {
     pub static HANDED_OVER: Cell<Option<Instant>>;
 }
 
+/// Spans that are held and not handed over yet.
+#[derive(Debug)]
+struct Unsent {
+    record: Record,
+    batch: Arc<SpanBatch>,
+    transport: Transport,
+    /// What they take of the budget of bytes.
+    bytes: usize,
+}
+
+impl Unsent {
+    fn spans(&self) -> u64 {
+        self.batch.spans.len() as u64
+    }
+}
+
 /// The step at which a message fails; Zipkin counts a failed decoding twice.
 enum Failure {
     Before(Refusal),
@@ -119,6 +139,22 @@ impl Inlet {
 
     /// Does all that needs no waiting. `None` when there is nothing to wait for.
     fn admit(&self, message: &Message) -> Result<(LeftOut, Option<Wait>), Refusal> {
+        let (left_out, unsent) = self.open_up(message)?;
+        let Some(unsent) = unsent else {
+            return Ok((left_out, None));
+        };
+        match self.hand_over(&unsent) {
+            Ok(wait) => Ok((left_out, Some(wait))),
+            Err(reason) => {
+                self.give_up(&unsent, reason);
+                Err(Refusal::Unstored(reason))
+            }
+        }
+    }
+
+    /// Counts, decodes and samples a message. `None` when nothing of it is to be stored; else its
+    /// spans are held from now on.
+    fn open_up(&self, message: &Message) -> Result<(LeftOut, Option<Unsent>), Refusal> {
         let transport = message.transport;
         self.count(transport, Count::Messages, 1);
         let batch = match self.read(message) {
@@ -141,7 +177,7 @@ impl Inlet {
         if invalid > 0 {
             self.count(transport, Count::Refused(Reason::Invalid), invalid);
         }
-        Ok((left_out, self.keep(message, batch)?))
+        Ok((left_out, self.sample(message, batch)))
     }
 
     fn read(&self, message: &Message) -> Result<Option<SpanBatch>, Failure> {
@@ -170,41 +206,57 @@ impl Inlet {
         Ok(Some(batch.take_exact()))
     }
 
-    /// Samples and hands over. A body of which nothing stays never reaches the journal.
-    fn keep(&self, message: &Message, mut batch: SpanBatch) -> Result<Option<Wait>, Refusal> {
+    /// Leaves out what is not sampled. A body of which nothing stays never reaches the journal.
+    fn sample(&self, message: &Message, mut batch: SpanBatch) -> Option<Unsent> {
         let transport = message.transport;
         let sampled_out = self.shared.sampler.apply(&mut batch) as u64;
         if sampled_out > 0 {
             self.count(transport, Count::SampledOut, sampled_out);
         }
         if batch.spans.is_empty() {
-            return Ok(None);
+            return None;
         }
         let tag = Tag {
             format: message.format,
             encoding: message.encoding,
             sampler: self.shared.sampler,
         };
-        let spans = batch.spans.len() as u64;
-        let wait = self.waiters.begin();
-        let parcel = Parcel {
+        let unsent = Unsent {
             record: Record::new(tag.encode(), message.body.clone()),
             transport,
             bytes: batch.memory_bytes(),
             batch: Arc::new(batch),
+        };
+        self.shared
+            .ledger
+            .hold(self.page, transport, unsent.spans());
+        Some(unsent)
+    }
+
+    fn hand_over(&self, unsent: &Unsent) -> Result<Wait, Reason> {
+        let wait = self.waiters.begin();
+        let parcel = Parcel {
+            record: unsent.record.clone(),
+            transport: unsent.transport,
+            bytes: unsent.bytes,
+            batch: Arc::clone(&unsent.batch),
             shard: self.shard,
             slot: wait.slot(),
         };
-        self.shared.ledger.hold(self.page, transport, spans);
         if let Err(reason) = self.shared.handover.push(parcel) {
             wait.cancel();
-            self.shared.ledger.let_go(self.page, transport, spans);
-            self.count(transport, Count::Refused(reason), spans);
-            return Err(Refusal::Unstored(reason));
+            return Err(reason);
         }
         // An error says that nobody watches.
         let _watched = HANDED_OVER.try_with(|at| at.set(Some(Instant::now())));
-        Ok(Some(wait))
+        Ok(wait)
+    }
+
+    /// Counts spans that will not be stored.
+    fn give_up(&self, unsent: &Unsent, reason: Reason) {
+        let (transport, spans) = (unsent.transport, unsent.spans());
+        self.shared.ledger.let_go(self.page, transport, spans);
+        self.count(transport, Count::Refused(reason), spans);
     }
 
     fn count(&self, transport: Transport, count: Count, n: u64) {

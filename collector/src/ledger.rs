@@ -21,15 +21,21 @@ pub enum Transport {
     OtlpHttp,
     /// `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
     OtlpGrpc,
+    /// Topics of Kafka.
+    Kafka,
+    /// A queue of RabbitMQ.
+    RabbitMq,
 }
 
 impl Transport {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Http,
         Self::Grpc,
         Self::OtlpHttp,
         Self::OtlpGrpc,
+        Self::Kafka,
+        Self::RabbitMq,
         Self::Local,
     ];
 
@@ -41,7 +47,15 @@ impl Transport {
             Self::Local => "local",
             Self::OtlpHttp => "otel/http",
             Self::OtlpGrpc => "otel/grpc",
+            Self::Kafka => "kafka",
+            Self::RabbitMq => "rabbitmq",
         }
+    }
+
+    /// Returns whether messages wait elsewhere and are fetched: what can't be stored now is not
+    /// refused but stays under way, and is tried again.
+    pub fn is_queue(self) -> bool {
+        matches!(self, Self::Kafka | Self::RabbitMq)
     }
 }
 
@@ -143,7 +157,7 @@ pub struct Ledger {
 pub struct Page(usize);
 
 impl Ledger {
-    /// Returns a ledger for `threads` shards and the committer.
+    /// Returns a ledger for so many shards and the committer.
     pub fn new(shards: usize) -> Self {
         Self {
             cells: (0..=shards).map(|_| CachePadded::default()).collect(),
@@ -167,6 +181,11 @@ impl Ledger {
             matches!(transport, Transport::Http | Transport::Grpc)
                 || self.in_use[*transport as usize].load(Ordering::Relaxed)
         })
+    }
+
+    /// Returns how many threads have a page beside the committer.
+    pub fn threads(&self) -> usize {
+        self.cells.len() - 1
     }
 
     /// Returns the page of a shard; those beyond the last share one.

@@ -5,3 +5,4 @@ pub mod body;
 pub mod grpc;
 pub mod http;
 pub mod otlp;
+pub mod queue;

@@ -14,8 +14,10 @@
 //! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
 //! - [`zipkin`]: Zipkin's own server.
+//! - [`broker`]: brokers of messages, and what sends to them.
 //! - [`chance`]: seeded random numbers.
 
+pub mod broker;
 pub mod chance;
 pub mod clickhouse;
 pub mod golden;

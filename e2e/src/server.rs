@@ -57,17 +57,28 @@ pub struct Server {
 impl Server {
     /// Starts a server on an empty data folder and waits until it is healthy.
     pub fn start(options: Options) -> Result<Self> {
+        let mut server = Self::spawn(options)?;
+        server.wait_until_healthy()?;
+        Ok(server)
+    }
+
+    /// Starts a server that can't be healthy, and waits until it answers.
+    pub fn start_unhealthy(options: Options) -> Result<Self> {
+        let mut server = Self::spawn(options)?;
+        server.wait_for_health(503)?;
+        Ok(server)
+    }
+
+    fn spawn(options: Options) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("speargun-").tempdir()?;
         let port = free_port()?;
         let child = spawn(&options, port, folder.path())?;
-        let mut server = Self {
+        Ok(Self {
             child,
             port,
             options,
             folder,
-        };
-        server.wait_until_healthy()?;
-        Ok(server)
+        })
     }
 
     /// Starts the server again on the same data, after [`Self::kill`] or [`Self::terminate`].
@@ -143,21 +154,27 @@ impl Server {
         String::from_utf8_lossy(&bytes[tail..]).into_owned()
     }
 
-    fn wait_until_healthy(&mut self) -> Result<()> {
+    /// Waits until it is healthy.
+    pub fn wait_until_healthy(&mut self) -> Result<()> {
+        self.wait_for_health(200)
+    }
+
+    /// Waits until its health has this status.
+    pub fn wait_for_health(&mut self, status: u16) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(ended) = self.child.try_wait()? {
                 bail!(
-                    "the server ended with {status} before it was ready\n{}",
+                    "the server ended with {ended} before it was ready\n{}",
                     self.log()
                 );
             }
-            if self.get("/health").is_ok_and(|answer| answer.status == 200) {
+            if self.get("/health").is_ok_and(|a| a.status == status) {
                 return Ok(());
             }
             pause();
         }
-        bail!("the server was not ready in {PATIENCE:?}\n{}", self.log())
+        bail!("no health {status} in {PATIENCE:?}\n{}", self.log())
     }
 }
 

@@ -267,12 +267,12 @@ fn a_file_of_properties_is_read_when_it_is_named_and_else_noted() {
 #[test]
 fn what_cannot_be_honoured_stops_the_start_with_advice() {
     for (name, value, advice) in [
+        ("ACTIVEMQ_URL", "tcp://a", "send them by HTTP or gRPC"),
         (
-            "KAFKA_BOOTSTRAP_SERVERS",
-            "kafka:9092",
+            "PULSAR_SERVICE_URL",
+            "pulsar://a",
             "send them by HTTP or gRPC",
         ),
-        ("RABBIT_ADDRESSES", "rabbit", "send them by HTTP or gRPC"),
         ("ES_HOSTS", "http://es:9200", "set SPEARGUN_DATA"),
         ("CASSANDRA_CONTACT_POINTS", "cassandra", "set SPEARGUN_DATA"),
         ("MYSQL_HOST", "mysql", "set SPEARGUN_DATA"),

@@ -17,6 +17,7 @@ pub mod answer;
 pub mod json_v2;
 pub mod proto3;
 
+mod detect;
 mod fault;
 mod json_v1;
 mod otlp;
@@ -89,17 +90,11 @@ impl Format {
         }
     }
 
-    /// Returns the format that a body of a transport without content types has, by its first
-    /// bytes and by fields that only one version of JSON has, or `None` when it is no list. As in
-    /// Zipkin a JSON list without any endpoint or tag counts as version 1.
+    /// Returns the format that a body of a transport without content types has, or `None` when it
+    /// is no list. Unlike in Zipkin a JSON list counts as version 1 only by a field that version 2
+    /// lacks, so that none of version 2 loses what its decoder would have read.
     pub fn detect(body: &[u8]) -> Option<Self> {
-        match body {
-            [b'[', ..] if json_v1::is_version_2(body) => Some(Self::JsonV2),
-            [b'[', ..] => Some(Self::JsonV1),
-            [0x0a, length, ..] if *length != 0 => Some(Self::Proto3),
-            [0x0b | 0x0c, ..] => Some(Self::Thrift),
-            _ => None,
-        }
+        detect::detect(body)
     }
 
     fn name(self) -> &'static str {

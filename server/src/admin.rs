@@ -80,6 +80,10 @@ fn components(app: &App) -> Vec<Component> {
         }
     }
     components.extend(app.parts.read());
+    components.extend(app.queues.iter().map(|queue| {
+        let why = queue.trouble().map(|why| format!("ReceiveError: {why}"));
+        Component::new(queue.name().to_owned(), why)
+    }));
     components
 }
 

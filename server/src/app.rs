@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use speargun_collector::receive::http::Limits;
+use speargun_collector::receive::queue::Standing;
 use speargun_collector::{Condition, Handover, Ledger};
 use speargun_storage::SpanReader;
 use tokio::sync::Semaphore;
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) figures: Figures,
     /// The engine's parts, for health.
     pub(crate) parts: Parts,
+    /// How the queues stand that spans are taken from.
+    pub(crate) queues: Vec<Arc<Standing>>,
     /// One permit a connection.
     pub(crate) connections: Arc<Semaphore>,
 }

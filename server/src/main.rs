@@ -32,6 +32,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
 use settings::{Settings, Sources, Texts};
 
 // Batches are made on one thread and freed on another, which this allocator is good at.
@@ -153,11 +158,22 @@ fn serve(flags: Flags) -> anyhow::Result<()> {
         .with_target(false)
         .with_ansi(false)
         .with_max_level(settings.log)
+        .finish()
+        .with(told(settings.log))
         .init();
     for note in texts.notes() {
         tracing::warn!("{note}");
     }
     wiring::run(settings)
+}
+
+/// Clients of queues tell of every attempt; what concerns the operator we say ourselves, once.
+fn told(level: LevelFilter) -> Targets {
+    let quiet = level.min(LevelFilter::ERROR);
+    Targets::new()
+        .with_default(level)
+        .with_target("krafka", quiet)
+        .with_target("lapin", quiet)
 }
 
 fn print_config(flags: Flags) -> anyhow::Result<()> {

@@ -2,8 +2,10 @@
 //! place that reads any of them. A setting that is unknown or wrong stops the start.
 
 mod foreign;
+mod kafka;
 mod names;
 mod otlp;
+mod rabbitmq;
 mod registry;
 mod self_tracing;
 mod sources;
@@ -17,7 +19,9 @@ use std::time::Duration;
 use speargun_collector::{Sampler, SyncMode};
 use speargun_storage::IdMode;
 
+pub(crate) use kafka::KafkaSettings;
 pub(crate) use otlp::{OtlpPort, OtlpSettings};
+pub(crate) use rabbitmq::RabbitSettings;
 pub(crate) use registry::{RegistrySettings, RegistryUrl};
 pub(crate) use self_tracing::{Sampling, SelfTracingSettings};
 pub(crate) use sources::{Sources, Texts};
@@ -121,6 +125,10 @@ pub(crate) struct Settings {
     pub(crate) http_collector: bool,
     pub(crate) grpc_collector: bool,
     pub(crate) otlp: OtlpSettings,
+    /// `None` when nothing is read from Kafka.
+    pub(crate) kafka: Option<KafkaSettings>,
+    /// `None` when nothing is read from RabbitMQ.
+    pub(crate) rabbitmq: Option<RabbitSettings>,
     pub(crate) actuator: bool,
     pub(crate) query: QuerySettings,
     pub(crate) page: PageSettings,
@@ -229,6 +237,8 @@ impl Settings {
             http_collector: texts.get("COLLECTOR_HTTP_ENABLED")?,
             grpc_collector: texts.get("COLLECTOR_GRPC_ENABLED")?,
             otlp: OtlpSettings::parse(texts)?,
+            kafka: KafkaSettings::parse(texts)?,
+            rabbitmq: RabbitSettings::parse(texts)?,
             actuator: texts.get("SPEARGUN_ACTUATOR")?,
             page: page(texts, query.enabled)?,
             query,

@@ -4,6 +4,7 @@
 pub(crate) mod database;
 pub(crate) mod engine;
 mod otlp;
+mod queues;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -37,6 +38,7 @@ use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, Settings};
 use engine::Store;
 use otlp::OtlpDoors;
+use queues::Queues;
 
 /// How long the process may take to end once it is asked to.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -70,6 +72,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
 struct Backend {
     app: Arc<App>,
     committer: JoinHandle<Result<(), WriteError>>,
+    /// Those of shards and of queues.
     shards: Vec<ShardThread>,
     doors: Doors,
     ending: watch::Sender<bool>,
@@ -80,12 +83,15 @@ struct Backend {
 impl Backend {
     fn start(settings: Settings, mut store: Store, bounds: Bounds) -> anyhow::Result<Self> {
         let limits = settings.limits;
-        let ledger = Arc::new(Ledger::new(limits.shards));
+        let queues = Queues::of(&settings);
+        // Behind the shards come the consumers of queues.
+        let threads = limits.shards + queues.consumers();
+        let ledger = Arc::new(Ledger::new(threads));
         let handover = Arc::new(Handover::new(HandoverConfig {
             items_max: limits.queue_items,
             bytes_max: limits.queue_bytes,
         }));
-        let mailboxes: Vec<Arc<Mailbox>> = (0..limits.shards)
+        let mailboxes: Vec<Arc<Mailbox>> = (0..threads)
             .map(|_| Arc::new(Mailbox::new(limits.queue_items)))
             .collect();
         let condition = Arc::new(Condition::default());
@@ -128,10 +134,14 @@ impl Backend {
             figures: store.figures,
             parts: store.parts,
             connections: Arc::new(Semaphore::new(limits.connections_max)),
+            queues: queues.standings(),
             settings,
         });
         let (ending, ends) = watch::channel(false);
-        let (shards, doors) = start_shards(&app, &shared, (mailboxes, ends))?;
+        let mut of_shards = mailboxes;
+        let of_queues = of_shards.split_off(limits.shards);
+        let (mut shards, doors) = start_shards(&app, &shared, (of_shards, ends.clone()))?;
+        shards.extend(queues.start(shared, limits.body_bytes_max, (of_queues, ends))?);
         Ok(Self {
             app,
             committer,
@@ -314,6 +324,9 @@ fn announce(
     writeln!(out, "spans  {base}/api/v2/spans")?;
     for line in otlp.lines()? {
         writeln!(out, "otlp   {line}")?;
+    }
+    for (transport, line) in queues::lines(settings) {
+        writeln!(out, "{transport:<6} {line}")?;
     }
     writeln!(out, "data   {data}")?;
     out.flush()?;

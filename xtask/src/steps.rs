@@ -147,8 +147,8 @@ fn build_server() -> Result<()> {
 }
 
 const BENCHES: [&str; 4] = ["decode", "ingest", "read", "harness"];
-/// Need Java, a database and Maven Central, so they run only when they are named.
-const PEERS: [&str; 2] = ["peers", "mysql"];
+/// Need Java, a database and what Maven fetches, so they run only when they are named.
+const NAMED: [&str; 3] = ["peers", "mysql", "kafka"];
 
 /// Benchmarks; each prints a table and writes it under benches/results.
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
@@ -157,10 +157,10 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
         [name, rest @ ..] => (std::slice::from_ref(name), rest),
     };
     for name in names {
-        let known = BENCHES.contains(name) || PEERS.contains(name);
-        ensure!(known, "no benchmark {name}: {BENCHES:?}, {PEERS:?}");
+        let known = BENCHES.contains(name) || NAMED.contains(name);
+        ensure!(known, "no benchmark {name}: {BENCHES:?}, {NAMED:?}");
     }
-    if names.iter().any(|name| PEERS.contains(name)) {
+    if names.iter().any(|name| NAMED.contains(name)) {
         tools::peers()?;
     }
     build_server()?;

@@ -2,7 +2,7 @@
 //! `.tools` of this checkout, Java's into Maven's own repository; only where Python, Node, Go or
 //! Maven themselves are missing is the system's package manager asked, and it is said so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -42,6 +42,7 @@ pub(crate) fn install() -> Result<()> {
     browser()?;
     mariadb()?;
     clickhouse()?;
+    rabbitmq()?;
     maven()
 }
 
@@ -142,18 +143,6 @@ fn node() -> Result<()> {
     Ok(())
 }
 
-/// Pages are opened in a real browser.
-fn browser() -> Result<()> {
-    let there = |name: &str| succeeds(&mut command(name, &["--version"]));
-    if ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .any(there)
-    {
-        return Ok(());
-    }
-    system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
-}
-
 /// Fetches `ClickHouse` and compiles the program that makes a server of it.
 fn clickhouse() -> Result<()> {
     let folder = folder().join("clickhouse");
@@ -222,8 +211,10 @@ fn zipkin() -> Result<()> {
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
 fn maven() -> Result<()> {
     maven_itself()?;
-    let modules: [(&str, &[&str]); 2] = [
+    let modules: [(&str, &[&str]); 4] = [
+        ("e2e/boot", &["compile"]),
         ("e2e/kit", &["test"]),
+        ("e2e/queues", &["compile"]),
         ("e2e/oracle", &["clean", "compile"]),
     ];
     for (module, goals) in modules {
@@ -253,6 +244,15 @@ fn maven_itself() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The tests start a broker of their own. Where the packages may start one as well, as on a desk,
+/// it would take the usual port; the tests do not mind.
+fn rabbitmq() -> Result<()> {
+    if Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").is_file() {
+        return Ok(());
+    }
+    system_packages("RabbitMQ", &["rabbitmq-server"])
 }
 
 /// Returns the release of the Java that Maven uses, when there is a Maven.

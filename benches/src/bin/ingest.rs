@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use serde_json::Value;
 use speargun_benches::load::{self, CONNECTIONS};
 use speargun_benches::measure::{Words, per};
 use speargun_benches::process;
 use speargun_benches::report::Report;
-use speargun_benches::workload::{Format, Span, Traffic, batches};
+use speargun_benches::way::Way;
+use speargun_benches::workload::{Format, Traffic, batches};
 use speargun_e2e::spans::now_us;
 use speargun_e2e::{Options, Server, metrics};
 
@@ -23,7 +25,7 @@ fn main() -> Result<()> {
     let words = Words::read()?;
     let about = format!(
         "Reference workload over loopback, {CONNECTIONS} keep-alive connections, every body \
-         acknowledged with 202 (by default after the journal's sync), counted and read back. \
+         acknowledged (by default after the journal's sync), counted and read back. \
          CPU is that of all the server's threads: while loading, until the last answer; with \
          merging, until it is idle. Bytes a span are those of the segments after an orderly \
          end, which seals what is in memory, without the journal's recycled files."
@@ -43,24 +45,30 @@ fn main() -> Result<()> {
         "peak MiB",
         "checksum",
     ]);
-    for format in [Format::Json, Format::Proto] {
+    for way in [
+        Way::Zipkin(Format::Json),
+        Way::Zipkin(Format::Proto),
+        Way::OtlpHttp,
+        Way::OtlpGrpc,
+    ] {
         for (size, full) in [(1, 100_000), (10, 400_000), (100, 2_000_000)] {
-            report.row(&measure(format, size, words.count(2000, full))?);
+            report.row(&measure(way, size, words.count(2000, full))?);
         }
     }
     report.finish(words)
 }
 
-fn measure(format: Format, size: usize, count: usize) -> Result<Vec<String>> {
-    let (requests, expected) = prepare(format, size, count);
+fn measure(way: Way, size: usize, count: usize) -> Result<Vec<String>> {
+    let (requests, expected) = prepare(way, size, count);
     let mut server = Server::start(Options::default())?;
     let pid = server.pid();
     let before = process::cpu_ns(pid)?;
-    let done = load::send(server.port(), &requests)?;
+    let done = load::send(way, server.port(), &requests)?;
     let loading = process::cpu_ns(pid)? - before;
     drop(requests);
 
-    let stored = metrics::zipkin(&server, "counter.zipkin_collector.spans.http")?;
+    let counter = format!("counter.zipkin_collector.spans.{}", way.transport());
+    let stored = metrics::zipkin(&server, &counter)?;
     ensure!(
         format!("{stored}") == count.to_string(),
         "{stored} of {count} spans were counted"
@@ -78,7 +86,7 @@ fn measure(format: Format, size: usize, count: usize) -> Result<Vec<String>> {
     let spans = count as u64;
     let wall_us = done.wall.as_micros() as u64;
     Ok(vec![
-        format.name().to_owned(),
+        way.name().to_owned(),
         size.to_string(),
         count.to_string(),
         per(loading, spans).to_string(),
@@ -98,7 +106,7 @@ fn measure(format: Format, size: usize, count: usize) -> Result<Vec<String>> {
 }
 
 /// Returns the requests, and how many spans some of the traces have.
-fn prepare(format: Format, size: usize, count: usize) -> (Vec<Vec<u8>>, BTreeMap<u128, usize>) {
+fn prepare(way: Way, size: usize, count: usize) -> (Vec<Bytes>, BTreeMap<u128, usize>) {
     let window_us = 600_000_000;
     let spans = Traffic::new(1).spans(count, now_us() - window_us, window_us);
     let mut expected: BTreeMap<u128, usize> = BTreeMap::new();
@@ -109,7 +117,7 @@ fn prepare(format: Format, size: usize, count: usize) -> (Vec<Vec<u8>>, BTreeMap
     let expected = expected.into_iter().step_by(every).collect();
     let requests = batches(spans, size)
         .iter()
-        .map(|batch: &Vec<Span>| load::request(format, batch))
+        .map(|batch| way.prepare(batch))
         .collect();
     (requests, expected)
 }

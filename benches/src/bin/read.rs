@@ -9,11 +9,14 @@ use speargun_benches::load;
 use speargun_benches::measure::{Samples, Words, per};
 use speargun_benches::process;
 use speargun_benches::report::Report;
+use speargun_benches::way::Way;
 use speargun_benches::workload::{Format, Traffic, batches};
 use speargun_e2e::spans::now_us;
 use speargun_e2e::{Connection, Options, Request, Server};
 
 const MIB: u64 = 1 << 20;
+/// How spans come in.
+const PROTO: Way = Way::Zipkin(Format::Proto);
 const PATIENCE: Duration = Duration::from_mins(5);
 /// A slow query is asked less often, so that a row takes about this long.
 const ROW_TAKES: Duration = Duration::from_secs(10);
@@ -130,11 +133,11 @@ fn fill(server: &Server, (seed, count): (u64, usize)) -> Result<Vec<Known>> {
                 spans: trace.len(),
             });
         }
-        let requests: Vec<Vec<u8>> = batches(spans, 500)
+        let requests: Vec<_> = batches(spans, 500)
             .iter()
-            .map(|batch| load::request(Format::Proto, batch))
+            .map(|batch| PROTO.prepare(batch))
             .collect();
-        load::send(server.port(), &requests)?;
+        load::send(PROTO, server.port(), &requests)?;
     }
     Ok(known)
 }

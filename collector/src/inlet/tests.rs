@@ -29,6 +29,7 @@ fn message(transport: Transport, encoding: Encoding, body: &[u8]) -> Message {
             Transport::Grpc | Transport::Local => Format::Proto3,
             Transport::OtlpHttp => Format::OtlpJson,
             Transport::OtlpGrpc => Format::OtlpProto,
+            Transport::Kafka | Transport::RabbitMq => Format::Thrift,
         },
         encoding,
         body: Bytes::copy_from_slice(body),

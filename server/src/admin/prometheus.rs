@@ -4,6 +4,7 @@
 use http::{HeaderMap, StatusCode};
 use speargun_collector::Transport;
 use speargun_collector::ledger::{Count, Reason};
+use speargun_collector::receive::queue::{Skip, Standing};
 
 use super::exposition::{Exposition, Form};
 use super::zipkin_counters;
@@ -17,6 +18,7 @@ pub(crate) fn prometheus(app: &App, headers: &HeaderMap) -> Reply {
     zipkin(app, &mut text);
     app.requests.expose(&mut text);
     ledger(app, &mut text);
+    queues(app, &mut text);
     process(app, &mut text);
     reply::with_body(StatusCode::OK, form.content_type(), text.end())
 }
@@ -103,6 +105,50 @@ fn ledger(app: &App, text: &mut Exposition) {
     for transport in app.ledger.transports() {
         let value = ledger.held(transport);
         text.sample(family, &[("transport", transport.name())], value);
+    }
+}
+
+/// What only transports have that fetch their messages; nothing without them.
+fn queues(app: &App, text: &mut Exposition) {
+    type Figure = fn(&Standing) -> u64;
+    let figures: [(&str, &str, Figure, &str); 3] = [
+        (
+            "speargun_transport_up",
+            "gauge",
+            |queue| u64::from(queue.trouble().is_none()),
+            "1 while messages are fetched",
+        ),
+        (
+            "speargun_transport_lag",
+            "gauge",
+            Standing::behind,
+            "messages that wait in the queue",
+        ),
+        (
+            "speargun_transport_waits_total",
+            "counter",
+            Standing::waits,
+            "times a message waited for room in the store",
+        ),
+    ];
+    if app.queues.is_empty() {
+        return;
+    }
+    for (family, kind, figure, help) in figures {
+        text.family(family, kind, help);
+        for queue in &app.queues {
+            let labels = [("transport", queue.transport().name())];
+            text.sample(family, &labels, figure(queue));
+        }
+    }
+    let family = "speargun_messages_skipped_total";
+    text.family(family, "counter", "messages that are no list of spans");
+    for queue in &app.queues {
+        for skip in Skip::ALL {
+            let transport = queue.transport().name();
+            let labels = [("transport", transport), ("reason", skip.name())];
+            text.sample(family, &labels, queue.skipped(skip));
+        }
     }
 }
 

@@ -26,21 +26,18 @@ struct Group {
 
 const GROUPS: &[Group] = &[
     Group {
-        names: "COLLECTOR_KAFKA_ENABLED KAFKA_BOOTSTRAP_SERVERS KAFKA_TOPIC KAFKA_GROUP_ID \
-                KAFKA_STREAMS",
-        properties: "zipkin.collector.kafka",
+        names: "",
+        properties: "zipkin.collector.kafka.overrides.sasl.jaas \
+                     zipkin.collector.kafka.overrides.ssl",
         verdict: Verdict::Stops(
-            "spans are not read from Kafka; send them by HTTP or gRPC and unset it",
+            "set SPEARGUN_KAFKA_USER, SPEARGUN_KAFKA_PASSWORD, SPEARGUN_KAFKA_CA_FILE, \
+             SPEARGUN_KAFKA_CERT_FILE and SPEARGUN_KAFKA_KEY_FILE, files in PEM, and unset it",
         ),
     },
     Group {
-        names: "COLLECTOR_RABBITMQ_ENABLED RABBIT_ADDRESSES RABBIT_URI RABBIT_QUEUE \
-                RABBIT_CONCURRENCY RABBIT_CONNECTION_TIMEOUT RABBIT_USER RABBIT_PASSWORD \
-                RABBIT_VIRTUAL_HOST RABBIT_USE_SSL",
-        properties: "zipkin.collector.rabbitmq",
-        verdict: Verdict::Stops(
-            "spans are not read from RabbitMQ; send them by HTTP or gRPC and unset it",
-        ),
+        names: "",
+        properties: "zipkin.collector.kafka zipkin.collector.rabbitmq",
+        verdict: Verdict::Stops("there is no such setting here; unset it"),
     },
     Group {
         names: "COLLECTOR_ACTIVEMQ_ENABLED ACTIVEMQ_URL ACTIVEMQ_QUEUE ACTIVEMQ_CONCURRENCY \

@@ -22,6 +22,52 @@ const PROPERTIES: &[(&str, &str)] = &[
         "zipkin.collector.otel.grpc.enabled",
         "COLLECTOR_OTEL_GRPC_ENABLED",
     ),
+    ("zipkin.collector.kafka.enabled", "COLLECTOR_KAFKA_ENABLED"),
+    (
+        "zipkin.collector.kafka.bootstrap-servers",
+        "KAFKA_BOOTSTRAP_SERVERS",
+    ),
+    (
+        "zipkin.collector.kafka.overrides.bootstrap.servers",
+        "KAFKA_BOOTSTRAP_SERVERS",
+    ),
+    ("zipkin.collector.kafka.topic", "KAFKA_TOPIC"),
+    ("zipkin.collector.kafka.group-id", "KAFKA_GROUP_ID"),
+    (
+        "zipkin.collector.kafka.overrides.group.id",
+        "KAFKA_GROUP_ID",
+    ),
+    ("zipkin.collector.kafka.streams", "KAFKA_STREAMS"),
+    (
+        "zipkin.collector.kafka.overrides.security.protocol",
+        "SPEARGUN_KAFKA_SECURITY_PROTOCOL",
+    ),
+    (
+        "zipkin.collector.kafka.overrides.sasl.mechanism",
+        "SPEARGUN_KAFKA_SASL_MECHANISM",
+    ),
+    (
+        "zipkin.collector.rabbitmq.enabled",
+        "COLLECTOR_RABBITMQ_ENABLED",
+    ),
+    ("zipkin.collector.rabbitmq.addresses", "RABBIT_ADDRESSES"),
+    ("zipkin.collector.rabbitmq.uri", "RABBIT_URI"),
+    ("zipkin.collector.rabbitmq.queue", "RABBIT_QUEUE"),
+    (
+        "zipkin.collector.rabbitmq.concurrency",
+        "RABBIT_CONCURRENCY",
+    ),
+    (
+        "zipkin.collector.rabbitmq.connection-timeout",
+        "RABBIT_CONNECTION_TIMEOUT",
+    ),
+    ("zipkin.collector.rabbitmq.username", "RABBIT_USER"),
+    ("zipkin.collector.rabbitmq.password", "RABBIT_PASSWORD"),
+    (
+        "zipkin.collector.rabbitmq.virtual-host",
+        "RABBIT_VIRTUAL_HOST",
+    ),
+    ("zipkin.collector.rabbitmq.use-ssl", "RABBIT_USE_SSL"),
     ("zipkin.query.enabled", "QUERY_ENABLED"),
     ("zipkin.query.timeout", "QUERY_TIMEOUT"),
     ("zipkin.query.lookback", "QUERY_LOOKBACK"),

@@ -105,9 +105,9 @@ fn unknown_names_of_ours_and_unknown_lines_stop_the_start() {
             ..Sources::default()
         })
     };
-    let text = with_file("KAFKA_TOPIC=x").unwrap_err().to_string();
+    let text = with_file("PULSAR_TOPIC=x").unwrap_err().to_string();
     assert!(
-        text.starts_with("settings.conf sets KAFKA_TOPIC: spans are not read from Kafka"),
+        text.starts_with("settings.conf sets PULSAR_TOPIC: spans are not read from Pulsar"),
         "{text}"
     );
     let text = with_file("KAFKA_TOPICS=x").unwrap_err().to_string();

@@ -88,6 +88,8 @@ const LAWS: &[Law] = &[
             ],
         )
     },
+    law("speargun-kafka", &["speargun-collector"]),
+    law("speargun-rabbitmq", &["speargun-collector"]),
     Law {
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law("speargun-query", CONTRACT)
@@ -105,6 +107,8 @@ const LAWS: &[Law] = &[
             "speargun-segment",
             "speargun-spool",
             "speargun-collector",
+            "speargun-kafka",
+            "speargun-rabbitmq",
             "speargun-query",
             "speargun-ui",
             "speargun-loadgen",

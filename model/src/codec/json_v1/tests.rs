@@ -59,25 +59,6 @@ fn json_of_version_2_is_named_wherever_its_words_are() {
 }
 
 #[test]
-fn formats_are_known_by_their_first_bytes_and_words() {
-    for (body, format) in [
-        (&b"[{\"tags\":{}}]"[..], Some(Format::JsonV2)),
-        (b"[{\"localEndpoint\":{}}]", Some(Format::JsonV2)),
-        (b"[{\"kind\":\"CLIENT\"}]", Some(Format::JsonV1)),
-        (b"[", Some(Format::JsonV1)),
-        (b"\x0c\0\0\0\0", Some(Format::Thrift)),
-        (b"\x0b", Some(Format::Thrift)),
-        (b"\x0a\x01", Some(Format::Proto3)),
-        (b"\x0a\0", None),
-        (b"\x0a", None),
-        (b"{}", None),
-        (b"", None),
-    ] {
-        assert_eq!(Format::detect(body), format, "{body:?}");
-    }
-}
-
-#[test]
 fn texts_that_are_not_utf8_are_mended_before_they_are_compared() {
     // Both keys are the same once mended, so there is one tag, and the last one's value.
     let body = b"[{\"traceId\":\"1\",\"id\":\"1\",\"binaryAnnotations\":[\
