@@ -2,9 +2,9 @@
 //! same after an error, a restart and a crash. It knows no database.
 //!
 //! A segment's lists are named by its first head and the row they begin at, under the name of the
-//! folder; so from its first list on a segment must not be merged, and no number may be given twice.
-//! Both follow from a file that says which segment is being moved, written before its first list is
-//! read. It stays when the segment went: the numbers of heads go on behind it.
+//! folder; so from its first list on a segment must not be merged, and no number may be given
+//! twice. Both follow from a file that says which segment is being moved, written before its first
+//! list is read. It stays when the segment went: the numbers of heads go on behind it.
 //!
 //! ```text
 //! MOVING  8 magic "SPEARMOV" | 4 version | 4 checksum of version and body | body to the end

@@ -66,7 +66,8 @@ impl Spool {
 
     /// Returns the figures for metrics and health.
     pub fn stats(&self) -> Stats {
-        // A server that nobody sends to, because it seems to be down, finds out here that it is not.
+        // A server that nobody sends to, because it seems to be down, finds out here that it
+        // is not.
         self.look_at_bounds();
         let waiting = self.local.backlog();
         self.progress.stats(waiting, self.age_ms(&waiting))

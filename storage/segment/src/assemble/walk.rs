@@ -40,8 +40,8 @@ pub(super) struct PageWalk<'p> {
 }
 
 impl<'p> PageWalk<'p> {
-    /// Returns a walk that has seen nothing. With dictionaries at hand it is made for seeing most of
-    /// the page.
+    /// Returns a walk that has seen nothing. With dictionaries at hand it is made for seeing most
+    /// of the page.
     pub(super) fn new(
         page: &'p Page,
         meta: &'p Meta,
