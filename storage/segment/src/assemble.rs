@@ -100,6 +100,39 @@ impl Blank {
     }
 }
 
+/// Dictionaries that were read before, so that nothing has to be filled in later.
+#[derive(Debug, Default)]
+pub(crate) struct AtHand {
+    /// The chunks of each column.
+    columns: Vec<Vec<Option<Strings>>>,
+}
+
+impl AtHand {
+    /// Reads the dictionaries of a segment, as far as they take no more than is kept; the rest, and
+    /// what can't be read, is read when it is needed.
+    fn read(segment: &Segment, directory: &Directory, columns: usize) -> Self {
+        let (mut all, mut bytes) = (Self::default(), 0);
+        for column in 0..columns as u32 {
+            let sections = Segment::value_sections(directory, column).into_iter();
+            let chunks = sections.map(|section| {
+                let has_room = bytes <= HELD_BYTES_MAX;
+                let values = has_room.then(|| segment.read_values(section).ok());
+                let values = values.flatten();
+                bytes += values.as_ref().map_or(0, Strings::memory_bytes);
+                values
+            });
+            all.columns.push(chunks.collect());
+        }
+        all
+    }
+
+    fn get(&self, column: u32, code: u32) -> Option<&[u8]> {
+        let chunks = self.columns.get(column as usize)?;
+        let values = chunks.get(code as usize / CHUNK_VALUES)?.as_ref()?;
+        Some(values.get(code as usize % CHUNK_VALUES))
+    }
+}
+
 /// Puts traces of one segment together.
 #[derive(Debug)]
 pub(crate) struct Assembler<'s> {
@@ -109,6 +142,7 @@ pub(crate) struct Assembler<'s> {
     meta: Arc<Meta>,
     highs: Highs,
     dictionaries: Dictionaries<'s>,
+    at_hand: Option<AtHand>,
 }
 
 impl<'s> Assembler<'s> {
@@ -129,7 +163,16 @@ impl<'s> Assembler<'s> {
                 held_bytes: 0,
             },
             directory,
+            at_hand: None,
         })
+    }
+
+    /// Returns one for who puts all traces together, one after the other, once.
+    pub(crate) fn open_whole(segment: &'s Segment) -> Result<Self, SegmentError> {
+        let mut assembler = Self::open(segment, Reading::Passing)?;
+        let columns = assembler.meta.columns();
+        assembler.at_hand = Some(AtHand::read(segment, &assembler.directory, columns));
+        Ok(assembler)
     }
 
     /// Returns the spans of each of these traces, which lie in one page, in order of arrival. Those
@@ -157,7 +200,12 @@ impl<'s> Assembler<'s> {
             .first()
             .and_then(|first| self.directory.pages.get(first.page));
         let first_trace = entry.map_or(0, |entry| entry.first_trace);
-        let mut walk = PageWalk::new(page, &self.meta, self.segment.facts.time_min_us)?;
+        let mut walk = PageWalk::new(
+            page,
+            &self.meta,
+            self.segment.facts.time_min_us,
+            self.at_hand.as_ref(),
+        )?;
         let mut traces = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             let high = self.highs.get(first_trace + wanted.trace as u32)?;

@@ -2,9 +2,9 @@
 //! same after an error, a restart and a crash. It knows no database.
 //!
 //! A segment's lists are named by its first head and the row they begin at, under the name of the
-//! folder; so from its first list on a segment must not be merged, and no number may be given twice.
-//! Both follow from a file that says which segment is being moved, written before its first list is
-//! read. It stays when the segment went: the numbers of heads go on behind it.
+//! folder; so from its first list on a segment must not be merged, and no number may be given
+//! twice. Both follow from a file that says which segment is being moved, written before its first
+//! list is read. It stays when the segment went: the numbers of heads go on behind it.
 //!
 //! ```text
 //! MOVING  8 magic "SPEARMOV" | 4 version | 4 checksum of version and body | body to the end
@@ -27,7 +27,7 @@ use crate::error::{Corrupt, SegmentError};
 use crate::format::{Facts, checksum, u32_le};
 use crate::manifest::write_file;
 use crate::page::Page;
-use crate::segment::{Reading, Segment};
+use crate::segment::Segment;
 use crate::store::{Change, Shared};
 
 const MAGIC: &[u8; 8] = b"SPEARMOV";
@@ -42,9 +42,9 @@ const RULE: u64 = 1;
 /// Rows behind which a list ends.
 const LIST_ROWS: usize = 1 << 15;
 /// Bytes of spans behind which a list ends.
-const LIST_BYTES: usize = 24 << 20;
+const LIST_BYTES: usize = 48 << 20;
 /// Rows of whole traces that are put together at a time: lists end between them.
-const PART_ROWS: usize = 2048;
+const PART_ROWS: usize = 4096;
 /// Bits of a list's number for the row it begins at.
 const ROW_BITS: u32 = 28;
 
@@ -230,7 +230,6 @@ impl Portion for Moving {
             aside: self.is_damaged,
             ..Change::default()
         };
-        let _one_at_a_time = self.shared.housekeeping.lock();
         self.shared
             .commit(&change)
             .map_err(|error| ReadError::Unwritable(error.to_string()))
@@ -241,14 +240,17 @@ impl Moving {
     fn list(&mut self) -> Result<Option<NamedList>, SegmentError> {
         let segment = self.segment.clone();
         let mut assembler = None;
-        let mut spans: Vec<Span> = Vec::new();
         let (begin, mut place, mut bytes) = (self.place, self.place, 0);
+        let left = segment.facts.rows.saturating_sub(begin.row) as usize;
+        let mut spans: Vec<Span> = Vec::with_capacity(left.min(LIST_ROWS + PART_ROWS));
         while spans.len() < LIST_ROWS && bytes < LIST_BYTES {
             let Some(part) = self.part(&mut place, &segment, &mut assembler)? else {
                 break;
             };
-            bytes += part.iter().map(weight).sum::<usize>();
-            spans.extend(part);
+            for trace in part {
+                bytes += trace.iter().map(weight).sum::<usize>();
+                spans.extend(trace);
+            }
         }
         self.place = place;
         if spans.is_empty() {
@@ -263,14 +265,14 @@ impl Moving {
         }))
     }
 
-    /// Returns the spans of some whole traces and goes on behind them; `None` at the end. What is
+    /// Returns the spans of some traces and goes on behind them; `None` at the end. What is
     /// damaged is reported and left out, and what comes behind it keeps its name.
     fn part<'s>(
         &mut self,
         place: &mut Place,
         segment: &'s Segment,
         assembler: &mut Option<Assembler<'s>>,
-    ) -> Result<Option<Vec<Span>>, SegmentError> {
+    ) -> Result<Option<Vec<Vec<Span>>>, SegmentError> {
         let directory = segment.directory()?;
         while let Some(entry) = directory.pages.get(place.page) {
             self.open_page(place.page, entry.first_trace)?;
@@ -301,7 +303,7 @@ impl Moving {
                 .collect();
             let assembler = match assembler {
                 Some(assembler) => assembler,
-                none => none.insert(Assembler::open(segment, Reading::Passing)?),
+                none => none.insert(Assembler::open_whole(segment)?),
             };
             let mut met: Vec<SegmentError> = Vec::new();
             let spans = assembler.traces_of(page, &wanted, &mut |error| met.push(error));
@@ -312,7 +314,7 @@ impl Moving {
             place.trace = end;
             place.row = place.page_row + starts.get(end).copied().unwrap_or_default() as u64;
             self.leave_out(met)?;
-            return Ok(Some(spans.into_iter().flatten().collect()));
+            return Ok(Some(spans));
         }
         Ok(None)
     }

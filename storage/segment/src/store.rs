@@ -16,10 +16,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
 use speargun_runtime::{Clock, Disk};
-use speargun_storage::{Backlog, Position, SpanWriter, WriteError};
+use speargun_storage::{Position, SpanWriter, WriteError};
 
 use crate::cache::Cache;
-use crate::compact;
 use crate::config::Config;
 use crate::dependencies::memo::Memos;
 use crate::error::OpenError;
@@ -27,18 +26,16 @@ use crate::head::Head;
 use crate::manifest::Manifest;
 use crate::moving::Ticket;
 use crate::recover;
-use crate::seal;
 use crate::segment::Segment;
 use crate::stats::{self, Counters, Stats};
 
 /// Frozen heads that may wait for the sealer; a writer waits while there are more.
 const SEALING_MAX: usize = 2;
-/// How long the sealer and the compactor pause after an error.
-const RETRY: Duration = Duration::from_secs(1);
-/// How often the compactor looks for work, unless heads are to be sealed sooner.
-const TICK: Duration = Duration::from_secs(1);
 /// How long closing waits for the last head to be sealed; what is not is in the journal.
 const CLOSE: Duration = Duration::from_secs(8);
+
+mod threads;
+mod waiting;
 
 /// The embedded store.
 #[derive(Debug)]
@@ -133,8 +130,8 @@ impl SegmentStore {
             shared,
             threads: Mutex::new(vec![]),
         };
-        store.spawn("segment-seal", seal_all)?;
-        store.spawn("segment-merge", keep_house)?;
+        store.spawn("segment-seal", threads::seal_all)?;
+        store.spawn("segment-merge", threads::keep_house)?;
         Ok(Arc::new(store))
     }
 
@@ -160,7 +157,7 @@ impl SegmentStore {
 
     /// Merges and deletes until there is nothing left to do, on the caller's thread.
     pub fn compact(&self) -> io::Result<()> {
-        while compact::step(&self.shared)? {}
+        while crate::compact::step(&self.shared)? {}
         Ok(())
     }
 
@@ -244,43 +241,6 @@ impl Shared {
     fn stop(&self) {
         self.state.lock().closing = true;
         self.changed.notify_all();
-    }
-
-    /// Returns the segment that is being moved away, if one is.
-    pub(crate) fn ticket(&self) -> Option<Ticket> {
-        self.state.lock().ticket.clone()
-    }
-
-    /// Says which segment is being moved away.
-    pub(crate) fn set_ticket(&self, ticket: Ticket) {
-        self.state.lock().ticket = Some(ticket);
-    }
-
-    /// Returns how much waits to be moved away.
-    pub(crate) fn backlog(&self) -> Backlog {
-        let state = self.state.lock();
-        let segments = state.segments.iter();
-        let heads = state.sealing.iter().map(|head| &**head);
-        let heads = heads.chain([&state.head]).filter(|head| head.rows > 0);
-        let arrived = segments.clone().map(|s| s.facts.arrived_min_ms);
-        let arrived = arrived.chain(heads.clone().map(|head| head.arrived_min_ms));
-        Backlog {
-            spans: segments.clone().map(|s| s.facts.rows).sum::<u64>()
-                + heads.map(|head| head.rows as u64).sum::<u64>(),
-            bytes: segments.map(|segment| segment.bytes).sum(),
-            oldest_ms: arrived.min().unwrap_or_default(),
-        }
-    }
-
-    /// Waits until there is a segment, or so long.
-    pub(crate) fn wait_for_segment(&self, patience: Duration) {
-        let until = Instant::now() + patience;
-        let mut state = self.state.lock();
-        while state.segments.is_empty() && !state.closing {
-            if self.changed.wait_until(&mut state, until).timed_out() {
-                return;
-            }
-        }
     }
 
     /// Waits until no head waits for the sealer; gives up when the sealer fails and `patience` is
@@ -386,57 +346,5 @@ impl Shared {
             self.changed.wait_for(&mut state, time);
         }
         state.closing
-    }
-}
-
-/// The sealer: turns frozen heads into segments, oldest first, until the store closes.
-fn seal_all(shared: &Shared) {
-    loop {
-        let head = {
-            let mut state = shared.state.lock();
-            while state.sealing.is_empty() && !state.closing {
-                shared.changed.wait(&mut state);
-            }
-            match state.sealing.front() {
-                Some(head) => head.clone(),
-                None => return,
-            }
-        };
-        if let Err(error) = seal::seal(shared, &head) {
-            shared.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, "a segment could not be written; trying again");
-            shared.state.lock().trouble = Some(error.to_string());
-            shared.changed.notify_all();
-            if shared.pause(RETRY) {
-                return;
-            }
-        }
-    }
-}
-
-/// The compactor: seals heads that have waited long, merges, deletes what is past retention.
-fn keep_house(shared: &Shared) {
-    let tick = Duration::from_millis(shared.config.seal_age_ms / 4);
-    let tick = tick.clamp(Duration::from_millis(10), TICK);
-    let mut pause = tick;
-    while !shared.pause(pause) {
-        let now = shared.clock.now_ms();
-        let waited = {
-            let state = shared.state.lock();
-            state.head.rows > 0
-                && now.saturating_sub(state.head.arrived_min_ms) >= shared.config.seal_age_ms
-        };
-        if waited {
-            shared.freeze();
-        }
-        pause = tick;
-        if let Err(error) = compact::step(shared) {
-            shared
-                .counters
-                .failed_merges
-                .fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, "merging failed; trying again");
-            pause = RETRY;
-        }
     }
 }

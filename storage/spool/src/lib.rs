@@ -1,6 +1,6 @@
-//! The spool in front of a database: spans are acknowledged once an engine on the process's own disk
-//! has them, a thread moves them into the database, and queries are answered from both places. It
-//! knows neither engine, only what the storage contract says of them.
+//! The spool in front of a database: spans are acknowledged once an engine on the process's own
+//! disk has them, a thread moves them into the database, and queries are answered from both places.
+//! It knows neither engine, only what the storage contract says of them.
 //!
 //! ```text
 //! write ─▶ local engine ──portion, oldest first──▶ mover ──named lists──▶ database

@@ -66,6 +66,9 @@ impl Spool {
 
     /// Returns the figures for metrics and health.
     pub fn stats(&self) -> Stats {
+        // A server that nobody sends to, because it seems to be down, finds out here that it
+        // is not.
+        self.look_at_bounds();
         let waiting = self.local.backlog();
         self.progress.stats(waiting, self.age_ms(&waiting))
     }
@@ -85,7 +88,13 @@ impl Spool {
         }
     }
 
-    /// Returns why no more spans can be taken, if so.
+    /// Returns why no more spans can be taken, if so; a change is logged.
+    fn look_at_bounds(&self) -> Option<String> {
+        let full = self.bound();
+        self.progress.set_full(full.as_deref());
+        full
+    }
+
     fn bound(&self) -> Option<String> {
         let waiting = self.local.backlog();
         let (bytes, bytes_max) = (waiting.bytes, self.config.bytes_max);
@@ -110,9 +119,8 @@ impl SpanWriter for Spool {
 
     fn ready(&self) -> Result<(), WriteError> {
         self.local.ready()?;
-        let full = self.bound();
-        self.progress.set_full(full.as_deref());
-        full.map_or(Ok(()), |why| Err(WriteError::Busy(why)))
+        self.look_at_bounds()
+            .map_or(Ok(()), |why| Err(WriteError::Busy(why)))
     }
 
     fn durable_position(&self) -> Position {

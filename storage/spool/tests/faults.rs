@@ -79,9 +79,9 @@ fn an_outage_ends_in_refusals_and_then_in_nothing_lost() {
     assert_down(&pair);
     pair.database.set_down(false);
     pair.wait_moved();
+    let stats = pair.spool.stats();
     pair.spool.ready().unwrap();
     pair.spool.check().unwrap();
-    let stats = pair.spool.stats();
     assert_eq!(
         (stats.full, stats.outage, stats.stored),
         (None, None, written)

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use speargun_model::{Annotation, Span, SpanId, TraceId};
 
-use super::{Blank, Wanted};
+use super::{AtHand, Blank, Wanted};
 use crate::bytes::Reader;
 use crate::dictionary::{Meta, endpoint, text};
 use crate::error::Corrupt;
@@ -34,13 +34,22 @@ pub(super) struct PageWalk<'p> {
     passed: Vec<usize>,
     /// Those of columns that were needed; boxed, since a segment may have many more.
     cursors: Vec<Option<Box<ColumnCursor<'p>>>>,
+    at_hand: Option<&'p AtHand>,
     traces: u32,
     blanks: Vec<Blank>,
 }
 
 impl<'p> PageWalk<'p> {
-    pub(super) fn new(page: &'p Page, meta: &'p Meta, segment_base: u64) -> Result<Self, Corrupt> {
+    /// Returns a walk that has seen nothing. With dictionaries at hand it is made for seeing most
+    /// of the page.
+    pub(super) fn new(
+        page: &'p Page,
+        meta: &'p Meta,
+        segment_base: u64,
+        at_hand: Option<&'p AtHand>,
+    ) -> Result<Self, Corrupt> {
         Ok(Self {
+            at_hand,
             page,
             meta,
             starts: page.trace_starts()?,
@@ -170,7 +179,10 @@ impl<'p> PageWalk<'p> {
             Some(cursor) => cursor,
             None => {
                 let view = self.page.column(column)?.ok_or(missing)?;
-                cursor.insert(Box::new(view.cursor()))
+                cursor.insert(Box::new(match self.at_hand {
+                    Some(_) => view.walk(),
+                    None => view.cursor(),
+                }))
             }
         };
         cursor.advance(rank);
@@ -182,6 +194,9 @@ impl<'p> PageWalk<'p> {
         match value {
             Value::Plain(bytes) => text(bytes),
             Value::Coded(code) => {
+                if let Some(value) = self.at_hand.and_then(|known| known.get(column, code)) {
+                    return text(value);
+                }
                 self.blanks.push(Blank {
                     column,
                     code,
