@@ -8,11 +8,13 @@
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`kit`]: Maven over the tests of other makers, and what they reported.
+//! - [`browser`]: a real browser, and what a page does in it.
 //! - [`metrics`]: counters as the server tells them.
 //! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
 //! - [`chance`]: seeded random numbers.
 
+pub mod browser;
 pub mod chance;
 pub mod golden;
 pub mod grpc;
