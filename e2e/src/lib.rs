@@ -10,6 +10,7 @@
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`kit`]: Maven over the tests of other makers, and what they reported.
 //! - [`mariadb`]: a MariaDB in a folder of its own.
+//! - [`browser`]: a real browser, and what a page does in it.
 //! - [`metrics`]: counters as the server tells them.
 //! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
@@ -18,6 +19,7 @@
 //! - [`chance`]: seeded random numbers.
 
 pub mod broker;
+pub mod browser;
 pub mod chance;
 pub mod clickhouse;
 pub mod golden;

@@ -1,5 +1,5 @@
 //! The report for a browser: one file without scripts or anything from elsewhere, its plots drawn
-//! as SVG. It fits one printed page.
+//! as SVG. It fits one printed page, if need be without the last of many rates.
 
 use std::fmt::Write;
 
@@ -20,11 +20,18 @@ h1{font-size:1.3em;margin:0}h2{font-size:1em;margin:.9em 0 .2em}p{margin:.2em 0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.1em .7em;text-align:right;border-bottom:1px solid #d8dee4}\
 th:first-child,td:first-child{text-align:left}\
-.plots{display:flex;flex-wrap:wrap;gap:.3em 1.5em}figure{margin:0}\
+.plots{display:flex;flex-wrap:wrap;gap:.3em 1.5em;margin-top:.9em}figure{margin:0}\
 figcaption{font-weight:600}.bad{color:#b00020;font-weight:600}.good{color:#116329;font-weight:600}\
 svg text{font-size:9px;fill:#57606a}svg .axis{stroke:#8c959f;stroke-width:1}\
 svg path{fill:none;stroke-width:1.3}\
-@page{size:A4;margin:10mm}@media print{body{margin:0;font-size:10px}}";
+.printed{display:none}@page{size:A4;margin:10mm}@media print{\
+body{margin:0;padding:0;max-width:none;font-size:9px;line-height:1.25}h2{margin:.5em 0 .1em}\
+th,td{padding:0 .6em}.printed{display:block}.plots{gap:0 1%}figure{width:32%}\
+svg{width:100%;height:auto}\
+.missed p:nth-child(n+6),.steps tr:nth-child(n+38){display:none}}";
+/// What paper has room for, as the last line of the style says: targets missed, and rates below
+/// their titles.
+const PRINTED: [usize; 2] = [5, 36];
 
 /// Appends formatted text. Writing to memory can't fail.
 macro_rules! put {
@@ -86,9 +93,11 @@ fn verdict(out: &mut String, report: &Report) {
     if report.missed.is_empty() {
         out.push_str("<p class=\"good\">All targets met.</p>\n");
     }
+    out.push_str("<div class=\"missed\">");
     for missed in &report.missed {
         put!(out, "<p class=\"bad\">Missed: {}</p>\n", escaped(missed));
     }
+    out.push_str("</div>\n");
     if let Some(rate) = report.highest_rate {
         let rate = grouped(rounded(rate));
         put!(
@@ -107,12 +116,26 @@ fn row(out: &mut String, tag: &str, cells: &[String]) {
 }
 
 fn steps(out: &mut String, report: &Report) {
-    out.push_str("<h2>Rates and latencies</h2><table>\n");
+    out.push_str("<h2>Rates and latencies</h2><table class=\"steps\">\n");
     row(out, "th", &columns::STEP.map(str::to_owned));
     for step in &report.steps {
         row(out, "td", &columns::of_step(step));
     }
     out.push_str("</table>\n");
+    for ((what, all), max) in [
+        ("targets missed", report.missed.len()),
+        ("rates", report.steps.len()),
+    ]
+    .into_iter()
+    .zip(PRINTED)
+    {
+        if all > max {
+            put!(
+                out,
+                "<p class=\"printed\">On paper only the first {max} of {all} {what}.</p>\n"
+            );
+        }
+    }
 }
 
 fn truth(out: &mut String, report: &Report) {
