@@ -212,12 +212,14 @@ mod tests {
     fn searches_of_jaeger_are_searches_here() {
         leads(
             "/search?service=a+b&operation=GET%20%2F&lookback=1h&limit=20&minDuration=1.2s\
-             &maxDuration=&tags=%7B%22error%22%3A%22true%22%2C%22k%22%3A%22v%26w%22%2C%22n%22%3A5%7D",
+             &maxDuration=&tags=%7B%22error%22%3A%22true%22%2C%22k%22%3A\
+             %22v%26w%22%2C%22n%22%3A5%7D",
             "?serviceName=a+b&spanName=GET+%2F&annotationQuery=error+and+k%3Dv%26w+and+n%3D5\
              &minDuration=1200000us&lookback=1h&limit=20",
         );
         leads(
-            "/search?service=s&operation=all&start=1700000000000000&end=1700000060000999&lookback=custom",
+            "/search?service=s&operation=all&start=1700000000000000&end=1700000060000999\
+             &lookback=custom",
             "?serviceName=s&lookback=range&startTs=1700000000000&endTs=1700000060000",
         );
         leads("/search?traceID=AB&traceID=cd", "traces/ab");
