@@ -27,8 +27,8 @@ cargo xtask e2e [FILTER]     builds the release binary and runs the black-box te
 cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask bench [NAME] ..  decode, ingest, read (all), or peers; writes benches/results
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
-cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in front
-                             of a backend, flows walks through it, pictures and bench look at it
+cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in
+                             front of a backend; flows, pictures, bench open it in a browser
 cargo xtask tools            installs what the tests need into .tools
 cargo xtask setup            uses the hooks of .githooks
 cargo xtask ci               what CI runs: test";

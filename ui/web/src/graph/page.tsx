@@ -1,5 +1,6 @@
 //! The dependencies: who calls whom, how often, how often it failed; as a graph and as a table.
 
+import '../kernel';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { apiUrl, askJson } from '../core/api';
 import { config } from '../core/config';
