@@ -29,8 +29,8 @@ cargo xtask kills [N]        the test that kills a database, with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), peers or mysql
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
-cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in front
-                             of a backend, flows walks through it, pictures and bench look at it
+cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in
+                             front of a backend; flows, pictures, bench open it in a browser
 cargo xtask tools            installs what the tests need into .tools
 cargo xtask setup            uses the hooks of .githooks
 cargo xtask ci               what CI runs: test";

@@ -28,6 +28,20 @@ async function firstSpan({ chromium, start }) {
   await backend.end();
 }
 
+async function fewRequests({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const files = [];
+  at.page.on('request', (request) => {
+    if (!request.url().includes('/api/')) files.push(new URL(request.url()).pathname);
+  });
+  await at.page.goto(backend.url('?lookback=1d'));
+  await at.page.waitForSelector('.line input');
+  const asked = files.filter((file) => !/config\.json$|favicon/.test(file));
+  assert.ok(asked.length <= 4, asked.join(' '));
+  await at.page.waitForSelector('.result');
+  await at.end();
+}
+
 async function byLine({ chromium, backend }) {
   const at = await watched(chromium, backend);
   const { page } = at;
@@ -231,6 +245,7 @@ async function byKeys({ chromium, backend }) {
 
 export const search = [
   ['search: an empty store shows how to begin, and the first span appears', firstSpan],
+  ['search: four files are enough to begin', fewRequests],
   ['search: lines find what the API finds', byLine],
   ['search: a mistake is pointed at', mistakes],
   ['search: the form makes the same query', byForm],

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { bigTrace, send } from '../tools/demo.mjs';
+import { memory } from '../tools/measure.mjs';
 import { settled, until, watched } from './harness.mjs';
 
 const NOW = () => (Date.now() - 600_000) * 1000;
@@ -278,12 +279,8 @@ async function hundredThousand({ chromium, backend }) {
   await page.waitForSelector('.tag');
   const elements = await page.evaluate(() => document.querySelectorAll('*').length);
   assert.ok(elements <= 1500, `${elements} elements`);
-  await session.send('Performance.enable');
-  await session.send('HeapProfiler.enable');
-  await session.send('HeapProfiler.collectGarbage');
-  const { metrics } = await session.send('Performance.getMetrics');
-  const heap = metrics.find((one) => one.name === 'JSHeapUsedSize').value / 1048576;
-  assert.ok(heap <= 150, `${heap} MB`);
+  const { pageMb, threadMb } = await memory(session);
+  assert.ok(pageMb + threadMb <= 150, `${pageMb} and ${threadMb} MB`);
   await at.end();
 }
 

@@ -1,5 +1,6 @@
 //! Starts the page: theme and language first, then the configuration, then what the address says.
 
+import './kernel';
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { App, mendAddress } from './app';

@@ -35,6 +35,41 @@ function quantile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
+const MEGABYTE = 1048576;
+
+/** Asks the page's threads for their memory: objects and the buffers behind typed arrays. */
+async function threadHeaps(session) {
+  const found = [];
+  const attached = new Promise((resolve) => {
+    session.on('Target.attachedToTarget', async ({ sessionId }) => {
+      const answer = new Promise((done) => {
+        session.on('Target.receivedMessageFromTarget', (event) => {
+          const message = JSON.parse(event.message);
+          if (event.sessionId === sessionId && message.id === 2) done(message.result);
+        });
+      });
+      for (const [id, method] of [[1, 'HeapProfiler.collectGarbage'], [2, 'Runtime.getHeapUsage']]) {
+        await session.send('Target.sendMessageToTarget', { sessionId, message: JSON.stringify({ id, method }) });
+      }
+      found.push(await answer);
+      resolve();
+    });
+  });
+  await session.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+  await attached;
+  return found;
+}
+
+/** Returns the memory of a page and of its threads, in megabytes. */
+export async function memory(session) {
+  await session.send('HeapProfiler.enable');
+  await session.send('HeapProfiler.collectGarbage');
+  const all = (usage) => (usage.usedSize + (usage.backingStorageSize ?? 0)) / MEGABYTE;
+  const page = all(await session.send('Runtime.getHeapUsage'));
+  const threads = (await threadHeaps(session)).reduce((sum, usage) => sum + all(usage), 0);
+  return { pageMb: page, threadMb: threads };
+}
+
 /** The cost of single steps: what the thread worked from before a step until its frame is out. */
 async function steps(at, count, step) {
   const costs = [];
@@ -82,16 +117,25 @@ export async function measureTrace(chromium, base, traceId) {
     await at.page.waitForFunction(() => document.querySelector('.find output')?.textContent);
   });
   const elements = await at.page.evaluate(() => document.querySelectorAll('*').length);
-  const end = await metrics(at.session);
-  await at.session.send('HeapProfiler.enable');
-  await at.session.send('HeapProfiler.collectGarbage');
-  const collected = await metrics(at.session);
+  const collected = await memory(at.session);
   await at.context.close();
   return {
     openMs: open.cpuMs, frameMs: quantile(idle, 0.5), scrollP95Ms: quantile(scroll, 0.95),
     scrollMaxMs: Math.max(...scroll), zoomP95Ms: quantile(zoom, 0.95), clickMs: quantile(click, 0.5),
-    findMs: find[0], elements, nodes: collected.nodes, heapMb: collected.heapMb, peakHeapMb: end.heapMb,
+    findMs: find[0], elements, ...collected,
   };
+}
+
+/** Measures how long Zipkin's own page takes to open a trace. */
+export async function measureLens(chromium, base, traceId) {
+  const at = await opened(chromium);
+  await at.page.goto(new URL(`/zipkin/traces/${traceId}`, base).href);
+  await at.page.waitForFunction(() => document.body.innerText.includes('service-'), undefined, { timeout: 300_000 });
+  await frames(at.page);
+  const open = await metrics(at.session);
+  const elements = await at.page.evaluate(() => document.querySelectorAll('*').length);
+  await at.context.close();
+  return { openMs: open.cpuMs, elements, heapMb: open.heapMb };
 }
 
 if (process.argv[1].endsWith('measure.mjs')) {

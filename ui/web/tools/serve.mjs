@@ -25,7 +25,7 @@ async function built(folder) {
 }
 
 /** Starts to serve; `files` gives the page's files, `backend` answers everything else. */
-export function serve({ files, backend, port = 0 }) {
+export function serve({ files, backend, port = 0, policy = true }) {
   const server = createServer(async (incoming, outgoing) => {
     const url = new URL(incoming.url, 'http://page');
     const inBase = url.pathname.startsWith('/zipkin/');
@@ -36,7 +36,7 @@ export function serve({ files, backend, port = 0 }) {
       const ending = found ? path.extname(name) : '.html';
       outgoing.writeHead(200, {
         'Content-Type': TYPES[ending] ?? 'application/octet-stream',
-        'Content-Security-Policy': POLICY,
+        ...(policy ? { 'Content-Security-Policy': POLICY } : {}),
         'Cache-Control': 'no-cache',
       });
       outgoing.end(found ?? all.get('index.html'));

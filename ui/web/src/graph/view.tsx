@@ -213,8 +213,10 @@ function Node({ name, at, errors, text, width, picked, pick }: NodeProps) {
     >
       <rect width={width} height={NODE_HEIGHT} rx="8" />
       <circle cx="15" cy="16" r="5" fill={palette()[slotOf(name)]} />
-      <text x="27" y="20" class="node-name">{shown}</text>
-      <text x="27" y="35" class="node-note">{text}</text>
+      <text>
+        <tspan x="27" y="20" class="node-name">{shown}</tspan>{' '}
+        <tspan x="27" y="35" class="node-note">{text}</tspan>
+      </text>
     </g>
   );
 }

@@ -108,13 +108,13 @@ function LineField({ line, setLine, submit, bad }: FieldProps) {
     const input = field.current;
     if (!offer || !input) return;
     const next = offer.apply(name);
+    // At once, not with the next rendering: what is typed meanwhile must follow the caret.
+    input.value = next.line;
+    input.focus();
+    input.setSelectionRange(next.caret, next.caret);
     setLine(next.line);
     close();
-    requestAnimationFrame(() => {
-      input.focus();
-      input.setSelectionRange(next.caret, next.caret);
-      if (next.more) ask();
-    });
+    if (next.more) ask();
   };
   const list = offer?.names ?? [];
   const onKeyDown = (event: KeyboardEvent) => {

@@ -44,7 +44,10 @@ export function searchFor(next: Criteria): void {
 
 /** Makes the search of the address, unless it is what is shown. */
 export async function run(again = false): Promise<void> {
-  const address = place.peek().params.toString();
+  const params = new URLSearchParams(place.peek().params);
+  // Looking at the same traces in another way is no new search.
+  params.delete('view');
+  const address = params.toString();
   if (!again && address === shownAddress && phase.peek() !== 'idle') return;
   shownAddress = address;
   running?.abort();

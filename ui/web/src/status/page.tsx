@@ -1,6 +1,7 @@
 //! The status of the server: what comes in, what was refused and why, what is stored. It answers
 //! "is it my application or the tracer?".
 
+import '../kernel';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { apiUrl, askJson, AskError } from '../core/api';

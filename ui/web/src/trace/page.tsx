@@ -1,5 +1,6 @@
 //! The page of one trace, and the page that shows a file as one.
 
+import '../kernel';
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { AskError } from '../core/api';

@@ -1,0 +1,69 @@
+//! The time that dependencies are of: as an address names it, and as it is picked.
+
+import { useState } from 'preact/hooks';
+import { fromInputTime, inputTime } from '../core/format';
+import { t } from '../core/i18n';
+import { rewriteSome } from '../core/route';
+import { LOOKBACKS, lookbackMs, lookbackText } from '../search/criteria';
+
+export const DEFAULT_MS = 86_400_000;
+
+/** The window that an address names: ours, Lens's (startTime, endTime) or the classic page's. */
+export function windowOf(params: URLSearchParams, nowMs: number, defaultMs: number) {
+  const number = (...keys: string[]) => {
+    for (const key of keys) {
+      const value = Number(params.get(key) || Number.NaN);
+      if (Number.isFinite(value) && value > 0) return value;
+    }
+    return null;
+  };
+  const endMs = number('endTime', 'endTs');
+  const startMs = number('startTime', 'startTs');
+  if (startMs !== null) return { endMs: endMs ?? nowMs, startMs, ranged: true };
+  const back = lookbackMs(params.get('lookback') ?? '') ?? defaultMs;
+  return { endMs: endMs ?? nowMs, startMs: (endMs ?? nowMs) - back, ranged: endMs !== null };
+}
+
+export function TimeBar({ params }: { params: URLSearchParams }) {
+  const window = windowOf(params, Date.now(), DEFAULT_MS);
+  const [custom, setCustom] = useState(false);
+  const ranged = window.ranged || custom;
+  const [start, setStart] = useState(inputTime(window.startMs));
+  const [end, setEnd] = useState(inputTime(window.endMs));
+  const clear = { endTs: null, startTs: null, startTime: null, endTime: null };
+  const current = ranged ? 'range' : lookbackText(window.endMs - window.startMs);
+  const options = LOOKBACKS.includes(current) || ranged ? LOOKBACKS : [...LOOKBACKS, current];
+  const apply = () => {
+    const [from, to] = [fromInputTime(start), fromInputTime(end)];
+    if (to > from) {
+      rewriteSome({ ...clear, lookback: null, startTime: String(from), endTime: String(to) });
+    }
+  };
+  return (
+    <div class="field time-field">
+      <label for="graph-lookback">{t('time.label')}</label>
+      <span class="range">
+        <select
+          id="graph-lookback" value={current}
+          onChange={(event) => {
+            const text = event.currentTarget.value;
+            setCustom(text === 'range');
+            if (text !== 'range') rewriteSome({ ...clear, lookback: text });
+          }}
+        >
+          {options.map((text) => <option key={text} value={text}>{t('time.last', { length: text })}</option>)}
+          <option value="range">{t('time.range')}</option>
+        </select>
+        {ranged && (
+          <>
+            <input type="datetime-local" step="1" aria-label={t('time.from')} value={start}
+              onInput={(event) => setStart(event.currentTarget.value)} />
+            <input type="datetime-local" step="1" aria-label={t('time.to')} value={end}
+              onInput={(event) => setEnd(event.currentTarget.value)} />
+            <button type="button" class="button" onClick={apply}>{t('time.apply')}</button>
+          </>
+        )}
+      </span>
+    </div>
+  );
+}
