@@ -21,7 +21,8 @@ const FAULT_PAUSE: Duration = Duration::from_millis(200);
 /// How often the group hears of a consumer that waits for room: else it would take the partitions
 /// away after five minutes.
 const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
-/// How often topics without partitions are looked for, and the lag is told.
+/// How often topics are looked for, and the lag is told. A fetch does not tell that the brokers are
+/// gone: the client asks them again and again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Offsets to commit, by partition.
@@ -138,9 +139,6 @@ impl Session<'_> {
         self.intake
             .behind(lags.values().filter_map(|lag| lag.lag).sum());
         for topic in &self.config.topics {
-            if lags.keys().any(|place| place.topic == *topic) {
-                continue;
-            }
             if let Err(error) = self.find(topic).await {
                 self.intake.failed(error);
                 return;
@@ -149,7 +147,7 @@ impl Session<'_> {
         self.intake.connected();
     }
 
-    /// A topic of which this consumer has no partition may be all with others, or not be there.
+    /// Asks a broker for a topic: it may not be there, and nor may the broker.
     async fn find(&self, topic: &str) -> Result<(), String> {
         let found = self.consumer.fetch_metadata(Some(topic)).await;
         match found {
