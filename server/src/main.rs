@@ -169,11 +169,10 @@ fn serve(flags: Flags) -> anyhow::Result<()> {
 
 /// Clients of queues tell of every attempt; what concerns the operator we say ourselves, once.
 fn told(level: LevelFilter) -> Targets {
-    let quiet = level.min(LevelFilter::ERROR);
     Targets::new()
         .with_default(level)
-        .with_target("krafka", quiet)
-        .with_target("lapin", quiet)
+        .with_target("krafka", LevelFilter::OFF)
+        .with_target("lapin", LevelFilter::OFF)
 }
 
 fn print_config(flags: Flags) -> anyhow::Result<()> {

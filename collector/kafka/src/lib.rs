@@ -28,6 +28,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long the group waits for a consumer that was killed before others read its partitions, or
+/// the one that was started again. The client's own 45 seconds are long for a restart.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of one fetch, unless one batch has more.
 const FETCH_BYTES_MAX: i32 = 8 << 20;
 /// Bytes of one partition in a fetch, unless one batch has more.
@@ -85,6 +88,7 @@ async fn open(config: &Config) -> Result<Consumer, KrafkaError> {
         .max_poll_records(ROUND_MESSAGES_MAX)
         .max_buffered_records(ROUND_MESSAGES_MAX)
         .max_decompressed_size(config.inflated_bytes_max)
+        .session_timeout(SESSION_TIMEOUT)
         .metrics_push(false)
         .build()
         .await?;

@@ -21,8 +21,11 @@ const FAULT_PAUSE: Duration = Duration::from_millis(200);
 /// How often the group hears of a consumer that waits for room: else it would take the partitions
 /// away after five minutes.
 const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
-/// How often topics without partitions are looked for, and the lag is told.
+/// How often topics are looked for, and the lag is told. A fetch does not tell that the brokers are
+/// gone: the client asks them again and again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a broker may take to answer such a question.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Offsets to commit, by partition.
 type Due = HashMap<TopicPartition, OffsetAndMetadata>;
@@ -79,11 +82,19 @@ pub(crate) async fn run(config: &Config, consumer: &Consumer, intake: &Rc<Intake
 }
 
 impl Session<'_> {
+    /// Fetches messages. The client may look for lost brokers without end, so it is not asked how
+    /// things stand.
     async fn fetch(&mut self) -> Result<Vec<ConsumerRecord>, KrafkaError> {
-        if self.ahead.is_empty() {
-            self.consumer.poll(FETCH_WITHIN).await
-        } else {
-            Ok(std::mem::take(&mut self.ahead))
+        if !self.ahead.is_empty() {
+            return Ok(std::mem::take(&mut self.ahead));
+        }
+        let consumer = self.consumer;
+        let mut fetching = std::pin::pin!(consumer.poll(FETCH_WITHIN));
+        loop {
+            tokio::select! {
+                fetched = &mut fetching => return fetched,
+                () = tokio::time::sleep(LOOK_EVERY) => self.look().await,
+            }
         }
     }
 
@@ -100,8 +111,10 @@ impl Session<'_> {
                 () = tokio::time::sleep(SIGN_OF_LIFE) => {
                     paused = pause(self.consumer).await;
                     // What was assigned meanwhile is not paused yet and may come.
-                    let ahead = self.consumer.poll(Duration::ZERO).await;
-                    self.ahead.extend(ahead.unwrap_or_default());
+                    let poll = self.consumer.poll(Duration::ZERO);
+                    if let Ok(Ok(ahead)) = tokio::time::timeout(ANSWER_WITHIN, poll).await {
+                        self.ahead.extend(ahead);
+                    }
                 }
             }
         };
@@ -138,9 +151,6 @@ impl Session<'_> {
         self.intake
             .behind(lags.values().filter_map(|lag| lag.lag).sum());
         for topic in &self.config.topics {
-            if lags.keys().any(|place| place.topic == *topic) {
-                continue;
-            }
             if let Err(error) = self.find(topic).await {
                 self.intake.failed(error);
                 return;
@@ -149,9 +159,13 @@ impl Session<'_> {
         self.intake.connected();
     }
 
-    /// A topic of which this consumer has no partition may be all with others, or not be there.
+    /// Asks a broker for a topic: it may not be there, and nor may the broker.
     async fn find(&self, topic: &str) -> Result<(), String> {
-        let found = self.consumer.fetch_metadata(Some(topic)).await;
+        let found = self.consumer.fetch_metadata(Some(topic));
+        let Ok(found) = tokio::time::timeout(ANSWER_WITHIN, found).await else {
+            let servers = &self.config.servers;
+            return Err(format!("{servers}: no answer within {ANSWER_WITHIN:?}"));
+        };
         match found {
             Ok(found) if found.topics.iter().any(|t| t.partition_count() > 0) => Ok(()),
             Ok(_) | Err(KrafkaError::UnknownTopic { .. }) => Err(format!(
