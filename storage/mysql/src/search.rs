@@ -1,5 +1,5 @@
-//! Searches. Traces are looked at newest first, a page of span rows at a time; statements drop those
-//! that can't match, and [`TraceRequest::test`] decides over the spans of the rest. What a
+//! Searches. Traces are looked at newest first, a page of span rows at a time; statements drop
+//! those that can't match, and [`TraceRequest::test`] decides over the spans of the rest. What a
 //! statement drops must be certain: a row holds what several spans said, so only conditions that
 //! hold for whatever was written are asked.
 
