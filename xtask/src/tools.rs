@@ -182,11 +182,12 @@ fn mariadb() -> Result<()> {
         let mut paths = places.iter().map(|place| PathBuf::from(place).join(name));
         paths.any(|path| path.exists())
     };
-    let programs = ["mariadbd", "mariadb-install-db", "mariadb"];
+    let programs = ["mariadbd", "mariadb-install-db", "mariadb", "openssl"];
     if programs.into_iter().all(there) {
         return Ok(());
     }
-    system_packages("MariaDB", &["mariadb-server", "mariadb-client"])
+    let packages = ["mariadb-server", "mariadb-client", "openssl"];
+    system_packages("MariaDB or openssl", &packages)
 }
 
 /// Fetches Zipkin's server, beside which the engine over MySQL is tested.

@@ -89,7 +89,7 @@ impl Schema {
         };
         Ok(format!(
             "SET character_set_client = {set}, character_set_connection = {set}, \
-             character_set_results = {set}, time_zone = '+00:00', \
+             character_set_results = {set}, time_zone = '+00:00', autocommit = 1, \
              {isolation} = 'READ-COMMITTED', {limit}"
         ))
     }
@@ -162,7 +162,8 @@ pub(crate) async fn look(conn: &mut Conn) -> Result<Look, Fault> {
         .query(
             "SELECT LOWER(table_name), LOWER(column_name), LOWER(character_set_name), \
              character_maximum_length, \
-             is_nullable = 'NO' AND column_default IS NULL AND extra NOT LIKE '%auto_increment%' \
+             is_nullable = 'NO' AND column_default IS NULL \
+             AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%generated%' \
              FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN \
              ('zipkin_spans', 'zipkin_annotations', 'zipkin_dependencies', 'speargun_leases')",
         )

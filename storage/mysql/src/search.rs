@@ -1,5 +1,5 @@
-//! Searches. Traces are looked at newest first, a page of span rows at a time; statements drop those
-//! that can't match, and [`TraceRequest::test`] decides over the spans of the rest. What a
+//! Searches. Traces are looked at newest first, a page of span rows at a time; statements drop
+//! those that can't match, and [`TraceRequest::test`] decides over the spans of the rest. What a
 //! statement drops must be certain: a row holds what several spans said, so only conditions that
 //! hold for whatever was written are asked.
 
@@ -13,22 +13,25 @@ use speargun_storage::{IdMode, TraceRequest, Window};
 use crate::error::Fault;
 use crate::fetch::{self, Budget, OfTraces};
 use crate::link::{Session, int};
-use crate::row::kind;
 
-/// Span rows of the first page; each further one has four times as many.
-const FIRST_PAGE: usize = 500;
+mod condition;
+mod pages;
 
-/// Span rows of a page at most.
-const PAGE_MAX: usize = 20_000;
+use condition::{Condition, conditions};
+use pages::Pages;
+
+/// Span rows that are looked at before it is asked whether an index leads to the rest faster.
+const ROWS_BEFORE_ASKING: usize = 10_000;
+
+/// How many rows of annotations cost as much as a span row that is looked at: each stands for the
+/// ten or so of its span.
+const ROWS_OF_SPAN: u64 = 5;
 
 /// Traces that are read in full at a time.
 const READ_AT_A_TIME: usize = 50;
 
 /// What it takes to remember that a trace was looked at.
 const SEEN_BYTES: usize = 48;
-
-/// Traces of one condition: few different numbers, so that statements are prepared once.
-const TRACES_OF_CONDITION: [usize; 3] = [10, 100, 1000];
 
 /// How a search is answered.
 #[derive(Clone, Copy)]
@@ -47,24 +50,25 @@ pub(crate) async fn search(
     let mut pages = Pages::new(request.window);
     let mut seen = HashSet::new();
     let mut found: Vec<Vec<Span>> = Vec::new();
+    let mut narrow = Narrow::new(request, manner.mode);
     while found.len() < request.limit {
+        if pages.rows >= ROWS_BEFORE_ASKING && narrow.may_look_ahead() {
+            let rows_left = pages.rows_left(session).await?;
+            narrow.look_ahead(session, rows_left, &mut budget).await?;
+        }
+        if narrow.leaves_nothing() {
+            break;
+        }
         let Some(page) = pages.next(session).await? else {
             break;
         };
-        let fresh: Vec<TraceId> = page
+        let mut fresh: Vec<TraceId> = page
             .into_iter()
             .filter(|id| seen.insert(group_of(*id, manner.mode)))
             .collect();
         budget.take(fresh.len() * SEEN_BYTES)?;
-        let mut candidates = Candidates { ids: fresh };
-        candidates.narrow(session, request, manner.mode).await?;
-        read(
-            session,
-            (request, manner),
-            candidates.ids,
-            (&mut budget, &mut found),
-        )
-        .await?;
+        narrow.apply(session, &mut fresh).await?;
+        read(session, (request, manner), fresh, (&mut budget, &mut found)).await?;
     }
     // A row's start is one of several that spans of it had.
     found.sort_by_cached_key(|spans| std::cmp::Reverse(newest_ms(spans, request.window)));
@@ -158,207 +162,107 @@ pub(crate) fn window_us(window: Window) -> (i64, i64) {
     (us(window.start_ms(), 0), us(window.end_ms, 999))
 }
 
-/// The traces of span rows in a window, newest row first.
-struct Pages {
-    start_us: i64,
-    end_us: i64,
-    /// Rows of exactly `end_us` that were already seen.
-    skip: usize,
-    size: usize,
-    done: bool,
+/// Drops traces that can't match.
+struct Narrow<'r> {
+    request: &'r TraceRequest,
+    conditions: Vec<Condition>,
+    /// All traces that meet one of the conditions, which is no longer among them.
+    ahead: Option<HashSet<u64>>,
+    asked: bool,
+    mode: IdMode,
 }
 
-impl Pages {
-    fn new(window: Window) -> Self {
-        let (start_us, end_us) = window_us(window);
+impl<'r> Narrow<'r> {
+    fn new(request: &'r TraceRequest, mode: IdMode) -> Self {
         Self {
-            start_us,
-            end_us,
-            skip: 0,
-            size: FIRST_PAGE,
-            done: false,
+            request,
+            conditions: conditions(request),
+            ahead: None,
+            asked: false,
+            mode,
         }
     }
 
-    async fn next(&mut self, session: &mut Session) -> Result<Option<Vec<TraceId>>, Fault> {
-        if self.done {
-            return Ok(None);
+    fn may_look_ahead(&self) -> bool {
+        !self.asked && !self.conditions.is_empty()
+    }
+
+    fn leaves_nothing(&self) -> bool {
+        self.ahead.as_ref().is_some_and(HashSet::is_empty)
+    }
+
+    /// Finds all traces that meet a condition through its index, where that is less work than to
+    /// ask of every trace in the window.
+    async fn look_ahead(
+        &mut self,
+        session: &mut Session,
+        rows_left: u64,
+        budget: &mut Budget,
+    ) -> Result<(), Fault> {
+        self.asked = true;
+        let mut best = None;
+        for (place, condition) in self.conditions.iter().enumerate() {
+            let cost = condition.cost(session).await?;
+            if best.is_none_or(|(_, least)| cost < least) {
+                best = Some((place, cost));
+            }
         }
-        let high = if session.schema.has_high {
-            "trace_id_high"
-        } else {
-            "0"
-        };
-        // The index on the time holds the key too: no row is read.
+        if let Some((place, cost)) = best
+            && cost < rows_left.saturating_mul(ROWS_OF_SPAN)
+        {
+            let condition = self.conditions.swap_remove(place);
+            self.ahead = Some(condition.all(session, budget).await?);
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, session: &mut Session, ids: &mut Vec<TraceId>) -> Result<(), Fault> {
+        if let Some(ahead) = &self.ahead {
+            ids.retain(|id| ahead.contains(&id.low));
+        }
+        for condition in &self.conditions {
+            let met = condition.met(session, ids).await?;
+            ids.retain(|id| met.contains(&id.low));
+        }
+        // Rows of spans are found by full ids alone.
+        if self.mode == IdMode::Lenient {
+            return Ok(());
+        }
+        if let Some(name) = &self.request.span_name {
+            let name = Value::Bytes(name.clone().into_bytes());
+            keep_spans(session, ids, ("name = ?", name)).await?;
+        }
+        if let Some(min) = self.request.min_duration_us {
+            let min = Value::Int(i64::try_from(min).unwrap_or(i64::MAX));
+            // A shared half's duration is in its annotations only.
+            let condition = "(duration >= ? OR duration IS NULL)";
+            keep_spans(session, ids, (condition, min)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps traces that have a row of `zipkin_spans` that meets the condition.
+async fn keep_spans(
+    session: &mut Session,
+    ids: &mut Vec<TraceId>,
+    (condition, value): (&str, Value),
+) -> Result<(), Fault> {
+    let mut met = HashSet::new();
+    for ids in ids.chunks(fetch::TRACES_MAX) {
+        let of = OfTraces::new(&session.schema, ids);
         let sql = format!(
-            "SELECT {high}, trace_id, start_ts FROM zipkin_spans \
-             WHERE start_ts BETWEEN ? AND ? ORDER BY start_ts DESC LIMIT ? OFFSET ?"
+            "SELECT DISTINCT trace_id FROM zipkin_spans WHERE {} AND {condition}",
+            of.sql
         );
-        let values = vec![
-            Value::Int(self.start_us),
-            Value::Int(self.end_us),
-            Value::UInt(self.size as u64),
-            Value::UInt(self.skip as u64),
-        ];
-        let mut ids = Vec::new();
-        let mut rows = 0;
-        let (mut end_us, mut skip) = (self.end_us, self.skip);
+        let mut values = of.values;
+        values.push(value.clone());
         let take = |row: &Row| {
-            rows += 1;
-            let start_us = int(row, 2).unwrap_or_default();
-            if start_us < end_us {
-                (end_us, skip) = (start_us, 0);
-            }
-            skip += 1;
-            let id = TraceId {
-                high: int(row, 0).unwrap_or_default().cast_unsigned(),
-                low: int(row, 1).unwrap_or_default().cast_unsigned(),
-            };
-            if ids.last() != Some(&id) {
-                ids.push(id);
-            }
+            met.extend(int(row, 0).map(i64::cast_unsigned));
             Ok(())
         };
         session.each(&sql, values, take).await?;
-        self.done = rows < self.size;
-        (self.end_us, self.skip) = (end_us, skip);
-        self.size = (self.size * 4).min(PAGE_MAX);
-        Ok(Some(ids))
     }
-}
-
-/// Traces that may match.
-struct Candidates {
-    ids: Vec<TraceId>,
-}
-
-impl Candidates {
-    /// Drops those that can't match.
-    async fn narrow(
-        &mut self,
-        session: &mut Session,
-        request: &TraceRequest,
-        mode: IdMode,
-    ) -> Result<(), Fault> {
-        for condition in conditions(request) {
-            if self.ids.is_empty() {
-                return Ok(());
-            }
-            self.keep_met(session, &condition).await?;
-        }
-        // Rows of spans are found by full ids alone.
-        if mode == IdMode::Strict {
-            if let Some(name) = &request.span_name {
-                let name = Value::Bytes(name.clone().into_bytes());
-                self.keep_spans(session, "name = ?", name).await?;
-            }
-            if let Some(min) = request.min_duration_us {
-                let min = Value::Int(i64::try_from(min).unwrap_or(i64::MAX));
-                // A shared half's duration is in its annotations only.
-                let condition = "(duration >= ? OR duration IS NULL)";
-                self.keep_spans(session, condition, min).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps traces that have a row of `zipkin_annotations` that meets the condition.
-    async fn keep_met(&mut self, session: &mut Session, condition: &Met) -> Result<(), Fault> {
-        let mut met = HashSet::new();
-        let max = TRACES_OF_CONDITION.last().copied().unwrap_or(1);
-        for ids in self.ids.chunks(max) {
-            let count = TRACES_OF_CONDITION
-                .into_iter()
-                .find(|count| *count >= ids.len());
-            let Some(last) = ids.last() else { continue };
-            let padded = ids.iter().chain(std::iter::repeat(last));
-            let mut values: Vec<Value> = padded
-                .take(count.unwrap_or(ids.len()))
-                .map(|id| Value::Int(id.low.cast_signed()))
-                .collect();
-            let places = vec!["?"; values.len()].join(",");
-            let sql = format!(
-                "SELECT DISTINCT trace_id FROM zipkin_annotations \
-                 WHERE trace_id IN ({places}) AND {}",
-                condition.sql
-            );
-            values.extend(condition.values.iter().cloned());
-            let take = |row: &Row| {
-                met.extend(int(row, 0).map(i64::cast_unsigned));
-                Ok(())
-            };
-            session.each(&sql, values, take).await?;
-        }
-        self.ids.retain(|id| met.contains(&id.low));
-        Ok(())
-    }
-
-    /// Keeps traces that have a row of `zipkin_spans` that meets the condition.
-    async fn keep_spans(
-        &mut self,
-        session: &mut Session,
-        condition: &str,
-        value: Value,
-    ) -> Result<(), Fault> {
-        let mut met = HashSet::new();
-        for ids in self.ids.chunks(fetch::TRACES_MAX) {
-            let of = OfTraces::new(&session.schema, ids);
-            let sql = format!(
-                "SELECT DISTINCT trace_id FROM zipkin_spans WHERE {} AND {condition}",
-                of.sql
-            );
-            let mut values = of.values;
-            values.push(value.clone());
-            let take = |row: &Row| {
-                met.extend(int(row, 0).map(i64::cast_unsigned));
-                Ok(())
-            };
-            session.each(&sql, values, take).await?;
-        }
-        self.ids.retain(|id| met.contains(&id.low));
-        Ok(())
-    }
-}
-
-/// A condition on one row of `zipkin_annotations`.
-struct Met {
-    sql: String,
-    values: Vec<Value>,
-}
-
-/// Returns conditions each of which some row of a trace that matches meets: a tag, an annotation
-/// and an address are rows with the service that recorded them, or that they lead to.
-fn conditions(request: &TraceRequest) -> Vec<Met> {
-    let text = |text: &str| Value::Bytes(text.as_bytes().to_vec());
-    let service = request.service_name.as_deref();
-    let mut all = Vec::new();
-    for term in &request.terms {
-        let mut met = Met {
-            sql: "a_key = ?".into(),
-            values: vec![text(&term.key)],
-        };
-        if let Some(value) = &term.value {
-            met.sql += " AND a_type = ? AND a_value = ?";
-            met.values.push(Value::Int(kind::TAG));
-            met.values.push(text(value));
-        }
-        if let Some(service) = service {
-            met.sql += " AND endpoint_service_name = ?";
-            met.values.push(text(service));
-        }
-        all.push(met);
-    }
-    if let (Some(service), true) = (service, request.terms.is_empty()) {
-        all.push(Met {
-            sql: "endpoint_service_name = ?".into(),
-            values: vec![text(service)],
-        });
-    }
-    if let Some(remote) = &request.remote_service_name {
-        all.push(Met {
-            sql: format!("a_type = {} AND endpoint_service_name = ?", kind::ADDRESS),
-            values: vec![text(remote)],
-        });
-    }
-    all
+    ids.retain(|id| met.contains(&id.low));
+    Ok(())
 }

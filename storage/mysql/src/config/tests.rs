@@ -1,3 +1,5 @@
+//! Variables in, configurations out. No server is asked.
+
 use super::*;
 
 fn of(variables: &[(&'static str, &str)]) -> Result<Config, ConfigError> {

@@ -170,8 +170,10 @@ fn a_server_that_takes_no_writes_is_told_and_waited_for() {
     let root = open(config(&server, &database));
     store(&root, &[span(1, 1).by("a")]).unwrap();
     // Those who may do everything may still write.
-    let user = "CREATE USER plain@'%'; GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO plain@'%'; SET GLOBAL read_only = 1";
-    server.sql(user).unwrap();
+    let plain = "CREATE USER plain@'%'; \
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO plain@'%'; \
+                 SET GLOBAL read_only = 1";
+    server.sql(plain).unwrap();
     let config = Config {
         user: "plain".into(),
         ..config(&server, &database)

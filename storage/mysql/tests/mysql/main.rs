@@ -13,6 +13,8 @@ mod faults;
 mod housekeeping;
 mod kills;
 mod old_schema;
+mod search;
+mod tls;
 mod values;
 mod zipkin;
 
