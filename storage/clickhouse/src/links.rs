@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use clickhouse::Row;
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 use speargun_model::link::{LinkEndpoint, LinkSpan, Linker, Name};
 use speargun_model::{DependencyLink, Kind, merge_links};
@@ -84,7 +85,7 @@ type Service = u32;
 /// Traces that wait to be linked, some at a time.
 #[derive(Default)]
 struct Held {
-    places: HashMap<String, Service>,
+    places: HashMap<String, Service, RandomState>,
     spans: Vec<(u64, LinkSpan<Service>)>,
     links: Vec<DependencyLink>,
 }
@@ -140,21 +141,10 @@ impl Held {
         let name = |place: Service| names.get(place as usize).copied().map(Name);
         let mut linker = Linker::default();
         for trace in self.spans.chunk_by(|(one, _), (other, _)| one == other) {
-            linker.put_trace(trace.iter().map(|(_, span)| LinkSpan {
-                id: span.id,
-                parent_id: span.parent_id,
-                timestamp_us: span.timestamp_us,
-                kind: span.kind,
-                shared: span.shared,
-                error: span.error,
-                local: LinkEndpoint {
-                    service: span.local.service.and_then(name),
-                    ipv4: span.local.ipv4,
-                    ipv6: span.local.ipv6,
-                    port: span.local.port,
-                },
-                remote_service: span.remote_service.and_then(name),
-            }));
+            let mut spans: Vec<LinkSpan<Name<'_>>> =
+                trace.iter().map(|(_, span)| named(span, &name)).collect();
+            group_by_millisecond(&mut spans);
+            linker.put_trace(spans);
         }
         let links = std::mem::take(&mut self.links);
         self.links = merge_links(links.into_iter().chain(linker.links()));
@@ -164,5 +154,41 @@ impl Held {
     fn finish(mut self) -> Vec<DependencyLink> {
         self.link();
         self.links
+    }
+}
+
+/// Returns a span with names instead of places.
+fn named<'n>(
+    span: &LinkSpan<Service>,
+    name: &impl Fn(Service) -> Option<Name<'n>>,
+) -> LinkSpan<Name<'n>> {
+    LinkSpan {
+        id: span.id,
+        parent_id: span.parent_id,
+        timestamp_us: span.timestamp_us,
+        kind: span.kind,
+        shared: span.shared,
+        error: span.error,
+        local: LinkEndpoint {
+            service: span.local.service.and_then(name),
+            ipv4: span.local.ipv4,
+            ipv6: span.local.ipv6,
+            port: span.local.port,
+        },
+        remote_service: span.remote_service.and_then(name),
+    }
+}
+
+/// Orders the spans of a trace as answers are, which decides what the linker takes for the root:
+/// see [`speargun_storage::order::group_by_millisecond`].
+fn group_by_millisecond(spans: &mut [LinkSpan<Name<'_>>]) {
+    let ms = |span: &LinkSpan<Name<'_>>| span.timestamp_us / 1000;
+    let mut ranks: HashMap<u64, usize, RandomState> = HashMap::default();
+    for span in spans.iter() {
+        let next = ranks.len();
+        ranks.entry(ms(span)).or_insert(next);
+    }
+    if ranks.len() > 1 {
+        spans.sort_by_cached_key(|span| ranks.get(&ms(span)).copied());
     }
 }

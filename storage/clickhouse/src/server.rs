@@ -2,7 +2,7 @@
 //! and the next server after one that can't be reached. It knows no table.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clickhouse::Client;
@@ -19,11 +19,26 @@ const GRACE: Duration = Duration::from_millis(250);
 /// Threads that carry bytes between the sockets and those who wait. Only HTTP runs on them.
 const THREADS: usize = 2;
 
+/// How long a server that nobody has heard of lately may take to be connected to, when there are
+/// others.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often something is tried at least: a connection that was kept for later may have died.
+const ATTEMPTS_MIN: usize = 2;
+
+/// A server.
+struct Place {
+    url: String,
+    client: Client,
+    /// Whether its last answer came.
+    heard: AtomicBool,
+}
+
 /// The servers of a [`Config`]. Calls block the calling thread, which must not be one of an
 /// asynchronous runtime.
 pub struct Server {
     runtime: Option<Runtime>,
-    clients: Vec<(String, Client)>,
+    places: Vec<Place>,
     /// The index of the server that is asked first; it counts on when one fails.
     current: AtomicUsize,
     query_timeout: Duration,
@@ -31,7 +46,7 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let urls: Vec<&String> = self.clients.iter().map(|(url, _)| url).collect();
+        let urls: Vec<&str> = self.urls().collect();
         f.debug_struct("Server")
             .field("urls", &urls)
             .finish_non_exhaustive()
@@ -70,18 +85,19 @@ impl Server {
             .thread_name("clickhouse")
             .enable_all()
             .build()?;
-        let client = |url: &String| {
-            let client = Client::default()
+        let place = |url: &String| Place {
+            url: url.clone(),
+            client: Client::default()
                 .with_url(url)
                 .with_user(&config.user)
                 .with_password(&config.password.0)
                 .with_database(&config.database)
-                .with_product_info("speargun", env!("CARGO_PKG_VERSION"));
-            (url.clone(), client)
+                .with_product_info("speargun", env!("CARGO_PKG_VERSION")),
+            heard: AtomicBool::new(false),
         };
         Ok(Self {
             runtime: Some(runtime),
-            clients: config.urls.iter().map(client).collect(),
+            places: config.urls.iter().map(place).collect(),
             current: AtomicUsize::new(0),
             query_timeout: config.query_timeout,
         })
@@ -98,7 +114,7 @@ impl Server {
 
     /// Returns the urls, as configured.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
-        self.clients.iter().map(|(url, _)| url.as_str())
+        self.places.iter().map(|place| place.url.as_str())
     }
 
     /// Does `work` with a client, again with the next server's while they can't be reached.
@@ -108,13 +124,12 @@ impl Server {
         work: impl AsyncFn(Client) -> Result<T, Failed>,
     ) -> Result<T, Fault> {
         let mut outcome = Err(Fault::Deadline);
-        for _ in 0..self.clients.len() {
+        for _ in 0..self.places.len().max(ATTEMPTS_MIN) {
             let current = self.current.load(Ordering::Relaxed);
-            let place = current % self.clients.len().max(1);
-            let Some((url, client)) = self.clients.get(place) else {
+            let Some(place) = self.places.get(current % self.places.len().max(1)) else {
                 break;
             };
-            outcome = self.once(deadline, url, work(client.clone()));
+            outcome = self.once(deadline, place, work(place.client.clone()));
             if !outcome.as_ref().is_err_and(Fault::is_of_the_server) {
                 return outcome;
             }
@@ -135,20 +150,59 @@ impl Server {
     fn once<T>(
         &self,
         deadline: Deadline,
-        url: &str,
+        place: &Place,
         work: impl Future<Output = Result<T, Failed>>,
     ) -> Result<T, Fault> {
         let wait = deadline.left()? + GRACE;
         let Some(runtime) = &self.runtime else {
             return Err(Fault::Deadline);
         };
-        let outcome = runtime.block_on(async { tokio::time::timeout(wait, work).await });
-        match outcome {
-            Err(_) => Err(Fault::Deadline),
-            Ok(Err(Failed::Client(error))) => Err(Fault::of(&error, url)),
-            Ok(Err(Failed::Fault(fault))) => Err(fault),
-            Ok(Ok(value)) => Ok(value),
+        let is_alone = self.places.len() < 2;
+        let outcome = runtime.block_on(async {
+            if !is_alone && !place.heard.load(Ordering::Relaxed) {
+                place.connect().await?;
+            }
+            match tokio::time::timeout(wait, work).await {
+                Err(_) => Err(Fault::Deadline),
+                Ok(Err(Failed::Client(error))) => Err(Fault::of(&error, &place.url)),
+                Ok(Err(Failed::Fault(fault))) => Err(fault),
+                Ok(Ok(value)) => Ok(value),
+            }
+        });
+        let silent = matches!(outcome, Err(Fault::Deadline | Fault::Unreachable { .. }));
+        place.heard.store(!silent, Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Place {
+    /// Connects and says nothing: a server that is gone without a word must not take the time that
+    /// the others need.
+    async fn connect(&self) -> Result<(), Fault> {
+        let fault = |text: String| Fault::Unreachable {
+            url: self.url.clone(),
+            text,
+        };
+        let connecting = tokio::net::TcpStream::connect(address(&self.url));
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Err(_) => Err(fault(format!("no connection in {CONNECT_TIMEOUT:?}"))),
+            Ok(Err(error)) => Err(fault(error.to_string())),
+            Ok(Ok(_)) => Ok(()),
         }
+    }
+}
+
+/// Returns the host and port of a URL of ours.
+fn address(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let host = rest.split('/').next().unwrap_or(rest);
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    match (has_port, scheme) {
+        (true, _) => host.to_owned(),
+        (false, "https") => format!("{host}:443"),
+        (false, _) => format!("{host}:80"),
     }
 }
 
@@ -192,4 +246,18 @@ pub(crate) fn query(client: &Client, text: &str, deadline: Deadline) -> Result<Q
         .with_setting("timeout_before_checking_execution_speed", "0")
         // Subqueries ask the shard that they run on: all spans of a trace lie on one.
         .with_setting("distributed_product_mode", "local"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_the_port_of_their_scheme() {
+        assert_eq!(address("http://a:8123/x"), "a:8123");
+        assert_eq!(address("https://a/x"), "a:443");
+        assert_eq!(address("http://a"), "a:80");
+        assert_eq!(address("http://[::1]"), "[::1]:80");
+        assert_eq!(address("http://[::1]:1"), "[::1]:1");
+    }
 }

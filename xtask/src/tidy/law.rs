@@ -194,7 +194,13 @@ pub(super) fn engines(tree: &Tree) -> Vec<String> {
     naming(
         tree,
         "server/src/",
-        &["speargun_segment", "speargun_memory", "speargun_spool"],
+        &[
+            "speargun_segment",
+            "speargun_memory",
+            "speargun_spool",
+            "speargun_mysql",
+            "speargun_clickhouse",
+        ],
     )
     .filter(|file| !wiring(&file.path))
     .map(|file| format!("{}: engines are named in wiring only", file.path))
