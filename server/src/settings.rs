@@ -1,6 +1,7 @@
 //! What the operator decides: flags, then the environment, then a file, then defaults. The only
 //! place that reads any of them. A setting that is unknown or wrong stops the start.
 
+mod database;
 mod foreign;
 mod kafka;
 mod names;
@@ -120,6 +121,8 @@ pub(crate) struct Settings {
     pub(crate) retention_bytes: u64,
     pub(crate) journal_bytes: u64,
     pub(crate) spool: SpoolSettings,
+    /// What is set of `MYSQL_*` and `CLICKHOUSE_*`, for the engines to read.
+    pub(crate) database: DatabaseSettings,
     pub(crate) mem_spans_max: usize,
     pub(crate) sampler: Sampler,
     pub(crate) http_collector: bool,
@@ -230,6 +233,7 @@ impl Settings {
                 bytes: texts.get::<RetentionBytes>("SPEARGUN_SPOOL_BYTES")?.0,
                 age: texts.get::<RetentionAge>("SPEARGUN_SPOOL_AGE")?.0,
             },
+            database: DatabaseSettings::parse(texts)?,
             mem_spans_max: texts.count("MEM_MAX_SPANS")?,
             sampler: texts.get_with("COLLECTOR_SAMPLE_RATE", Share::ALLOWED, |text| {
                 Sampler::new(text.parse().ok()?)

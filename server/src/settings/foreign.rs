@@ -84,15 +84,6 @@ const GROUPS: &[Group] = &[
         verdict: Verdict::Stops("attributes of resources are tags under their own names; unset it"),
     },
     Group {
-        names: "MYSQL_JDBC_URL MYSQL_HOST MYSQL_TCP_PORT MYSQL_USER MYSQL_PASS MYSQL_DB \
-                MYSQL_MAX_CONNECTIONS MYSQL_USE_SSL",
-        properties: "zipkin.storage.mysql",
-        verdict: Verdict::Stops(
-            "spans are not kept in MySQL but in a folder of the server's own; set \
-             SPEARGUN_DATA and unset it",
-        ),
-    },
-    Group {
         names: "ES_HOSTS ES_PIPELINE ES_TIMEOUT ES_INDEX ES_DATE_SEPARATOR ES_INDEX_SHARDS \
                 ES_INDEX_REPLICAS ES_ENSURE_TEMPLATES ES_USERNAME ES_PASSWORD \
                 ES_CREDENTIALS_FILE ES_CREDENTIALS_REFRESH_INTERVAL ES_HTTP_LOGGING \

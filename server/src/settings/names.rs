@@ -68,6 +68,17 @@ const PROPERTIES: &[(&str, &str)] = &[
         "RABBIT_VIRTUAL_HOST",
     ),
     ("zipkin.collector.rabbitmq.use-ssl", "RABBIT_USE_SSL"),
+    ("zipkin.storage.mysql.jdbc-url", "MYSQL_JDBC_URL"),
+    ("zipkin.storage.mysql.host", "MYSQL_HOST"),
+    ("zipkin.storage.mysql.port", "MYSQL_TCP_PORT"),
+    ("zipkin.storage.mysql.username", "MYSQL_USER"),
+    ("zipkin.storage.mysql.password", "MYSQL_PASS"),
+    ("zipkin.storage.mysql.db", "MYSQL_DB"),
+    (
+        "zipkin.storage.mysql.max-connections",
+        "MYSQL_MAX_CONNECTIONS",
+    ),
+    ("zipkin.storage.mysql.use-ssl", "MYSQL_USE_SSL"),
     ("zipkin.query.enabled", "QUERY_ENABLED"),
     ("zipkin.query.timeout", "QUERY_TIMEOUT"),
     ("zipkin.query.lookback", "QUERY_LOOKBACK"),
@@ -139,7 +150,7 @@ fn of_property(name: &str) -> Option<&'static Setting> {
         (relaxed(property) == wanted).then(|| table::find(setting))
     };
     PROPERTIES.iter().find_map(named).flatten().or_else(|| {
-        let mut own = table::TABLE.iter();
+        let mut own = table::all();
         own.find(|s| s.name.starts_with("ZIPKIN_") && relaxed(s.name) == wanted)
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::foreign::{self, Verdict};
-use super::table::{self, Setting, TABLE};
+use super::table::{self, Setting};
 use super::value::{AtLeastOne, ByteCount, Value};
 use super::{SettingError, names};
 
@@ -104,7 +104,7 @@ impl Texts {
     }
 
     fn defaults() -> Self {
-        let found = TABLE.iter().map(|setting| {
+        let found = table::all().map(|setting| {
             let default = Found {
                 text: setting.default.to_owned(),
                 place: "the defaults".to_owned(),
@@ -215,7 +215,7 @@ impl Texts {
 
     /// Returns every setting with its text and place; secrets are hidden.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static Setting, &str, &str)> {
-        TABLE.iter().filter_map(|setting| {
+        table::all().filter_map(|setting| {
             let found = self.strongest(setting.name)?;
             Some((setting, hidden(setting, &found.text), found.place.as_str()))
         })

@@ -1,6 +1,9 @@
 //! Every setting: its name, default and meaning. Parsing, `speargun config` and the manual's table
 //! all come from here. Values are read in the parent.
 
+mod databases;
+mod queues;
+
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
@@ -39,7 +42,13 @@ const fn secret(setting: Setting) -> Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub(crate) const TABLE: &[Setting] = &[
+pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
+    let parts = [TAKING, queues::QUEUES, databases::DATABASES, ASKING];
+    parts.into_iter().flatten()
+}
+
+/// Settings of what is taken and where it is kept.
+const TAKING: &[Setting] = &[
     setting("QUERY_PORT", "9411", "the port of everything"),
     setting("SPEARGUN_ADDRESS", "0.0.0.0", "the address to listen on"),
     setting(
@@ -115,107 +124,10 @@ pub(crate) const TABLE: &[Setting] = &[
         "",
         "a port for OTLP alone, by gRPC; 4317, if it is free, when not set; off for none",
     ),
-    setting(
-        "KAFKA_BOOTSTRAP_SERVERS",
-        "",
-        "where Kafka is, host:port with commas between; nothing is read from it when not set",
-    ),
-    setting(
-        "COLLECTOR_KAFKA_ENABLED",
-        "true",
-        "take spans from Kafka when its place is set",
-    ),
-    setting(
-        "KAFKA_TOPIC",
-        "zipkin",
-        "the topics to read, with commas between",
-    ),
-    setting(
-        "KAFKA_GROUP_ID",
-        "zipkin",
-        "the consumer group to read them in",
-    ),
-    setting(
-        "KAFKA_STREAMS",
-        "1",
-        "consumers of this process, each on a thread of its own",
-    ),
-    setting(
-        "SPEARGUN_KAFKA_SECURITY_PROTOCOL",
-        "PLAINTEXT",
-        "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
-    ),
-    setting(
-        "SPEARGUN_KAFKA_SASL_MECHANISM",
-        "PLAIN",
-        "how the password is proved: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
-    ),
-    setting("SPEARGUN_KAFKA_USER", "", "the user, with SASL"),
-    secret(setting("SPEARGUN_KAFKA_PASSWORD", "", "its password")),
-    setting(
-        "SPEARGUN_KAFKA_CA_FILE",
-        "",
-        "certificates to trust with SSL, a file of PEM; the system's when not set",
-    ),
-    setting(
-        "SPEARGUN_KAFKA_CERT_FILE",
-        "",
-        "the own certificate, a file of PEM",
-    ),
-    setting(
-        "SPEARGUN_KAFKA_KEY_FILE",
-        "",
-        "the own certificate's key, a file of PEM",
-    ),
-    setting(
-        "RABBIT_ADDRESSES",
-        "",
-        "where RabbitMQ is, host:port with commas between; nothing is read from it when neither \
-         this nor the URI is set",
-    ),
-    secret(setting(
-        "RABBIT_URI",
-        "",
-        "where RabbitMQ is and as whom, amqp://user:password@host:port/vhost, or amqps for TLS",
-    )),
-    setting(
-        "COLLECTOR_RABBITMQ_ENABLED",
-        "true",
-        "take spans from RabbitMQ when its place is set",
-    ),
-    setting("RABBIT_QUEUE", "zipkin", "the queue to read"),
-    setting(
-        "RABBIT_CONCURRENCY",
-        "1",
-        "consumers of this process, each on a thread of its own",
-    ),
-    setting(
-        "RABBIT_CONNECTION_TIMEOUT",
-        "60000",
-        "how long a connection may take to open, in milliseconds",
-    ),
-    setting("RABBIT_USER", "guest", "the user, with RABBIT_ADDRESSES"),
-    secret(setting("RABBIT_PASSWORD", "guest", "its password")),
-    setting(
-        "RABBIT_VIRTUAL_HOST",
-        "/",
-        "the virtual host, with RABBIT_ADDRESSES",
-    ),
-    setting(
-        "RABBIT_USE_SSL",
-        "false",
-        "speak TLS to RabbitMQ, with RABBIT_ADDRESSES",
-    ),
-    setting(
-        "SPEARGUN_RABBIT_CA_FILE",
-        "",
-        "certificates to trust beside the system's, a file of PEM",
-    ),
-    setting(
-        "SPEARGUN_RABBIT_PREFETCH",
-        "256",
-        "messages that are under way before the first of them is acknowledged",
-    ),
+];
+
+/// Settings of what is asked, shown and logged, and of bounds.
+const ASKING: &[Setting] = &[
     setting("QUERY_ENABLED", "true", "answer the query API"),
     setting(
         "UI_ENABLED",
@@ -431,7 +343,5 @@ pub(crate) const TABLE: &[Setting] = &[
 
 /// Returns the setting with this name or alias.
 pub(crate) fn find(name: &str) -> Option<&'static Setting> {
-    TABLE
-        .iter()
-        .find(|setting| setting.name == name || (!name.is_empty() && setting.alias == name))
+    all().find(|setting| setting.name == name || (!name.is_empty() && setting.alias == name))
 }

@@ -2,7 +2,7 @@
 
 mod variables;
 
-use super::table::TABLE;
+use super::table;
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Sources {
@@ -69,7 +69,7 @@ fn every_wrong_value_names_its_setting() {
         "ZIPKIN_UI_ARCHIVE_POST_URL",
         "ZIPKIN_UI_ARCHIVE_URL",
     ];
-    for setting in TABLE {
+    for setting in table::all() {
         let outcome = parse(environment(&[(setting.name, "?wrong?")]));
         if FREE.contains(&setting.name) {
             assert!(outcome.is_ok(), "{}", setting.name);
@@ -233,7 +233,7 @@ fn secrets_are_hidden_where_settings_are_shown() {
 
 #[test]
 fn names_are_unique() {
-    let mut names: Vec<_> = TABLE
+    let mut names: Vec<_> = table::all()
         .iter()
         .flat_map(|s| [s.name, s.alias])
         .filter(|name| !name.is_empty())

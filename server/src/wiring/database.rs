@@ -4,35 +4,34 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use speargun_runtime::SystemClock;
 use speargun_spool::{Spool, Stats};
 use speargun_storage::{Database, Inspect, Local, SpanReader, SpanWriter};
+
+mod clickhouse;
+mod mysql;
 
 use super::engine::{Embedded, Figure, Figures, Parts, SEGMENTS, Store};
 use crate::admin::Component;
 use crate::settings::{DatabaseKind, Settings};
 
 /// Returns the database. It need not be reachable: spans wait until it is.
-fn connect(kind: DatabaseKind, _settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
+fn connect(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
     match kind {
-        DatabaseKind::Mysql | DatabaseKind::Clickhouse => bail!(no_engine(kind)),
+        DatabaseKind::Mysql => mysql::connect(settings),
+        DatabaseKind::Clickhouse => clickhouse::connect(settings),
     }
 }
 
 /// Returns what looks at the database for `speargun storage`.
 pub(crate) fn inspector(
     kind: DatabaseKind,
-    _settings: &Settings,
+    settings: &Settings,
 ) -> anyhow::Result<Box<dyn Inspect>> {
     match kind {
-        DatabaseKind::Mysql | DatabaseKind::Clickhouse => bail!(no_engine(kind)),
+        DatabaseKind::Mysql => mysql::inspector(settings),
+        DatabaseKind::Clickhouse => clickhouse::inspector(settings),
     }
-}
-
-fn no_engine(kind: DatabaseKind) -> String {
-    let name = kind.name();
-    format!("STORAGE_TYPE is {name}, which this build has no engine for: set it to segment")
 }
 
 /// Opens the spool and starts moving what waits in it.

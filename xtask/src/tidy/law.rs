@@ -106,6 +106,8 @@ const LAWS: &[Law] = &[
             "speargun-memory",
             "speargun-segment",
             "speargun-spool",
+            "speargun-mysql",
+            "speargun-clickhouse",
             "speargun-collector",
             "speargun-kafka",
             "speargun-rabbitmq",

@@ -164,7 +164,7 @@ fn every_variable_has_zipkins_default_and_effect() {
 fn every_setting_under_a_name_of_zipkins_has_a_line() {
     let lines = [QUERY, COLLECTOR_AND_STORAGE, PAGE, SELF_TRACING_AND_EUREKA];
     let covered: Vec<&str> = lines.iter().flat_map(|l| l.iter()).map(|l| l.0).collect();
-    for setting in TABLE {
+    for setting in table::all() {
         // It has an effect only beside another, in a test of its own.
         let alone = setting.name == "DISCOVERY_EUREKA_ENABLED";
         if !setting.name.starts_with("SPEARGUN_") && !alone {

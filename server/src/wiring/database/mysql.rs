@@ -1,0 +1,100 @@
+//! The engine over MySQL or MariaDB: its settings, its findings, and a thread for its background
+//! work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use speargun_mysql::check::Verdict as Judged;
+use speargun_mysql::housekeeping::{Chores, Housekeeping};
+use speargun_mysql::{Config, MySqlStore};
+use speargun_runtime::SystemClock;
+use speargun_storage::{Database, Finding, Inspect, Verdict};
+
+use crate::settings::Settings;
+
+/// Between passes of background work; after a long one, ten times as long as it took.
+const PAUSE: Duration = Duration::from_mins(1);
+
+pub(super) fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
+    let store = Arc::new(MySqlStore::open(config(settings)?)?);
+    let chores = Chores {
+        links: settings.database.mysql_links,
+        retention_ms: settings
+            .database
+            .mysql_retention
+            .map(|age| age.as_millis() as u64),
+    };
+    if chores.links || chores.retention_ms.is_some() {
+        keep_house(&store, chores)?;
+    }
+    Ok(store)
+}
+
+pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>> {
+    Ok(Box::new(Inspector(config(settings)?)))
+}
+
+fn config(settings: &Settings) -> anyhow::Result<Config> {
+    let text = |name| Some(settings.database.text(name).to_owned());
+    Ok(Config {
+        creates_tables: settings.database.mysql_schema,
+        id_mode: settings.query.id_mode,
+        autocomplete_keys: settings.query.autocomplete_keys.clone(),
+        ..Config::from_variables(text)?
+    })
+}
+
+/// Works in the background for as long as the process lives. It may end anywhere: what was not done
+/// is done by the next pass, of this process or another.
+fn keep_house(store: &Arc<MySqlStore>, chores: Chores) -> anyhow::Result<()> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let owner = format!("{}-{}", std::process::id(), since.as_nanos());
+    let clock = Arc::new(SystemClock);
+    let house = Housekeeping::new(Arc::clone(store), owner, chores, clock);
+    let work = move || {
+        loop {
+            let begin = Instant::now();
+            if let Err(error) = house.pass() {
+                // The spool tells of a database that is away.
+                tracing::debug!(%error, "background work in MySQL failed");
+            }
+            std::thread::sleep(PAUSE.max(begin.elapsed() * 10));
+        }
+    };
+    std::thread::Builder::new()
+        .name("mysql-house".to_owned())
+        .spawn(work)?;
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Inspector(Config);
+
+impl Inspect for Inspector {
+    fn check(&self) -> Vec<Finding> {
+        let findings = speargun_mysql::check(&self.0, &SystemClock).into_iter();
+        let told = findings.map(|finding| Finding {
+            verdict: match finding.verdict {
+                Judged::Good => Verdict::Good,
+                Judged::Odd => Verdict::Odd,
+                Judged::Bad => Verdict::Bad,
+            },
+            what: finding.about.to_owned(),
+            advice: finding.text,
+        });
+        told.collect()
+    }
+
+    fn init(&self) -> Vec<Finding> {
+        let (verdict, advice) = match speargun_mysql::check::init(&self.0) {
+            Ok(made) if made.is_empty() => (Verdict::Good, "all tables were there".to_owned()),
+            Ok(made) => (Verdict::Good, format!("made {}", made.join(", "))),
+            Err(why) => (Verdict::Bad, why),
+        };
+        vec![Finding {
+            verdict,
+            what: "schema".to_owned(),
+            advice,
+        }]
+    }
+}
