@@ -106,7 +106,7 @@ pub(crate) fn crash(count: &str) -> Result<()> {
     run(test.env("E2E_CRASHES", count))
 }
 
-/// The test that kills ClickHouse, alone, with more kills.
+/// The test that kills `ClickHouse`, alone, with more kills.
 pub(crate) fn clickhouse(kills: &str) -> Result<()> {
     let package = "speargun-clickhouse";
     let mut test = cargo(&["test", "--package", package, "--test", "kill"]);
