@@ -23,7 +23,7 @@ pub enum Transport {
     OtlpGrpc,
     /// Topics of Kafka.
     Kafka,
-    /// A queue of RabbitMQ.
+    /// A queue of `RabbitMQ`.
     RabbitMq,
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn kills(count: &str) -> Result<()> {
     run(test.env("E2E_KILLS", count))
 }
 
-/// The test that kills ClickHouse, alone, with more kills.
+/// The test that kills `ClickHouse`, alone, with more kills.
 pub(crate) fn clickhouse(kills: &str) -> Result<()> {
     let package = "speargun-clickhouse";
     let mut test = cargo(&["test", "--package", package, "--test", "kill"]);
