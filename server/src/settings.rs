@@ -20,6 +20,7 @@ use std::time::Duration;
 use speargun_collector::{Sampler, SyncMode};
 use speargun_storage::IdMode;
 
+pub(crate) use database::DatabaseSettings;
 pub(crate) use kafka::KafkaSettings;
 pub(crate) use otlp::{OtlpPort, OtlpSettings};
 pub(crate) use rabbitmq::RabbitSettings;

@@ -1,11 +1,18 @@
 //! Zipkin's own server and our engine over one MariaDB: what each stores until it is visible, and
 //! what both answer over the same million spans. Ours is asked in its process, without HTTP.
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a benchmark are far below 2^52"
+)]
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use speargun_benches::measure::Words;
 use speargun_benches::report::Report;
+use speargun_benches::way::Way;
 use speargun_benches::workload::{Format, Span as Made, Traffic, batches};
 use speargun_benches::{load, process};
 use speargun_e2e::Request;
@@ -151,11 +158,9 @@ fn zipkin_stores(server: &MariaDb, count: usize) -> Result<Stored> {
         ids.sort_unstable();
         ids.dedup();
         let messages = batches(spans, MESSAGE);
-        let messages: Vec<Vec<u8>> = messages
-            .iter()
-            .map(|spans| load::request(Format::Json, spans))
-            .collect();
-        load::send(zipkin.port(), &messages)?;
+        let way = Way::Zipkin(Format::Json);
+        let messages: Vec<Bytes> = messages.iter().map(|spans| way.prepare(spans)).collect();
+        load::send(way, zipkin.port(), &messages)?;
         let deadline = Instant::now() + PATIENCE;
         while rows()? < before + ids.len() {
             ensure!(
@@ -260,6 +265,7 @@ enum Asks {
     Dependencies(Window),
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn questions() -> Vec<Question> {
     let window = Window {
         end_ms: (START_US + HOUR_US) / 1000,

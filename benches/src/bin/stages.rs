@@ -3,6 +3,7 @@
 //! the way there. Cost in a running server is the business of `ingest` and `read`.
 
 use std::hint::black_box;
+use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -48,7 +49,7 @@ fn main() -> Result<()> {
         _ => bail!("no stage {name}"),
     };
     // How many spans (or traces) the instructions are of.
-    eprintln!("{count}");
+    writeln!(std::io::stderr(), "{count}")?;
     Ok(())
 }
 

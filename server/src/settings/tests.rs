@@ -234,7 +234,6 @@ fn secrets_are_hidden_where_settings_are_shown() {
 #[test]
 fn names_are_unique() {
     let mut names: Vec<_> = table::all()
-        .iter()
         .flat_map(|s| [s.name, s.alias])
         .filter(|name| !name.is_empty())
         .collect();

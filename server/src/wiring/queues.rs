@@ -68,19 +68,19 @@ impl Queues {
         bounds.body_bytes_max = bounds.body_bytes_max.min(message_bytes_max);
         // Their seats are behind those of the shards, whose mailboxes come first.
         let all = shared.ledger.threads();
-        let mut shard = all.saturating_sub(mailboxes.len()) as u32;
+        let mut seat_number = all.saturating_sub(mailboxes.len()) as u32;
         let mut mailboxes = mailboxes.into_iter();
         let mut threads = Vec::new();
         for queue in self.0 {
             for (number, mailbox) in mailboxes.by_ref().take(queue.consumers).enumerate() {
                 let seat = Seat {
-                    shard,
+                    shard: seat_number,
                     mailbox,
                     number,
                     standing: Arc::clone(&queue.standing),
                     ending: ending.clone(),
                 };
-                shard += 1;
+                seat_number += 1;
                 threads.push(start(queue.source.clone(), shared.clone(), seat)?);
             }
         }

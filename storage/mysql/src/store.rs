@@ -3,8 +3,8 @@
 
 use speargun_model::{DependencyLink, Span, TraceId};
 use speargun_storage::{
-    Database, ListName, ReadContext, ReadError, SpanReader, StoreError, Stored, TraceRequest,
-    Window,
+    Database, IdMode, ListName, ReadContext, ReadError, SpanReader, StoreError, Stored,
+    TraceRequest, Window,
 };
 
 use crate::config::Config;
@@ -35,6 +35,23 @@ impl MySqlStore {
             mode: self.config.id_mode,
             answer_bytes: self.config.answer_bytes,
         }
+    }
+
+    /// Returns the spans of traces, their ids compared as `mode` says.
+    fn traces_by(
+        &self,
+        ids: &[TraceId],
+        mode: IdMode,
+        context: &ReadContext,
+    ) -> Result<Vec<Vec<Span>>, ReadError> {
+        let answer_bytes = self.config.answer_bytes;
+        let traces = self.link.read(context, async |session| {
+            let all = fetch::full_ids(session, ids, mode).await?;
+            let mut budget = Budget::of(answer_bytes);
+            let traces = fetch::traces(session, &all, &mut budget).await?;
+            Ok(search::grouped(&all, traces, mode))
+        });
+        Ok(traces?)
     }
 
     fn links(
@@ -70,7 +87,7 @@ impl SpanReader for MySqlStore {
     }
 
     fn trace(&self, id: TraceId, context: &ReadContext) -> Result<Vec<Span>, ReadError> {
-        let traces = self.traces(&[id], context)?;
+        let traces = self.traces_by(&[id], self.config.id_mode, context)?;
         Ok(traces.into_iter().next().unwrap_or_default())
     }
 
@@ -137,14 +154,7 @@ impl Database for MySqlStore {
     }
 
     fn traces(&self, ids: &[TraceId], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError> {
-        let Manner { mode, answer_bytes } = self.manner();
-        let traces = self.link.read(context, async |session| {
-            let all = fetch::full_ids(session, ids, mode).await?;
-            let mut budget = Budget::of(answer_bytes);
-            let traces = fetch::traces(session, &all, &mut budget).await?;
-            Ok(search::grouped(&all, traces, mode))
-        });
-        Ok(traces?)
+        self.traces_by(ids, IdMode::Lenient, context)
     }
 
     fn dependencies_without(

@@ -83,7 +83,8 @@ ${os.cpus().length} cores of ${os.cpus()[0].model.trim()}, Linux ${os.release()}
 CPU time of the page's main thread (CDP thread ticks), not wall time; each figure is of one run, and
 the steps of a trace are less the cost of a step that does nothing. Traces have 25 services, at most
 15 levels and 4 tags a span. Memory counts objects and the buffers of typed arrays, after a
-collection, apart for the page and for the thread that keeps the spans. Scrolling jumps 1,000 pixels a frame, which is a window and a half.
+collection, apart for the page and for the thread that keeps the spans. Scrolling jumps 1,000
+pixels a frame, two windows of rows, so that every row is filled anew each time.
 
 ${lines.join('\n')}
 `;

@@ -64,7 +64,7 @@ mod everywhere {
 
 /// What is asked of a store in another way when it is large.
 mod in_slices {
-    speargun_storage::contract_tests! { super::Store<0>;
+    speargun_storage::contract_tests! { super::Store<0>, &[];
         search: everything_is_found_without_criteria, the_service_must_be_local,
             a_remote_service_is_met_by_a_candidate, a_span_name_is_met_by_a_candidate,
             a_bare_key_is_a_tag_or_an_annotation, a_tag_is_met_exactly,
