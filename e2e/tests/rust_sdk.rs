@@ -100,7 +100,7 @@ impl HttpClient for Socket {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (head, body) = request.into_parts();
         let mut own = speargun_e2e::Request::spans(body.to_vec());
-        own.target = head.uri.path().to_owned();
+        head.uri.path().clone_into(&mut own.target);
         let headers = head.headers.iter();
         own.headers = headers
             .map(|(name, value)| Ok((name.to_string(), value.to_str()?.to_owned())))

@@ -40,7 +40,7 @@ impl Kafka {
     fn open(properties: &str, identity: Option<&Identity>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("kafka-").tempdir()?;
         let (port, controller, guarded) = (free_port()?, free_port()?, free_port()?);
-        let guard = identity.map(|identity| guard(identity));
+        let guard = identity.map(guard);
         let listener = match guard {
             Some(_) => format!(",SASL_SSL://127.0.0.1:{guarded}"),
             None => String::new(),

@@ -111,16 +111,8 @@ pub(crate) const TABLE: &[Setting] = &[
         "true",
         "take spans from Kafka when its place is set",
     ),
-    setting(
-        "KAFKA_TOPIC",
-        "zipkin",
-        "the topics to read, with commas between",
-    ),
-    setting(
-        "KAFKA_GROUP_ID",
-        "zipkin",
-        "the consumer group to read them in",
-    ),
+    setting("KAFKA_TOPIC", "zipkin", "topics, with commas between"),
+    setting("KAFKA_GROUP_ID", "zipkin", "the consumer group"),
     setting(
         "KAFKA_STREAMS",
         "1",
@@ -143,16 +135,8 @@ pub(crate) const TABLE: &[Setting] = &[
         "",
         "certificates to trust with SSL, a file of PEM; the system's when not set",
     ),
-    setting(
-        "SPEARGUN_KAFKA_CERT_FILE",
-        "",
-        "the own certificate, a file of PEM",
-    ),
-    setting(
-        "SPEARGUN_KAFKA_KEY_FILE",
-        "",
-        "the own certificate's key, a file of PEM",
-    ),
+    setting("SPEARGUN_KAFKA_CERT_FILE", "", "the own certificate, PEM"),
+    setting("SPEARGUN_KAFKA_KEY_FILE", "", "the key of it, PEM"),
     setting(
         "RABBIT_ADDRESSES",
         "",
@@ -182,11 +166,7 @@ pub(crate) const TABLE: &[Setting] = &[
     ),
     setting("RABBIT_USER", "guest", "the user, with RABBIT_ADDRESSES"),
     secret(setting("RABBIT_PASSWORD", "guest", "its password")),
-    setting(
-        "RABBIT_VIRTUAL_HOST",
-        "/",
-        "the virtual host, with RABBIT_ADDRESSES",
-    ),
+    setting("RABBIT_VIRTUAL_HOST", "/", "the virtual host"),
     setting(
         "RABBIT_USE_SSL",
         "false",
