@@ -68,8 +68,22 @@ fn every_wrong_value_names_its_setting() {
         "ZIPKIN_UI_SUPPORT_URL",
         "ZIPKIN_UI_ARCHIVE_POST_URL",
         "ZIPKIN_UI_ARCHIVE_URL",
+        "KAFKA_GROUP_ID",
+        "SPEARGUN_KAFKA_USER",
+        "SPEARGUN_KAFKA_PASSWORD",
+        "SPEARGUN_KAFKA_CA_FILE",
+        "RABBIT_QUEUE",
+        "RABBIT_USER",
+        "RABBIT_PASSWORD",
+        "RABBIT_VIRTUAL_HOST",
+        "SPEARGUN_RABBIT_CA_FILE",
     ];
-    for setting in TABLE {
+    // A certificate without a key: it is the key that is named.
+    let keyless = parse(environment(&[("SPEARGUN_KAFKA_CERT_FILE", "/a")]));
+    let text = keyless.unwrap_err().to_string();
+    assert!(text.starts_with("SPEARGUN_KAFKA_KEY_FILE is"), "{text}");
+    let all = TABLE.iter();
+    for setting in all.filter(|setting| setting.name != "SPEARGUN_KAFKA_CERT_FILE") {
         let outcome = parse(environment(&[(setting.name, "?wrong?")]));
         if FREE.contains(&setting.name) {
             assert!(outcome.is_ok(), "{}", setting.name);

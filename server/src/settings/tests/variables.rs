@@ -1,5 +1,7 @@
 //! One line a variable of Zipkin's: what it is when nobody sets it, and what a value of it does.
 
+use speargun_rabbitmq::Place;
+
 use super::super::foreign;
 use super::*;
 
@@ -146,6 +148,58 @@ const SELF_TRACING_AND_EUREKA: &[Line] = &[
     ("EUREKA_HOSTNAME", |s| s.registry.host_name.clone(), "", "host.example", "host.example"),
 ];
 
+fn kafka(settings: &Settings) -> &KafkaSettings {
+    settings.kafka.as_ref().unwrap()
+}
+
+fn rabbitmq(settings: &Settings) -> &RabbitSettings {
+    settings.rabbitmq.as_ref().unwrap()
+}
+
+/// Asked of the place `a` as this user.
+fn asks_as(settings: &Settings, (user, password, host): (&str, &str, &str)) -> String {
+    let place = Place::of_address("a", false).unwrap();
+    let asked = rabbitmq(settings).places == [place.with(user, password, host)];
+    asked.to_string()
+}
+
+/// They have an effect only beside the place of their queue.
+#[rustfmt::skip]
+const QUEUES: &[Line] = &[
+    ("KAFKA_BOOTSTRAP_SERVERS", |s| kafka(s).servers.clone(), "a:1", "b:2, c:3", "b:2,c:3"),
+    ("COLLECTOR_KAFKA_ENABLED", |s| s.kafka.is_some().to_string(), "true", "false", "false"),
+    ("KAFKA_TOPIC", |s| kafka(s).topics.join("+"), "zipkin", "b, c", "b+c"),
+    ("KAFKA_GROUP_ID", |s| kafka(s).group.clone(), "zipkin", "spans", "spans"),
+    ("KAFKA_STREAMS", |s| kafka(s).streams.to_string(), "1", "4", "4"),
+    ("RABBIT_ADDRESSES", |s| format!("{:?}", rabbitmq(s).places), "[a:5672]", "b:1,c", "[b:1, c:5672]"),
+    ("RABBIT_URI", |s| format!("{:?}", rabbitmq(s).places), "[a:5672]", "amqps://u:p@b", "[b:5671]"),
+    ("COLLECTOR_RABBITMQ_ENABLED", |s| s.rabbitmq.is_some().to_string(), "true", "false", "false"),
+    ("RABBIT_QUEUE", |s| rabbitmq(s).queue.clone(), "zipkin", "spans", "spans"),
+    ("RABBIT_CONCURRENCY", |s| rabbitmq(s).concurrency.to_string(), "1", "4", "4"),
+    ("RABBIT_CONNECTION_TIMEOUT", |s| format!("{:?}", rabbitmq(s).connect_within), "60s", "500", "500ms"),
+    ("RABBIT_USER", |s| asks_as(s, ("me", "guest", "/")), "false", "me", "true"),
+    ("RABBIT_PASSWORD", |s| asks_as(s, ("guest", "p", "/")), "false", "p", "true"),
+    ("RABBIT_VIRTUAL_HOST", |s| asks_as(s, ("guest", "guest", "v")), "false", "v", "true"),
+    ("RABBIT_USE_SSL", |s| rabbitmq(s).places[0].has_tls().to_string(), "false", "true", "true"),
+];
+
+#[test]
+fn every_variable_of_queues_has_zipkins_default_and_effect() {
+    const PLACES: [(&str, &str); 2] = [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:1"),
+        ("RABBIT_ADDRESSES", "a"),
+    ];
+    for (name, shown, default, value, expected) in QUEUES {
+        let settings = parse(environment(&PLACES)).unwrap();
+        assert_eq!(shown(&settings), *default, "{name} when not set");
+        let mut set = PLACES.to_vec();
+        set.retain(|(place, _)| place != name);
+        set.push((name, value));
+        let settings = parse(environment(&set)).unwrap();
+        assert_eq!(shown(&settings), *expected, "{name}={value}");
+    }
+}
+
 #[test]
 fn every_variable_has_zipkins_default_and_effect() {
     for lines in [QUERY, COLLECTOR_AND_STORAGE, PAGE, SELF_TRACING_AND_EUREKA] {
@@ -162,7 +216,13 @@ fn every_variable_has_zipkins_default_and_effect() {
 
 #[test]
 fn every_setting_under_a_name_of_zipkins_has_a_line() {
-    let lines = [QUERY, COLLECTOR_AND_STORAGE, PAGE, SELF_TRACING_AND_EUREKA];
+    let lines = [
+        QUERY,
+        COLLECTOR_AND_STORAGE,
+        PAGE,
+        SELF_TRACING_AND_EUREKA,
+        QUEUES,
+    ];
     let covered: Vec<&str> = lines.iter().flat_map(|l| l.iter()).map(|l| l.0).collect();
     for setting in TABLE {
         // It has an effect only beside another, in a test of its own.
