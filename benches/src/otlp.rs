@@ -134,7 +134,7 @@ mod tests {
                 assert_eq!(decoded.local_service_name(), Some(service));
                 assert_eq!(
                     decoded.kind.map(speargun_model::Kind::name),
-                    span.kind.map(|kind| kind.name())
+                    span.kind.map(crate::workload::Kind::name)
                 );
                 // Three of the resource, one of the scope, two or three of the other side.
                 let more = decoded.tags.len() - span.tags.len();
