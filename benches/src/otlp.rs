@@ -1,5 +1,5 @@
 //! The workload's spans as OpenTelemetry's SDK reports them: a batch has one resource and one
-//! scope, and what Zipkin keeps in endpoints are attributes. The numbers are those of OTLP's schema.
+//! scope, and what Zipkin keeps in endpoints are attributes. Numbers are those of OTLP's schema.
 
 use crate::workload::{Kind, Span};
 

@@ -28,6 +28,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// What is known of brokers and topics is asked again after that: how they stand is told by it.
+const METADATA_AGE_MAX: Duration = Duration::from_millis(1500);
 /// How long the group waits for a consumer that was killed before others read its partitions, or
 /// the one that was started again. The client's own 45 seconds are long for a restart.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,6 +75,7 @@ async fn open(config: &Config) -> Result<Consumer, KrafkaError> {
     let mut kafka = Kafka::builder(&config.servers)
         .client_id("speargun")
         .connect_timeout(CONNECT_WITHIN)
+        .metadata_max_age(METADATA_AGE_MAX)
         .allow_auto_create_topics(true)
         .max_response_size(ANSWER_BYTES_MAX);
     if let Some(security) = config.security.authentication() {

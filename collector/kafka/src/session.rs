@@ -135,9 +135,12 @@ impl Session<'_> {
             let partitions = assigned.get(&place.topic);
             partitions.is_some_and(|partitions| partitions.contains(&place.partition))
         });
-        match self.consumer.commit_offsets(&self.due).await {
-            Ok(()) => self.due.clear(),
-            Err(error) => tracing::debug!(%error, "offsets are committed later"),
+        let committing = self.consumer.commit_offsets(&self.due);
+        match tokio::time::timeout(ANSWER_WITHIN, committing).await {
+            Ok(Ok(())) => self.due.clear(),
+            Ok(Err(error)) => tracing::debug!(%error, "offsets are committed later"),
+            // Whether it came through or not: the same offsets may be committed again.
+            Err(_) => tracing::debug!("the commit of offsets was not answered"),
         }
     }
 

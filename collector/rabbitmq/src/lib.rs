@@ -44,8 +44,9 @@ pub async fn consume(config: Config, intake: Rc<Intake>) {
         let Some(place) = config.places.get(turns % config.places.len().max(1)) else {
             return;
         };
+        let opening = open(&config, place, &intake);
         let opened = tokio::select! {
-            opened = tokio::time::timeout(config.connect_within, open(&config, place, &intake)) => opened,
+            opened = tokio::time::timeout(config.connect_within, opening) => opened,
             () = intake.ended() => return,
         };
         let why = match opened {

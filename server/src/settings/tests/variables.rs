@@ -3,6 +3,8 @@
 use super::super::foreign;
 use super::*;
 
+mod queues;
+
 /// A variable, its default here, a value as operators of Zipkin write it, and what that makes.
 type Line = (
     &'static str,
@@ -162,7 +164,13 @@ fn every_variable_has_zipkins_default_and_effect() {
 
 #[test]
 fn every_setting_under_a_name_of_zipkins_has_a_line() {
-    let lines = [QUERY, COLLECTOR_AND_STORAGE, PAGE, SELF_TRACING_AND_EUREKA];
+    let lines = [
+        QUERY,
+        COLLECTOR_AND_STORAGE,
+        PAGE,
+        SELF_TRACING_AND_EUREKA,
+        queues::QUEUES,
+    ];
     let covered: Vec<&str> = lines.iter().flat_map(|l| l.iter()).map(|l| l.0).collect();
     for setting in table::all() {
         // It has an effect only beside another, in a test of its own.
@@ -254,84 +262,6 @@ fn what_is_off_here_may_be_turned_off() {
         parse(environment(&[(name, "false")])).unwrap();
         parse(environment(&[(name, "true")])).unwrap_err();
     }
-}
-
-#[test]
-fn kafka_is_read_when_its_place_is_set() {
-    let of = |pairs: &[(&'static str, &'static str)]| parse(environment(pairs)).unwrap().kafka;
-    assert!(of(&[]).is_none());
-    let servers = ("KAFKA_BOOTSTRAP_SERVERS", "a:1 , b:2");
-    assert!(of(&[servers, ("COLLECTOR_KAFKA_ENABLED", "false")]).is_none());
-    let kafka = of(&[servers]).unwrap();
-    assert_eq!((kafka.servers.as_str(), kafka.streams), ("a:1,b:2", 1));
-    assert_eq!(
-        (&kafka.topics[..], kafka.group.as_str()),
-        (&["zipkin".to_owned()][..], "zipkin")
-    );
-    assert!(kafka.security.tls.is_none() && kafka.security.login.is_none());
-    let kafka = of(&[
-        servers,
-        ("KAFKA_TOPIC", "a,b"),
-        ("ZIPKIN_COLLECTOR_KAFKA_STREAMS", "3"),
-        (
-            "ZIPKIN_COLLECTOR_KAFKA_OVERRIDES_SECURITY_PROTOCOL",
-            "SASL_SSL",
-        ),
-        ("SPEARGUN_KAFKA_SASL_MECHANISM", "scram-sha-512"),
-        ("SPEARGUN_KAFKA_USER", "me"),
-        ("SPEARGUN_KAFKA_PASSWORD", "secret"),
-        ("SPEARGUN_KAFKA_CA_FILE", "/ca.pem"),
-    ])
-    .unwrap();
-    assert_eq!((kafka.topics.len(), kafka.streams), (2, 3));
-    assert_eq!(
-        kafka.security.tls.as_ref().unwrap().ca_file.as_deref(),
-        Some("/ca.pem")
-    );
-    assert_eq!(kafka.security.login.as_ref().unwrap().password, "secret");
-    assert!(!format!("{kafka:?}").contains("secret"), "{kafka:?}");
-}
-
-#[test]
-fn rabbitmq_is_read_when_its_place_is_set() {
-    let of = |pairs: &[(&'static str, &'static str)]| parse(environment(pairs)).unwrap().rabbitmq;
-    assert!(of(&[]).is_none());
-    let places = |settings: &RabbitSettings| format!("{:?}", settings.places);
-    let rabbit = of(&[("RABBIT_ADDRESSES", "a, b:1"), ("RABBIT_USE_SSL", "true")]).unwrap();
-    assert_eq!(places(&rabbit), "[a:5671, b:1]");
-    assert_eq!((rabbit.queue.as_str(), rabbit.concurrency), ("zipkin", 1));
-    assert_eq!(rabbit.connect_within, Duration::from_mins(1));
-    let uri = ("RABBIT_URI", "amqp://me:secret@c:2/traces");
-    let rabbit = of(&[("RABBIT_ADDRESSES", "a"), uri]).unwrap();
-    assert_eq!(places(&rabbit), "[c:2]");
-    assert!(!format!("{rabbit:?}").contains("secret"), "{rabbit:?}");
-    assert!(of(&[uri, ("COLLECTOR_RABBITMQ_ENABLED", "false")]).is_none());
-}
-
-#[test]
-fn wrong_values_of_queues_stop_the_start() {
-    for (name, value) in [
-        ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
-        ("KAFKA_TOPIC", "a b"),
-        ("KAFKA_TOPIC", ","),
-        ("KAFKA_STREAMS", "0"),
-        ("KAFKA_STREAMS", "65"),
-        ("SPEARGUN_KAFKA_SECURITY_PROTOCOL", "TLS"),
-        ("SPEARGUN_KAFKA_SASL_MECHANISM", "GSSAPI"),
-        ("SPEARGUN_KAFKA_KEY_FILE", "/key.pem"),
-        ("RABBIT_ADDRESSES", "a:b"),
-        ("RABBIT_URI", "http://a"),
-        ("RABBIT_CONCURRENCY", "x"),
-        ("SPEARGUN_RABBIT_PREFETCH", "0"),
-    ] {
-        let text = parse(environment(&[(name, value)]))
-            .unwrap_err()
-            .to_string();
-        assert!(text.starts_with(name), "{text}");
-    }
-    let sasl = [("SPEARGUN_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")];
-    let text = parse(environment(&sasl)).unwrap_err().to_string();
-    assert!(text.starts_with("SPEARGUN_KAFKA_USER"), "{text}");
 }
 
 #[test]
