@@ -1,6 +1,6 @@
-//! Lists of rows in few statements, in one transaction a connection. Rows that are there already change
-//! nothing, so that a list may come again; a row that the server won't take is left out by itself.
-//! What a row says is `row`'s business.
+//! Lists of rows in few statements, in one transaction a connection. Rows that are there already
+//! change nothing, so that a list may come again; a row that the server will not take is left out
+//! by itself. What a row says is `row`'s business.
 
 use std::collections::HashMap;
 
