@@ -174,8 +174,8 @@ fn go() -> Result<()> {
         .context("build the client of Go; the modules of go.mod must be reachable")
 }
 
-/// The tests of the engine over MySQL start servers of their own, in folders of their own: the one
-/// that the package would start is none of them, and is not started.
+/// The tests of the engine over MySQL start servers of their own, in folders of their own. What the
+/// package starts, if it does, is none of them.
 fn mariadb() -> Result<()> {
     let there = |name: &str| {
         let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/libexec"];

@@ -150,7 +150,8 @@ async fn some(
     Ok(())
 }
 
-fn trace_id(row: &Row) -> TraceId {
+/// Returns the trace id of a row that begins with it.
+pub(crate) fn trace_id(row: &Row) -> TraceId {
     TraceId {
         high: int(row, 0).unwrap_or_default().cast_unsigned(),
         low: int(row, 1).unwrap_or_default().cast_unsigned(),

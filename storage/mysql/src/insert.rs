@@ -1,6 +1,6 @@
-//! Lists of rows in few statements, all in one transaction. Rows that are there already change
-//! nothing, so that a list may come again; a row that the server won't take is left out by itself.
-//! What a row says is `row`'s business.
+//! Lists of rows in few statements, in one transaction a connection. Rows that are there already
+//! change nothing, so that a list may come again; a row that the server will not take is left out
+//! by itself. What a row says is `row`'s business.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,31 @@ const STATEMENT_BYTES_MAX: usize = 4 << 20;
 /// Spans of which the rows are held at a time.
 const SPANS_AT_A_TIME: usize = 4096;
 
-/// Stores the spans.
+/// Below so many spans another connection is not worth its transaction.
+const PART_SPANS_MIN: usize = 500;
+
+/// Connections that store a list at a time.
+const PARTS_MAX: usize = 4;
+
+/// Returns the spans in parts that may be stored at the same time: a trace is in one of them, in
+/// the order in which its spans came.
+pub(crate) fn parts(spans: &[Span], connections: usize) -> Vec<Vec<Span>> {
+    let count = (spans.len() / PART_SPANS_MIN)
+        .min(PARTS_MAX)
+        .min(connections)
+        .max(1);
+    let mut parts = vec![Vec::with_capacity(spans.len() / count + 1); count];
+    for span in spans {
+        // Neighbours by key stay together: they share pages and locks.
+        let part = (u128::from(span.trace_id.low) * count as u128) >> 64;
+        if let Some(part) = parts.get_mut(part as usize) {
+            part.push(span.clone());
+        }
+    }
+    parts
+}
+
+/// Stores the spans in one transaction.
 pub(crate) async fn store(session: &mut Session, spans: &[Span]) -> Result<Stored, Fault> {
     session.conn.query_drop("BEGIN").await?;
     let stored = store_all(session, spans).await;

@@ -30,6 +30,9 @@ const ROWS_OF_SPAN: u64 = 5;
 /// Traces that are read in full at a time.
 const READ_AT_A_TIME: usize = 50;
 
+/// So many traces are looked up one by one rather than met page by page.
+const FEW_TRACES: usize = 5000;
+
 /// What it takes to remember that a trace was looked at.
 const SEEN_BYTES: usize = 48;
 
@@ -55,9 +58,13 @@ pub(crate) async fn search(
         if pages.rows >= ROWS_BEFORE_ASKING && narrow.may_look_ahead() {
             let rows_left = pages.rows_left(session).await?;
             narrow.look_ahead(session, rows_left, &mut budget).await?;
-        }
-        if narrow.leaves_nothing() {
-            break;
+            if let Some(few) = narrow.few() {
+                let mut fresh = pages.of(session, &few).await?;
+                fresh.retain(|id| seen.insert(group_of(*id, manner.mode)));
+                narrow.apply(session, &mut fresh).await?;
+                read(session, (request, manner), fresh, (&mut budget, &mut found)).await?;
+                break;
+            }
         }
         let Some(page) = pages.next(session).await? else {
             break;
@@ -82,10 +89,14 @@ async fn read(
     candidates: Vec<TraceId>,
     (budget, found): (&mut Budget, &mut Vec<Vec<Span>>),
 ) -> Result<(), Fault> {
-    for ids in candidates.chunks(READ_AT_A_TIME) {
-        if found.len() >= request.limit {
-            break;
-        }
+    let mut rest = candidates.as_slice();
+    while found.len() < request.limit && !rest.is_empty() {
+        // Most of what was not dropped matches.
+        let wanted = (request.limit - found.len())
+            .min(READ_AT_A_TIME)
+            .min(rest.len());
+        let (ids, later) = rest.split_at(wanted);
+        rest = later;
         let before = budget.left;
         let mut kept_bytes = 0;
         for spans in whole(session, ids, manner.mode, budget).await? {
@@ -167,7 +178,7 @@ struct Narrow<'r> {
     request: &'r TraceRequest,
     conditions: Vec<Condition>,
     /// All traces that meet one of the conditions, which is no longer among them.
-    ahead: Option<HashSet<u64>>,
+    ahead: Option<HashSet<TraceId>>,
     asked: bool,
     mode: IdMode,
 }
@@ -187,8 +198,12 @@ impl<'r> Narrow<'r> {
         !self.asked && !self.conditions.is_empty()
     }
 
-    fn leaves_nothing(&self) -> bool {
-        self.ahead.as_ref().is_some_and(HashSet::is_empty)
+    /// Returns the traces that are left when they are so few that no page need be looked at. In
+    /// lenient mode other forms of an id may have the row in the window.
+    fn few(&self) -> Option<Vec<TraceId>> {
+        let ahead = self.ahead.as_ref()?;
+        let few = ahead.len() <= FEW_TRACES && self.mode == IdMode::Strict;
+        few.then(|| ahead.iter().copied().collect())
     }
 
     /// Finds all traces that meet a condition through its index, where that is less work than to
@@ -217,8 +232,13 @@ impl<'r> Narrow<'r> {
     }
 
     async fn apply(&self, session: &mut Session, ids: &mut Vec<TraceId>) -> Result<(), Fault> {
-        if let Some(ahead) = &self.ahead {
-            ids.retain(|id| ahead.contains(&id.low));
+        match &self.ahead {
+            Some(ahead) if self.mode == IdMode::Strict => ids.retain(|id| ahead.contains(id)),
+            Some(ahead) => {
+                let lows: HashSet<u64> = ahead.iter().map(|id| id.low).collect();
+                ids.retain(|id| lows.contains(&id.low));
+            }
+            None => {}
         }
         for condition in &self.conditions {
             let met = condition.met(session, ids).await?;

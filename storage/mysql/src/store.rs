@@ -8,6 +8,7 @@ use speargun_storage::{
 };
 
 use crate::config::Config;
+use crate::error::Fault;
 use crate::fetch::{self, Budget};
 use crate::link::Link;
 use crate::search::{self, Manner};
@@ -144,13 +145,42 @@ impl SpanReader for MySqlStore {
 
 impl Database for MySqlStore {
     /// The tables remember no names of lists: rows that are there already stay as they are, so that
-    /// a list that comes again changes nothing.
+    /// a list that comes again changes nothing. The traces of a large one are stored over several
+    /// connections, a transaction each.
     fn store(&self, _name: &ListName, spans: &[Span]) -> Result<Stored, StoreError> {
         if spans.is_empty() {
             return Ok(Stored::default());
         }
-        let work = async |session: &mut _| insert::store(session, spans).await;
-        Ok(self.link.run(work)?)
+        let parts = insert::parts(spans, self.config.connections_max);
+        let store = |spans: &[Span]| {
+            let work = async |session: &mut _| insert::store(session, spans).await;
+            self.link.run(work)
+        };
+        // The server does the work, and one connection keeps one of its cores busy.
+        let stored: Vec<Result<Stored, Fault>> = std::thread::scope(|scope| {
+            let (first, others) = parts
+                .split_first()
+                .map_or((&[][..], &[][..]), |(f, o)| (f, o));
+            let others: Vec<_> = others
+                .iter()
+                .map(|part| scope.spawn(move || store(part)))
+                .collect();
+            let mut all = vec![store(first)];
+            let gone = |_| Err(Fault::Schema("a thread that stored spans is gone".into()));
+            all.extend(
+                others
+                    .into_iter()
+                    .map(|part| part.join().unwrap_or_else(gone)),
+            );
+            all
+        });
+        let mut sum = Stored::default();
+        for stored in stored {
+            let stored = stored?;
+            sum.refused += stored.refused;
+            sum.cut += stored.cut;
+        }
+        Ok(sum)
     }
 
     fn traces(&self, ids: &[TraceId], context: &ReadContext) -> Result<Vec<Vec<Span>>, ReadError> {

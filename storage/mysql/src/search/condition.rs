@@ -9,7 +9,7 @@ use speargun_model::TraceId;
 use speargun_storage::TraceRequest;
 
 use crate::error::Fault;
-use crate::fetch::Budget;
+use crate::fetch::{self, Budget};
 use crate::link::{Session, int};
 use crate::row::kind;
 
@@ -104,21 +104,25 @@ impl Condition {
         estimate(session, &sql, self.values.clone()).await
     }
 
-    /// Returns all traces that have a row that meets the condition, by the lower halves of their
-    /// ids.
+    /// Returns all traces that have a row that meets the condition.
     pub(super) async fn all(
         &self,
         session: &mut Session,
         budget: &mut Budget,
-    ) -> Result<HashSet<u64>, Fault> {
+    ) -> Result<HashSet<TraceId>, Fault> {
+        let high = if session.schema.has_high {
+            "trace_id_high"
+        } else {
+            "0"
+        };
         let sql = format!(
-            "SELECT DISTINCT trace_id FROM zipkin_annotations WHERE {}",
+            "SELECT DISTINCT {high}, trace_id FROM zipkin_annotations WHERE {}",
             self.sql
         );
         let mut all = HashSet::new();
         let take = |row: &Row| {
             budget.take(TRACE_BYTES)?;
-            all.extend(int(row, 0).map(i64::cast_unsigned));
+            all.insert(fetch::trace_id(row));
             Ok(())
         };
         session.each(&sql, self.values.clone(), take).await?;

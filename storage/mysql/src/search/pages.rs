@@ -6,6 +6,7 @@ use speargun_storage::Window;
 
 use super::window_us;
 use crate::error::Fault;
+use crate::fetch::{self, OfTraces};
 use crate::link::{Session, int};
 
 /// Span rows of the first page; each further one has four times as many.
@@ -89,6 +90,42 @@ impl Pages {
         (self.end_us, self.skip) = (end_us, skip);
         self.size = (self.size * 4).min(PAGE_MAX);
         Ok(Some(ids))
+    }
+
+    /// Returns those of the traces that have a span row in what was not seen yet, newest first.
+    pub(super) async fn of(
+        &self,
+        session: &mut Session,
+        ids: &[TraceId],
+    ) -> Result<Vec<TraceId>, Fault> {
+        let high = if session.schema.has_high {
+            "trace_id_high"
+        } else {
+            "0"
+        };
+        let mut newest = Vec::new();
+        for ids in ids.chunks(fetch::TRACES_MAX) {
+            let of = OfTraces::new(&session.schema, ids);
+            let sql = format!(
+                "SELECT {high}, trace_id, MAX(start_ts) FROM zipkin_spans WHERE {} \
+                 AND start_ts BETWEEN ? AND ? GROUP BY trace_id_high, trace_id",
+                of.sql
+            );
+            let sql = if session.schema.has_high {
+                sql
+            } else {
+                sql.replace("GROUP BY trace_id_high, ", "GROUP BY ")
+            };
+            let mut values = of.values;
+            values.extend([Value::Int(self.start_us), Value::Int(self.end_us)]);
+            let take = |row: &Row| {
+                newest.push((int(row, 2), fetch::trace_id(row)));
+                Ok(())
+            };
+            session.each(&sql, values, take).await?;
+        }
+        newest.sort_unstable_by_key(|(start_us, _)| std::cmp::Reverse(*start_us));
+        Ok(newest.into_iter().map(|(_, id)| id).collect())
     }
 
     /// Returns about how many span rows were not seen yet.
