@@ -1,6 +1,6 @@
 //! Zipkin over a database, which answers 202 long before it has stored: what it accepts says
-//! nothing of what it can do. So more than it can store is offered, and the time counts until all is
-//! there.
+//! nothing of what it can do. So more than it can store is offered, and the time counts until all
+//! is there.
 
 use std::thread;
 use std::time::{Duration, Instant};
