@@ -275,7 +275,6 @@ fn what_cannot_be_honoured_stops_the_start_with_advice() {
         ),
         ("ES_HOSTS", "http://es:9200", "set SPEARGUN_DATA"),
         ("CASSANDRA_CONTACT_POINTS", "cassandra", "set SPEARGUN_DATA"),
-        ("MYSQL_HOST", "mysql", "set SPEARGUN_DATA"),
         ("STORAGE_TYPE", "elasticsearch", "there is no other store"),
         ("STORAGE_TYPE", "xray", "there is no other store"),
         ("STORAGE_THROTTLE_ENABLED", "true", "SPEARGUN_QUEUE_ITEMS"),

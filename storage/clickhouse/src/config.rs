@@ -212,7 +212,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "CLICKHOUSE_RETENTION_DAYS",
         "7",
-        "days after their arrival when spans are deleted; empty keeps them",
+        "days after their arrival when spans are deleted; off keeps them",
     ),
     variable(
         "CLICKHOUSE_SYNC",

@@ -60,7 +60,7 @@ pub(super) const DATABASES: &[Setting] = &[
     setting(
         "CLICKHOUSE_RETENTION_DAYS",
         "7",
-        "days after their arrival when spans are deleted; kept for ever when empty",
+        "days after their arrival when spans are deleted; off keeps them",
     ),
     setting(
         "CLICKHOUSE_SYNC",

@@ -35,9 +35,11 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
         cluster: Some(own("CLICKHOUSE_CLUSTER")).filter(|name| !name.is_empty()),
         manage_schema: flag("CLICKHOUSE_SCHEMA")?,
         retention_days: match days {
-            "" => None,
+            "off" => None,
             _ => Some(days.parse().with_context(|| {
-                format!("CLICKHOUSE_RETENTION_DAYS holds {days:?}, but must be a number of days")
+                format!(
+                    "CLICKHOUSE_RETENTION_DAYS holds {days:?}, but must be a number of days or off"
+                )
             })?),
         },
         sync: flag("CLICKHOUSE_SYNC")?,
