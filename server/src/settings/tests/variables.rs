@@ -3,6 +3,7 @@
 use super::super::foreign;
 use super::*;
 
+mod databases;
 mod queues;
 
 /// A variable, its default here, a value as operators of Zipkin write it, and what that makes.
@@ -150,7 +151,13 @@ const SELF_TRACING_AND_EUREKA: &[Line] = &[
 
 #[test]
 fn every_variable_has_zipkins_default_and_effect() {
-    for lines in [QUERY, COLLECTOR_AND_STORAGE, PAGE, SELF_TRACING_AND_EUREKA] {
+    for lines in [
+        QUERY,
+        COLLECTOR_AND_STORAGE,
+        PAGE,
+        SELF_TRACING_AND_EUREKA,
+        databases::DATABASES,
+    ] {
         for (name, shown, default, value, expected) in lines {
             let settings = parse(Sources::default()).unwrap();
             assert_eq!(shown(&settings), *default, "{name} when not set");
@@ -170,6 +177,7 @@ fn every_setting_under_a_name_of_zipkins_has_a_line() {
         PAGE,
         SELF_TRACING_AND_EUREKA,
         queues::QUEUES,
+        databases::DATABASES,
     ];
     let covered: Vec<&str> = lines.iter().flat_map(|l| l.iter()).map(|l| l.0).collect();
     for setting in table::all() {

@@ -35,7 +35,14 @@ pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>>
 }
 
 fn config(settings: &Settings) -> anyhow::Result<Config> {
-    let text = |name| Some(settings.database.text(name).to_owned());
+    let text = |name| {
+        let text = settings.database.text(name);
+        // A switch comes in any case, as Spring takes it.
+        Some(match name {
+            "MYSQL_USE_SSL" => text.to_ascii_lowercase(),
+            _ => text.to_owned(),
+        })
+    };
     Ok(Config {
         creates_tables: settings.database.mysql_schema,
         id_mode: settings.query.id_mode,
