@@ -12,7 +12,11 @@ pub(super) const DATABASES: &[Line] = &[
     ("MYSQL_MAX_CONNECTIONS", |s| text(s, "MYSQL_MAX_CONNECTIONS"), "10", "5", "5"),
     ("MYSQL_USE_SSL", |s| text(s, "MYSQL_USE_SSL"), "false", "true", "true"),
     ("MYSQL_JDBC_URL", |s| text(s, "MYSQL_JDBC_URL"), "", "jdbc:mysql://a/b", "jdbc:mysql://a/b"),
-    ("CLICKHOUSE_URL", |s| text(s, "CLICKHOUSE_URL"), "http://localhost:8123", "https://a", "https://a"),
+    (
+        "CLICKHOUSE_URL",
+        |s| text(s, "CLICKHOUSE_URL"),
+        "http://localhost:8123", "https://a", "https://a",
+    ),
     ("CLICKHOUSE_USER", |s| text(s, "CLICKHOUSE_USER"), "default", "spans", "spans"),
     ("CLICKHOUSE_PASSWORD", |s| text(s, "CLICKHOUSE_PASSWORD"), "", "secret", "secret"),
     ("CLICKHOUSE_DATABASE", |s| text(s, "CLICKHOUSE_DATABASE"), "speargun", "spans", "spans"),
