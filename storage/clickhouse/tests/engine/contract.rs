@@ -48,9 +48,10 @@ impl<const SMALL_SPANS: u64> Harness for Store<SMALL_SPANS> {
         let database = &self.config.database;
         for table in ["spans", "traces", "names"] {
             let merge = format!("OPTIMIZE TABLE {database}.{table} FINAL");
-            // Without a list there is no table.
             let merged = support::server().run(&merge);
-            assert!(merged.is_ok_and(|t| t.is_empty()) || self.opened == 0);
+            let text = merged.unwrap_or_else(|error| format!("{error:#}"));
+            // Without a list there is no table.
+            assert!(text.is_empty() || text.contains("UNKNOWN_"), "{text}");
         }
         self.opened += 1;
         self.engine = support::open(&self.config);
