@@ -36,8 +36,10 @@ impl Place {
         let scheme = if tls { "amqps" } else { "amqp" };
         let host = address.rsplit_once(']').map_or(address, |(_, port)| port);
         let port = host.rsplit_once(':').map(|(_, port)| port);
-        if port.is_some_and(|port| port.parse::<u16>().is_err())
-            || address.contains(['/', '@', '?', '#'])
+        let no_host = host.is_empty() || host.starts_with(':');
+        if no_host && !address.contains(']')
+            || port.is_some_and(|port| port.parse::<u16>().is_err())
+            || address.contains(['/', '@', '?', '#', ' '])
         {
             return None;
         }

@@ -49,15 +49,19 @@ impl Pages {
         if self.done {
             return Ok(None);
         }
-        let high = if session.schema.has_high {
-            "trace_id_high"
+        let (high, key) = if session.schema.has_high {
+            (
+                "trace_id_high",
+                "trace_id_high DESC, trace_id DESC, id DESC",
+            )
         } else {
-            "0"
+            ("0", "trace_id DESC, id DESC")
         };
-        // The index on the time holds the key too: no row is read.
+        // The index on the time holds the key too: no row is read. Rows of one time come in the
+        // order of the key, or a server that sorts would skip others than the page before showed.
         let sql = format!(
             "SELECT {high}, trace_id, start_ts FROM zipkin_spans \
-             WHERE start_ts BETWEEN ? AND ? ORDER BY start_ts DESC LIMIT ? OFFSET ?"
+             WHERE start_ts BETWEEN ? AND ? ORDER BY start_ts DESC, {key} LIMIT ? OFFSET ?"
         );
         let values = vec![
             Value::Int(self.start_us),
