@@ -27,6 +27,11 @@ impl Place {
     /// Returns the place that a URI names: `amqp://user:password@host:port/vhost`, with `amqps` for
     /// TLS.
     pub fn of_uri(uri: &str) -> Option<Self> {
+        // A URI without an authority is no place; the parser would make it this machine.
+        let (_, authority) = uri.split_once("://")?;
+        if authority.is_empty() || authority.starts_with('/') {
+            return None;
+        }
         let uri: AMQPUri = uri.parse().ok()?;
         (!uri.authority.host.is_empty()).then_some(Self(uri))
     }

@@ -54,6 +54,8 @@ public final class Sender {
           .bootstrapServers(servers)
           .topic(topic)
           .encoding(encoding)
+          // By default it does not wait for the broker: then nobody promised that the last are kept.
+          .overrides(java.util.Map.of("acks", "all"))
           .build();
     }
 
