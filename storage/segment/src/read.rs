@@ -99,6 +99,26 @@ impl SpanReader for SegmentStore {
     ) -> Result<Vec<DependencyLink>, ReadError> {
         self.now().dependencies(window, context)
     }
+
+    fn summaries(
+        &self,
+        request: &SummaryRequest,
+        context: &ReadContext,
+    ) -> Result<FoundTraces, ReadError> {
+        self.now().summaries(request, context)
+    }
+
+    fn observed_names(
+        &self,
+        request: &NamesRequest,
+        context: &ReadContext,
+    ) -> Result<ObservedNames, ReadError> {
+        self.now().observed_names(request, context)
+    }
+
+    fn extent(&self, context: &ReadContext) -> Result<Extent, ReadError> {
+        self.now().extent(context)
+    }
 }
 
 impl SpanReader for View {
