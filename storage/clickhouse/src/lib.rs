@@ -14,7 +14,7 @@
 //! - `fetch`: traces by their ids. `criteria`, `search`: which traces are asked for.
 //! - `links`: calls between services.
 //! - [`store`]: [`ClickHouse`], the engine.
-//! - [`check`]: the state of a server in plain words.
+//! - [`mod@check`]: the state of a server in plain words.
 
 #![deny(clippy::indexing_slicing)]
 
