@@ -11,7 +11,8 @@
 //! - `row`, `text`: a span as rows, cut to what columns hold. `insert` sends lists of them.
 //! - `fetch`, `decode`: rows of traces, and spans again.
 //! - `search`, `names`, `dependencies`: the questions.
-//! - [`housekeeping`]: links of days and retention, under a lease. [`mod@check`]: findings in words.
+//! - [`housekeeping`]: links of days and retention, under a lease.
+//! - [`mod@check`]: findings in words.
 #![deny(clippy::indexing_slicing)]
 
 pub mod check;
