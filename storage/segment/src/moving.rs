@@ -218,7 +218,13 @@ struct OpenPage {
 
 impl Portion for Moving {
     fn next_list(&mut self) -> Result<Option<NamedList>, ReadError> {
-        self.list().map_err(|error| {
+        let listed = match self.list() {
+            // What all of its pages need is damaged: the segment holds up none behind it, and its
+            // file is kept aside.
+            Err(error @ SegmentError::Corrupt(_)) => self.leave_out(vec![error]).map(|()| None),
+            listed => listed,
+        };
+        listed.map_err(|error| {
             self.shared.report_damage(&self.segment.path, &error);
             ReadError::Failed(error.to_string())
         })

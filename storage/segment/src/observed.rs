@@ -16,16 +16,16 @@ use crate::read::served;
 use crate::rows::{LOOSE, Operation};
 use crate::scan::inside;
 use crate::segment::{Reading, Segment};
-use crate::store::Shared;
+use crate::store::{Shared, Snapshot};
 
 /// Returns the names, counted as far as the time allows.
 pub(crate) fn names(
-    shared: &Shared,
+    of: (&Shared, &Snapshot),
     request: &NamesRequest,
     context: &ReadContext,
 ) -> Result<ObservedNames, ReadError> {
     let mut names = ObservedNames::new();
-    match count(shared, (request, context), &mut names) {
+    match count(of, (request, context), &mut names) {
         Err(ReadError::DeadlineExceeded) => names.is_complete = false,
         counted => counted?,
     }
@@ -33,11 +33,10 @@ pub(crate) fn names(
 }
 
 fn count(
-    shared: &Shared,
+    (shared, snapshot): (&Shared, &Snapshot),
     (request, context): (&NamesRequest, &ReadContext),
     names: &mut ObservedNames,
 ) -> Result<(), ReadError> {
-    let snapshot = shared.snapshot();
     for head in snapshot.heads.iter().rev() {
         context.check()?;
         for view in head.views() {
@@ -323,11 +322,18 @@ impl<'s> Counting<'s> {
             Listed::Values(_) => {
                 let column = self.column.unwrap_or(LOOSE);
                 let sections = Segment::value_sections(&self.directory, column);
-                for (code, count) in self.rows {
-                    let section = sections.get(code as usize / CHUNK_VALUES);
+                let mut rows: Vec<(u32, u64)> = self.rows.into_iter().collect();
+                rows.sort_unstable();
+                let chunk = |code: u32| code as usize / CHUNK_VALUES;
+                for of_chunk in rows.chunk_by(|a, b| chunk(a.0) == chunk(b.0)) {
+                    let first = of_chunk.first().map_or(0, |row| row.0);
+                    let section = sections.get(chunk(first));
                     let section = section.ok_or(Corrupt("a value is not in its dictionary"))?;
-                    let values = self.segment.values(*section)?;
-                    add(names, values.get(code as usize % CHUNK_VALUES), count);
+                    // What searches keep is not pushed out by what is read once.
+                    let values = self.segment.values_by(*section, Reading::Passing)?;
+                    for &(code, count) in of_chunk {
+                        add(names, values.get(code as usize % CHUNK_VALUES), count);
+                    }
                 }
             }
             part => {

@@ -179,7 +179,7 @@ impl SpanReader for View {
         request: &SummaryRequest,
         context: &ReadContext,
     ) -> Result<FoundTraces, ReadError> {
-        search::summaries(&self.shared, request, context)
+        search::summaries(self.both(), request, context)
     }
 
     fn observed_names(
@@ -187,11 +187,11 @@ impl SpanReader for View {
         request: &NamesRequest,
         context: &ReadContext,
     ) -> Result<ObservedNames, ReadError> {
-        observed::names(&self.shared, request, context)
+        observed::names(self.both(), request, context)
     }
 
     fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
-        Ok(stats::extent(&self.shared))
+        Ok(stats::extent(&self.snapshot))
     }
 }
 

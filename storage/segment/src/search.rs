@@ -69,12 +69,11 @@ pub(crate) fn search(
 /// Returns summaries of the traces that match and are wanted, in order; those found so far when
 /// the deadline passes.
 pub(crate) fn summaries(
-    shared: &Shared,
+    (shared, snapshot): (&Shared, &Snapshot),
     asked: &SummaryRequest,
     context: &ReadContext,
 ) -> Result<FoundTraces, ReadError> {
-    let snapshot = shared.snapshot();
-    let mut search = Search::new((shared, &snapshot), &asked.request, context);
+    let mut search = Search::new((shared, snapshot), &asked.request, context);
     search.summarising = Some(Summarising {
         filter: &asked.filter,
         after: asked.after,
@@ -299,7 +298,9 @@ impl<'a> Search<'a> {
             return some.min(ready.len());
         }
         let oldest_ms = self.oldest_ms();
-        let newer = ready.partition_point(|(newest, _)| newest / 1000 > oldest_ms);
+        // Of summaries those of the last time have all to be seen.
+        let also = u64::from(self.summarising.is_some());
+        let newer = ready.partition_point(|(newest, _)| newest / 1000 + also > oldest_ms);
         newer.min(at_once).max(1)
     }
 

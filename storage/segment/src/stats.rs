@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use speargun_storage::Extent;
 
 use crate::segment::Segment;
-use crate::store::Shared;
+use crate::store::{Shared, Snapshot};
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -88,8 +88,7 @@ pub(crate) fn of(shared: &Shared) -> Stats {
 }
 
 /// Returns how much is held; what lies in a head is on no disk but in the journal.
-pub(crate) fn extent(shared: &Shared) -> Extent {
-    let snapshot = shared.snapshot();
+pub(crate) fn extent(snapshot: &Snapshot) -> Extent {
     let segments = snapshot.segments.iter();
     let rows = segments.clone().map(|segment| segment.facts.rows);
     let in_heads = snapshot.heads.iter().map(|head| head.rows as u64);

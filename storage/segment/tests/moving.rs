@@ -14,7 +14,8 @@ use speargun_runtime::{Clock, Disk, Machine, ManualClock, SimulatedDisk};
 use speargun_segment::{Config, SegmentStore};
 use speargun_storage::contract::{NOW_MS, Random, Sketch, batch_of, span};
 use speargun_storage::{
-    Local, NamedList, Portion, Position, ReadContext, SpanReader, SpanWriter, Window,
+    Local, NamedList, Portion, Position, ReadContext, SpanReader, SpanWriter, SummaryRequest,
+    TraceFilter, TraceRequest, Window,
 };
 
 const DIR: &str = "/spool";
@@ -168,6 +169,15 @@ fn a_view_keeps_what_is_moved_away() {
     assert!(store.trace(id, &CONTEXT).unwrap().is_empty());
     let recent = view.recent(Some(all_time()), 100, &CONTEXT).unwrap();
     assert_eq!((recent.traces.len(), recent.all), (7, true));
+    assert_eq!(view.reader().extent(&CONTEXT).unwrap().spans, Some(50));
+    assert_eq!(store.extent(&CONTEXT).unwrap().spans, Some(1));
+    let asked = SummaryRequest {
+        request: TraceRequest::everything(all_time(), 100),
+        filter: TraceFilter::default(),
+        after: None,
+    };
+    let summaries = view.reader().summaries(&asked, &CONTEXT).unwrap();
+    assert_eq!(summaries.traces.len(), 7);
     store.close().unwrap();
 }
 
@@ -237,6 +247,40 @@ fn a_read_that_fails_is_made_again_and_damage_is_left_out() {
     let aside = disk.content(&path.with_extension("damaged"));
     assert!(aside.is_ok(), "it stays for whoever can mend it");
     store.close().unwrap();
+}
+
+#[test]
+fn damage_anywhere_holds_up_nothing_behind_it() {
+    let path = Path::new(DIR).join("000000000001-000000000001.segment");
+    let mut damaged = 0;
+    let mut offset = 16;
+    loop {
+        let disk = SimulatedDisk::new();
+        let store = open(&disk);
+        write(&store, &spans(1, 30), 1);
+        store.seal().unwrap();
+        write(&store, &spans(100, 5), 2);
+        store.seal().unwrap();
+        store.close().unwrap();
+        if offset >= disk.content(&path).unwrap().len() as u64 {
+            break;
+        }
+        disk.flip_bit(&path, offset, 1).unwrap();
+        let store = open(&disk);
+        let mut last = vec![];
+        while let Some(mut portion) = store.next_portion().unwrap() {
+            let lists = lists(&mut *portion);
+            last = lists.into_iter().flat_map(|list| list.spans).collect();
+            portion.forget().unwrap();
+        }
+        assert_eq!(ids(&last), ids(&spans(100, 5)), "bit of byte {offset}");
+        assert_eq!(store.backlog().spans, 0);
+        let stats = store.stats();
+        damaged += u64::from(stats.corrupt_reads + stats.lost_segments > 0);
+        store.close().unwrap();
+        offset += 37;
+    }
+    assert!(damaged > 20, "{damaged}");
 }
 
 /// What a database has that remembers names: all spans of all lists.

@@ -84,6 +84,11 @@ pub(crate) struct Mover {
 /// The mover is to end.
 struct Ended;
 
+/// Returns what is told of an error that is not the database's.
+fn local(error: &impl std::fmt::Display) -> String {
+    format!("what waits here can't be moved: {error}")
+}
+
 impl Mover {
     /// Moves until it is told to end.
     pub(crate) fn run(mut self) {
@@ -104,7 +109,7 @@ impl Mover {
                 self.local.wait(self.config.idle);
                 Ok(())
             }
-            Err(error) => self.fail(error.to_string(), Duration::ZERO),
+            Err(error) => self.fail(local(&error), Duration::ZERO),
         }
     }
 
@@ -113,11 +118,11 @@ impl Mover {
             match portion.next_list() {
                 Ok(Some(list)) => self.list(&list)?,
                 Ok(None) => break,
-                Err(error) => self.fail(error.to_string(), Duration::ZERO)?,
+                Err(error) => self.fail(local(&error), Duration::ZERO)?,
             }
         }
         while let Err(error) = portion.forget() {
-            self.fail(error.to_string(), Duration::ZERO)?;
+            self.fail(local(&error), Duration::ZERO)?;
         }
         Ok(())
     }
