@@ -129,6 +129,18 @@ pub(crate) fn by_searching<R: SpanReader + ?Sized>(
     context: &ReadContext,
 ) -> Result<ObservedNames, ReadError> {
     let mut names = ObservedNames::new();
+    match count(reader, (asked, context), &mut names) {
+        Err(ReadError::DeadlineExceeded | ReadError::TooMuch(_)) => names.is_complete = false,
+        counted => counted?,
+    }
+    Ok(names)
+}
+
+fn count<R: SpanReader + ?Sized>(
+    reader: &R,
+    (asked, context): (&NamesRequest, &ReadContext),
+    names: &mut ObservedNames,
+) -> Result<(), ReadError> {
     let service = asked.service_name.as_deref();
     let listed = match (&asked.of, service) {
         (Listed::Services, None) => reader.service_names(context)?,
@@ -144,13 +156,7 @@ pub(crate) fn by_searching<R: SpanReader + ?Sized>(
         service_name: asked.service_name.clone(),
         ..TraceRequest::everything(asked.window, TRACES_MAX)
     };
-    let traces = match reader.search(&request, context) {
-        Err(ReadError::DeadlineExceeded) => {
-            names.is_complete = false;
-            return Ok(names);
-        }
-        searched => searched?,
-    };
+    let traces = reader.search(&request, context)?;
     names.is_complete &= traces.len() < TRACES_MAX;
     for span in traces.iter().flatten() {
         if names.spans >= asked.spans_max {
@@ -159,7 +165,7 @@ pub(crate) fn by_searching<R: SpanReader + ?Sized>(
         }
         names.see(asked, span);
     }
-    Ok(names)
+    Ok(())
 }
 
 #[cfg(test)]

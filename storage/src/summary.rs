@@ -140,8 +140,11 @@ pub(crate) fn by_searching<R: SpanReader + ?Sized>(
     context: &ReadContext,
 ) -> Result<FoundTraces, ReadError> {
     let limit = asked.request.limit;
-    let mut count = limit.saturating_add(MORE);
+    // Without a place to go on behind, all but those of the last millisecond are wanted.
+    let is_plain = asked.after.is_none() && asked.filter == TraceFilter::default();
+    let mut count = limit.saturating_add(if is_plain { 1 } else { MORE });
     let mut found = FoundTraces::default();
+    let mut fits = true;
     loop {
         let request = TraceRequest {
             limit: count,
@@ -149,6 +152,16 @@ pub(crate) fn by_searching<R: SpanReader + ?Sized>(
         };
         let traces = match reader.search(&request, context) {
             Err(ReadError::DeadlineExceeded) => return Ok(found),
+            // Fewer fit, and that they are a part is told.
+            Err(ReadError::TooMuch(_)) if !found.traces.is_empty() => {
+                found.is_complete = false;
+                return Ok(found);
+            }
+            Err(ReadError::TooMuch(_)) if count > 1 => {
+                fits = false;
+                count /= 2;
+                continue;
+            }
             searched => searched?,
         };
         let is_all = traces.len() < count;
@@ -160,6 +173,9 @@ pub(crate) fn by_searching<R: SpanReader + ?Sized>(
         let is_sure = |trace: &FoundTrace| Some(trace.place.newest_ms) > last_ms;
         let sure = found.traces.partition_point(is_sure);
         found.traces.truncate(limit);
+        if !fits {
+            return Ok(found);
+        }
         if is_all || sure >= limit || count == usize::MAX {
             found.is_complete = true;
             return Ok(found);

@@ -172,16 +172,7 @@ pub fn around_now() -> Window {
 
 /// Returns a request for everything in [`around_now`].
 pub fn everything() -> TraceRequest {
-    TraceRequest {
-        service_name: None,
-        remote_service_name: None,
-        span_name: None,
-        terms: Vec::new(),
-        min_duration_us: None,
-        max_duration_us: None,
-        window: around_now(),
-        limit: 1000,
-    }
+    TraceRequest::everything(around_now(), 1000)
 }
 
 /// Returns a request for a service.

@@ -20,19 +20,13 @@ fn of(service: &str) -> Endpoint {
 }
 
 fn request() -> TraceRequest {
-    TraceRequest {
-        service_name: None,
-        remote_service_name: None,
-        span_name: None,
-        terms: Vec::new(),
-        min_duration_us: None,
-        max_duration_us: None,
-        window: Window {
+    TraceRequest::everything(
+        Window {
             end_ms: 3,
             lookback_ms: 2,
         },
-        limit: 10,
-    }
+        10,
+    )
 }
 
 fn term(key: &str, value: Option<&str>) -> TagTerm {
