@@ -111,6 +111,11 @@ impl MariaDb {
         self.pid
     }
 
+    /// The folder of its databases.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Makes an empty database with a name of its own, and returns the name.
     pub fn database(&self) -> Result<String> {
         static NEXT: AtomicU32 = AtomicU32::new(1);

@@ -265,23 +265,13 @@ enum Asks {
     Dependencies(Window),
 }
 
-#[expect(clippy::too_many_lines, reason = "a list")]
 fn questions() -> Vec<Question> {
     let window = Window {
         end_ms: (START_US + HOUR_US) / 1000,
         lookback_ms: HOUR_US / 1000,
     };
     let end = format!("endTs={}&lookback={}", window.end_ms, window.lookback_ms);
-    let any = TraceRequest {
-        service_name: None,
-        remote_service_name: None,
-        span_name: None,
-        terms: Vec::new(),
-        min_duration_us: None,
-        max_duration_us: None,
-        window,
-        limit: 10,
-    };
+    let any = TraceRequest::everything(window, 10);
     let term = |key: &str, value: Option<&str>| TagTerm {
         key: key.into(),
         value: value.map(Into::into),

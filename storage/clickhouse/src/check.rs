@@ -4,12 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clickhouse::Row;
 use serde::Deserialize;
+use speargun_storage::{Finding, Inspect};
 
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::prepare::{anywhere, version};
 use crate::schema::{VERSION, local_spans, local_tables};
 use crate::server::{Deadline, Server};
+use crate::store::ClickHouse;
 
 /// How long each question may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,47 +25,32 @@ const CLOCK_MS: u64 = 2000;
 /// Of the disk, less free than this part is odd.
 const FREE_PART: u64 = 10;
 
-/// How a finding is to be taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// As it should be.
-    Good,
-    /// It works, but somebody should know.
-    Odd,
-    /// It does not work.
-    Bad,
+fn good(about: &str, text: impl std::fmt::Display) -> Finding {
+    Finding::good(format!("{about}: {text}"))
 }
 
-/// Something about a server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finding {
-    /// How it is to be taken.
-    pub verdict: Verdict,
-    /// What was looked at, in a word.
-    pub what: &'static str,
-    /// What was found.
-    pub text: String,
+fn odd(about: &str, text: impl std::fmt::Display) -> Finding {
+    Finding::odd(format!("{about}: {text}"), "")
 }
 
-fn good(what: &'static str, text: impl Into<String>) -> Finding {
-    Finding {
-        verdict: Verdict::Good,
-        what,
-        text: text.into(),
+fn bad(about: &str, text: impl std::fmt::Display) -> Finding {
+    Finding::bad(format!("{about}: {text}"), "")
+}
+
+impl Inspect for Config {
+    fn check(&self) -> Vec<Finding> {
+        check(self)
     }
-}
 
-fn odd(what: &'static str, text: impl Into<String>) -> Finding {
-    Finding {
-        verdict: Verdict::Odd,
-        ..good(what, text)
-    }
-}
-
-fn bad(what: &'static str, text: impl Into<String>) -> Finding {
-    Finding {
-        verdict: Verdict::Bad,
-        ..good(what, text)
+    /// Makes the tables that are missing.
+    fn init(&self) -> Vec<Finding> {
+        let made = ClickHouse::new(self.clone())
+            .map_err(|error| error.to_string())
+            .and_then(|engine| engine.prepare().map_err(|fault| fault.to_string()));
+        vec![match made {
+            Ok(()) => good("schema", "all tables are there"),
+            Err(why) => bad("schema", why),
+        }]
     }
 }
 
@@ -334,6 +321,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use speargun_storage::Verdict;
+
     use super::*;
 
     #[test]

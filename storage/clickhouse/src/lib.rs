@@ -34,6 +34,6 @@ mod search;
 pub mod server;
 pub mod store;
 
-pub use check::{Finding, Verdict, check};
+pub use check::check;
 pub use config::{Config, ConfigError, Secret, TagIndex, VARIABLES, Variable};
 pub use store::ClickHouse;

@@ -3,45 +3,13 @@
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use speargun_runtime::Clock;
+use speargun_runtime::{Clock, SystemClock};
+use speargun_storage::{Finding, Inspect, Verdict};
 
 use crate::config::{Config, Tls};
 use crate::error::Fault;
 use crate::link::{Link, bytes, int, text};
 use crate::schema::{self, TABLES};
-
-/// How good or bad a finding is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Verdict {
-    /// As it should be.
-    Good,
-    /// It works, but somebody should know.
-    Odd,
-    /// It does not work.
-    Bad,
-}
-
-/// Something that was found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finding {
-    /// How good or bad it is.
-    pub verdict: Verdict,
-    /// What it is about, in a word or two.
-    pub about: &'static str,
-    /// The finding, and what to do if it is not good.
-    pub text: String,
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Good => "good",
-            Verdict::Odd => "odd",
-            Verdict::Bad => "BAD",
-        };
-        write!(f, "{verdict:<4}  {}: {}", self.about, self.text)
-    }
-}
 
 /// A clock that differs by more is worth a word: windows of searches are told by it.
 const CLOCK_DIFFERENCE_MS: u64 = 2000;
@@ -61,9 +29,29 @@ pub fn check(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     };
     let looked = link.bare(async |conn| look(conn, config, clock, &mut found).await);
     if let Err(fault) = looked {
-        found.add(Verdict::Bad, "connection", fault.to_string());
+        let text = format!("{}:{}: {fault}", config.host, config.port);
+        found.add(Verdict::Bad, "connection", text);
     }
     found.0
+}
+
+impl Inspect for Config {
+    fn check(&self) -> Vec<Finding> {
+        check(self, &SystemClock)
+    }
+
+    /// Makes the tables that are missing.
+    fn init(&self) -> Vec<Finding> {
+        let mut found = Found::default();
+        match init(self) {
+            Ok(made) if made.is_empty() => {
+                found.add(Verdict::Good, "schema", "all tables were there");
+            }
+            Ok(made) => found.add(Verdict::Good, "schema", format!("made {}", made.join(", "))),
+            Err(why) => found.add(Verdict::Bad, "schema", why),
+        }
+        found.0
+    }
 }
 
 /// Makes the tables that are missing, and returns their names.
@@ -82,15 +70,15 @@ pub fn init(config: &Config) -> Result<Vec<&'static str>, String> {
 struct Found(Vec<Finding>);
 
 impl Found {
-    fn add(&mut self, verdict: Verdict, about: &'static str, text: String) {
+    fn add(&mut self, verdict: Verdict, about: &str, text: impl std::fmt::Display) {
         self.0.push(Finding {
             verdict,
-            about,
-            text,
+            what: format!("{about}: {text}"),
+            advice: String::new(),
         });
     }
 
-    fn choose(&mut self, good: bool, about: &'static str, texts: (String, String)) {
+    fn choose(&mut self, good: bool, about: &str, texts: (String, String)) {
         if good {
             self.add(Verdict::Good, about, texts.0);
         } else {
@@ -211,7 +199,7 @@ async fn settings(conn: &mut Conn, found: &mut Found) -> Result<(), Fault> {
     found.add(Verdict::Good, "settings", text);
     if int(&row, 4).unwrap_or_default() != 0 {
         let text = "read_only is on: point MYSQL_HOST at the primary";
-        found.add(Verdict::Bad, "settings", text.into());
+        found.add(Verdict::Bad, "settings", text);
     }
     Ok(())
 }
@@ -237,7 +225,7 @@ async fn rights(conn: &mut Conn, found: &mut Found) {
         Ok(()) => found.add(
             Verdict::Good,
             "rights",
-            "spans can be read, written and deleted".into(),
+            "spans can be read, written and deleted",
         ),
         Err(error) => found.add(Verdict::Bad, "rights", Fault::from(error).to_string()),
     }

@@ -31,7 +31,7 @@ mod search;
 pub mod store;
 mod text;
 
-pub use check::{Finding, check};
+pub use check::check;
 pub use config::{Config, ConfigError};
 pub use housekeeping::Housekeeping;
 pub use store::MySqlStore;

@@ -1,11 +1,10 @@
-//! The engine over `ClickHouse`: its settings and its findings.
+//! The engine over `ClickHouse`: its settings.
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use speargun_clickhouse::check::Verdict as Judged;
 use speargun_clickhouse::{ClickHouse, Config, Secret, TagIndex};
-use speargun_storage::{Database, Finding, Inspect, Verdict};
+use speargun_storage::{Database, Inspect};
 
 use crate::settings::Settings;
 
@@ -14,7 +13,7 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> 
 }
 
 pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>> {
-    Ok(Box::new(Inspector(config(settings)?)))
+    Ok(Box::new(config(settings)?))
 }
 
 fn config(settings: &Settings) -> anyhow::Result<Config> {
@@ -51,38 +50,4 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
     };
     config.validate()?;
     Ok(config)
-}
-
-#[derive(Debug)]
-struct Inspector(Config);
-
-impl Inspect for Inspector {
-    fn check(&self) -> Vec<Finding> {
-        let findings = speargun_clickhouse::check(&self.0).into_iter();
-        let told = findings.map(|finding| Finding {
-            verdict: match finding.verdict {
-                Judged::Good => Verdict::Good,
-                Judged::Odd => Verdict::Odd,
-                Judged::Bad => Verdict::Bad,
-            },
-            what: finding.what.to_owned(),
-            advice: finding.text,
-        });
-        told.collect()
-    }
-
-    fn init(&self) -> Vec<Finding> {
-        let prepared = ClickHouse::new(self.0.clone())
-            .map_err(|error| error.to_string())
-            .and_then(|engine| engine.prepare().map_err(|fault| fault.to_string()));
-        let (verdict, advice) = match prepared {
-            Ok(()) => (Verdict::Good, "all tables are there".to_owned()),
-            Err(why) => (Verdict::Bad, why),
-        };
-        vec![Finding {
-            verdict,
-            what: "schema".to_owned(),
-            advice,
-        }]
-    }
 }

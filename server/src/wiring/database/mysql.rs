@@ -1,14 +1,12 @@
-//! The engine over MySQL or MariaDB: its settings, its findings, and a thread for its background
-//! work.
+//! The engine over MySQL or MariaDB: its settings, and a thread for its background work.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use speargun_mysql::check::Verdict as Judged;
 use speargun_mysql::housekeeping::{Chores, Housekeeping};
 use speargun_mysql::{Config, MySqlStore};
 use speargun_runtime::SystemClock;
-use speargun_storage::{Database, Finding, Inspect, Verdict};
+use speargun_storage::{Database, Inspect};
 
 use crate::settings::Settings;
 
@@ -31,7 +29,7 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> 
 }
 
 pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>> {
-    Ok(Box::new(Inspector(config(settings)?)))
+    Ok(Box::new(config(settings)?))
 }
 
 fn config(settings: &Settings) -> anyhow::Result<Config> {
@@ -72,36 +70,4 @@ fn keep_house(store: &Arc<MySqlStore>, chores: Chores) -> anyhow::Result<()> {
         .name("mysql-house".to_owned())
         .spawn(work)?;
     Ok(())
-}
-
-#[derive(Debug)]
-struct Inspector(Config);
-
-impl Inspect for Inspector {
-    fn check(&self) -> Vec<Finding> {
-        let findings = speargun_mysql::check(&self.0, &SystemClock).into_iter();
-        let told = findings.map(|finding| Finding {
-            verdict: match finding.verdict {
-                Judged::Good => Verdict::Good,
-                Judged::Odd => Verdict::Odd,
-                Judged::Bad => Verdict::Bad,
-            },
-            what: finding.about.to_owned(),
-            advice: finding.text,
-        });
-        told.collect()
-    }
-
-    fn init(&self) -> Vec<Finding> {
-        let (verdict, advice) = match speargun_mysql::check::init(&self.0) {
-            Ok(made) if made.is_empty() => (Verdict::Good, "all tables were there".to_owned()),
-            Ok(made) => (Verdict::Good, format!("made {}", made.join(", "))),
-            Err(why) => (Verdict::Bad, why),
-        };
-        vec![Finding {
-            verdict,
-            what: "schema".to_owned(),
-            advice,
-        }]
-    }
 }

@@ -39,19 +39,13 @@ fn many() -> &'static MySqlStore {
 }
 
 fn everything() -> TraceRequest {
-    TraceRequest {
-        service_name: None,
-        remote_service_name: None,
-        span_name: None,
-        terms: Vec::new(),
-        min_duration_us: None,
-        max_duration_us: None,
-        window: Window {
+    TraceRequest::everything(
+        Window {
             end_ms: NOW_MS + 10_000,
             lookback_ms: 20_000,
         },
-        limit: 10,
-    }
+        10,
+    )
 }
 
 fn found(request: &TraceRequest) -> Vec<u128> {

@@ -23,19 +23,13 @@ const HOSTILE: [&str; 8] = [
 ];
 
 fn everything() -> TraceRequest {
-    TraceRequest {
-        service_name: None,
-        remote_service_name: None,
-        span_name: None,
-        terms: Vec::new(),
-        min_duration_us: None,
-        max_duration_us: None,
-        window: Window {
+    TraceRequest::everything(
+        Window {
             end_ms: u64::MAX,
             lookback_ms: u64::MAX,
         },
-        limit: 100,
-    }
+        100,
+    )
 }
 
 fn found(store: &MySqlStore, request: &TraceRequest) -> Vec<u128> {
