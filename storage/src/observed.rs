@@ -119,7 +119,7 @@ impl ObservedNames {
 
 /// Returns whether the millisecond of a time lies in the window.
 fn in_window(window: &Window, time_us: u64) -> bool {
-    time_us != 0 && (window.start_ms()..=window.end_ms).contains(&(time_us / 1000))
+    time_us != 0 && window.contains_ms(time_us / 1000)
 }
 
 /// Answers [`SpanReader::observed_names`] from the lists there are, counted in the newest traces.

@@ -19,6 +19,16 @@ pub enum IdMode {
     Lenient,
 }
 
+impl IdMode {
+    /// Returns what traces are told apart by: the whole id, or its lower half.
+    pub fn key(self, id: TraceId) -> TraceId {
+        match self {
+            Self::Strict => id,
+            Self::Lenient => TraceId { high: 0, ..id },
+        }
+    }
+}
+
 /// What a query carries along.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadContext {

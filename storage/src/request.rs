@@ -18,6 +18,11 @@ impl Window {
         self.end_ms.saturating_sub(self.lookback_ms)
     }
 
+    /// Returns whether a millisecond lies inside, both ends included.
+    pub fn contains_ms(&self, ms: u64) -> bool {
+        (self.start_ms()..=self.end_ms).contains(&ms)
+    }
+
     /// Returns whether a time in microseconds lies inside, both ends included to the microsecond.
     pub fn contains_us(&self, us: u64) -> bool {
         us >= self.start_ms().saturating_mul(1000) && us <= self.end_ms.saturating_mul(1000)

@@ -29,7 +29,7 @@ impl Place {
     /// Returns the place of a trace whose spans lie in this window. Spans whose ids have different
     /// upper halves are one trace only where those do not count.
     pub fn of(spans: &[Span], window: &Window) -> Self {
-        let inside = |ms: &u64| (window.start_ms()..=window.end_ms).contains(ms);
+        let inside = |ms: &u64| window.contains_ms(*ms);
         let newest_ms = spans.iter().map(millisecond).filter(inside).max();
         let first = spans.first().map(|span| span.trace_id).unwrap_or_default();
         let is_one = spans.iter().all(|span| span.trace_id == first);
@@ -200,4 +200,138 @@ fn summarise(asked: &SummaryRequest, traces: Vec<Vec<Span>>) -> FoundTraces {
     }
     found.traces.sort_by_key(|trace| trace.place.order());
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use speargun_model::{DependencyLink, SpanId};
+
+    use super::*;
+
+    /// Holds traces of one span, and answers only so many at once.
+    #[derive(Debug)]
+    struct Narrow {
+        traces: u64,
+        at_once: usize,
+    }
+
+    impl SpanReader for Narrow {
+        fn describe(&self) -> String {
+            String::new()
+        }
+
+        fn check(&self) -> Result<(), ReadError> {
+            Ok(())
+        }
+
+        fn trace(&self, _: TraceId, _: &ReadContext) -> Result<Vec<Span>, ReadError> {
+            Ok(vec![])
+        }
+
+        fn search(
+            &self,
+            request: &TraceRequest,
+            _: &ReadContext,
+        ) -> Result<Vec<Vec<Span>>, ReadError> {
+            let count = request.limit.min(self.traces as usize);
+            if count > self.at_once {
+                return Err(ReadError::TooMuch(1));
+            }
+            let newest_first = (1..=self.traces).rev().map(|n| {
+                vec![Span {
+                    trace_id: TraceId { high: 0, low: n },
+                    id: SpanId(n),
+                    timestamp_us: n * 1000,
+                    ..Span::default()
+                }]
+            });
+            Ok(newest_first.take(count).collect())
+        }
+
+        fn service_names(&self, _: &ReadContext) -> Result<Vec<String>, ReadError> {
+            Err(ReadError::DeadlineExceeded)
+        }
+
+        fn span_names(&self, _: &str, _: &ReadContext) -> Result<Vec<String>, ReadError> {
+            Ok(vec![])
+        }
+
+        fn remote_service_names(&self, _: &str, _: &ReadContext) -> Result<Vec<String>, ReadError> {
+            Ok(vec![])
+        }
+
+        fn tag_values(&self, _: &str, _: &ReadContext) -> Result<Vec<String>, ReadError> {
+            Ok(vec![])
+        }
+
+        fn dependencies(
+            &self,
+            _: Window,
+            _: &ReadContext,
+        ) -> Result<Vec<DependencyLink>, ReadError> {
+            Ok(vec![])
+        }
+    }
+
+    fn found(reader: &Narrow, after_ms: Option<u64>) -> (usize, bool) {
+        let window = Window {
+            end_ms: 100_000,
+            lookback_ms: 100_000,
+        };
+        let asked = SummaryRequest {
+            request: TraceRequest::everything(window, 10),
+            filter: TraceFilter::default(),
+            after: after_ms.map(|newest_ms| Place {
+                newest_ms,
+                id: TraceId {
+                    high: 0,
+                    low: newest_ms,
+                },
+            }),
+        };
+        let found = reader.summaries(&asked, &ReadContext::default()).unwrap();
+        (found.traces.len(), found.is_complete)
+    }
+
+    #[test]
+    fn the_first_rows_take_no_more_than_they_need() {
+        let reader = Narrow {
+            traces: 5000,
+            at_once: 11,
+        };
+        assert_eq!(found(&reader, None), (10, true));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_answered_in_part() {
+        let few = Narrow {
+            traces: 5000,
+            at_once: 6,
+        };
+        assert_eq!(found(&few, None), (5, false));
+        let behind = Narrow {
+            traces: 5000,
+            at_once: 300,
+        };
+        assert_eq!(found(&behind, Some(4000)), (0, false));
+    }
+
+    #[test]
+    fn names_whose_list_comes_too_late_are_a_part() {
+        let reader = Narrow {
+            traces: 1,
+            at_once: 1,
+        };
+        let asked = crate::NamesRequest {
+            of: crate::Listed::Services,
+            service_name: None,
+            window: Window {
+                end_ms: 9,
+                lookback_ms: 9,
+            },
+            spans_max: 9,
+        };
+        let names = reader.observed_names(&asked, &ReadContext::default());
+        assert!(!names.unwrap().is_complete);
+    }
 }

@@ -134,7 +134,7 @@ impl SpanReader for View {
         let room = self.shared.config.answer_bytes;
         let mut found = fetch(self.both(), &[id.low], room, context)?;
         Ok(found
-            .remove(&key(self.shared.config.id_mode, id))
+            .remove(&self.shared.config.id_mode.key(id))
             .unwrap_or_default())
     }
 
@@ -192,17 +192,6 @@ impl SpanReader for View {
 
     fn extent(&self, _context: &ReadContext) -> Result<Extent, ReadError> {
         Ok(stats::extent(&self.snapshot))
-    }
-}
-
-/// Returns what traces are told apart by: the whole id, or its lower half.
-pub(crate) fn key(mode: IdMode, id: TraceId) -> TraceId {
-    match mode {
-        IdMode::Strict => id,
-        IdMode::Lenient => TraceId {
-            high: 0,
-            low: id.low,
-        },
     }
 }
 
@@ -304,7 +293,7 @@ struct Found {
 
 impl Found {
     fn push(&mut self, span: Span) {
-        let key = key(self.mode, span.trace_id);
+        let key = self.mode.key(span.trace_id);
         self.traces.entry(key).or_default().push(span);
     }
 
@@ -316,7 +305,7 @@ impl Found {
             return false;
         };
         self.bytes_left = bytes_left;
-        let mut keys = spans.iter().map(|span| key(self.mode, span.trace_id));
+        let mut keys = spans.iter().map(|span| self.mode.key(span.trace_id));
         let Some(first) = keys.next() else {
             return true;
         };

@@ -332,7 +332,7 @@ fn by_high(
 
 /// Returns whether the millisecond of a time lies in the window.
 pub(crate) fn inside(window: &Window, time_us: u64) -> bool {
-    (window.start_ms()..=window.end_ms).contains(&(time_us / 1000))
+    window.contains_ms(time_us / 1000)
 }
 
 fn is(value: Value<'_>, code: Option<u32>, wanted: &[u8]) -> bool {

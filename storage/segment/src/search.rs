@@ -10,7 +10,7 @@ use speargun_storage::{FoundTraces, Place, ReadContext, ReadError, SummaryReques
 
 use crate::criteria::{Bits, Criteria};
 use crate::head::Head;
-use crate::read::{fetch, key, served};
+use crate::read::{fetch, served};
 use crate::scan::{Match, Scan, inside};
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
@@ -191,7 +191,7 @@ impl<'a> Search<'a> {
             if time == 0 || !inside(&window, time) {
                 continue;
             }
-            let id = key(self.shared.config.id_mode, record.trace_id);
+            let id = self.shared.config.id_mode.key(record.trace_id);
             if let Some(candidate) = self.candidates.get_mut(&id) {
                 candidate.newest_us = candidate.newest_us.max(time);
             }
@@ -223,7 +223,7 @@ impl<'a> Search<'a> {
     }
 
     fn see(&mut self, found: Match) {
-        let id = key(self.shared.config.id_mode, found.id);
+        let id = self.shared.config.id_mode.key(found.id);
         let is_known = self.candidates.contains_key(&id);
         let summarising = self.summarising;
         if !is_known && summarising.is_some_and(|s| s.is_passed(found.newest_us)) {

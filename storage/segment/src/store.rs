@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
 use speargun_runtime::{Clock, Disk};
-use speargun_storage::{Position, SpanWriter, WriteError};
+use speargun_storage::{Backlog, Position, SpanWriter, WriteError};
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -66,6 +66,8 @@ struct State {
     head: Head,
     sealing: VecDeque<Arc<Head>>,
     segments: Arc<Vec<Arc<Segment>>>,
+    /// What the segments hold, so that who asks for each group need not look at all of them.
+    in_segments: Backlog,
     durable: Position,
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
@@ -116,6 +118,7 @@ impl SegmentStore {
             state: Mutex::new(State {
                 head: Head::new(recovered.next_head),
                 sealing: VecDeque::new(),
+                in_segments: waiting::of_segments(&recovered.segments),
                 segments: Arc::new(recovered.segments),
                 durable: Position(recovered.durable),
                 trouble: None,
@@ -304,6 +307,7 @@ impl Shared {
         manifest.write(&*self.disk, &self.config.dir)?;
         {
             let mut state = self.state.lock();
+            state.in_segments = waiting::of_segments(&kept);
             state.segments = Arc::new(kept);
             state.durable = durable;
             if change.sealed {

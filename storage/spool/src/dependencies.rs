@@ -39,7 +39,7 @@ pub(crate) fn links(
     for lows in lows.chunks(FETCH) {
         context.check()?;
         let traces = whole_traces(spool, &*view, lows, context)?;
-        let inside = |span: &Span| (window.start_ms()..=window.end_ms).contains(&millisecond(span));
+        let inside = |span: &Span| window.contains_ms(millisecond(span));
         let traces = traces.iter().filter(|trace| trace.iter().any(inside));
         links.extend(link_traces(traces));
     }

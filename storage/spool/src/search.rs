@@ -6,8 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use speargun_model::{Span, TraceId};
-use speargun_storage::order::millisecond;
-use speargun_storage::{IdMode, LocalView, ReadContext, ReadError, TraceRequest};
+use speargun_storage::{IdMode, LocalView, Place, ReadContext, ReadError, TraceRequest};
 
 use crate::spool::Spool;
 use crate::whole::{by_key, bytes, join, key_of};
@@ -138,11 +137,9 @@ impl Search<'_> {
         if !matches {
             return Ok(());
         }
-        let window = self.request.window;
-        let inside = |ms: &u64| (window.start_ms()..=window.end_ms).contains(ms);
-        let newest = trace.iter().map(millisecond).filter(inside).max();
+        let newest_ms = Place::of(&trace, &self.request.window).newest_ms;
         self.found_bytes += bytes(&trace);
-        self.found.push((newest.unwrap_or_default(), trace));
+        self.found.push((newest_ms, trace));
         let is_much = self.found.len() >= self.request.limit.saturating_mul(2).max(FETCH);
         if is_much || self.found_bytes > ANSWER_BYTES {
             self.trim();

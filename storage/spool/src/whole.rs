@@ -7,20 +7,9 @@ use speargun_model::{Span, TraceId};
 use speargun_storage::IdMode;
 use speargun_storage::order::{group_by_millisecond, keep_first_of_equal};
 
-/// Returns what traces are told apart by: the whole id, or its lower half.
-pub(crate) fn key(mode: IdMode, id: TraceId) -> TraceId {
-    match mode {
-        IdMode::Strict => id,
-        IdMode::Lenient => TraceId {
-            high: 0,
-            low: id.low,
-        },
-    }
-}
-
 /// Returns the key of a trace; `None` when it has no spans.
 pub(crate) fn key_of(mode: IdMode, spans: &[Span]) -> Option<TraceId> {
-    spans.first().map(|span| key(mode, span.trace_id))
+    spans.first().map(|span| mode.key(span.trace_id))
 }
 
 /// Returns the raw spans of traces, told apart as the mode says, in the order they come in.
@@ -28,7 +17,7 @@ pub(crate) fn by_key(mode: IdMode, traces: Vec<Vec<Span>>) -> HashMap<TraceId, V
     let mut all: HashMap<TraceId, Vec<Span>> = HashMap::new();
     for trace in traces {
         let first = key_of(mode, &trace);
-        let is_one = |first| trace.iter().all(|span| key(mode, span.trace_id) == first);
+        let is_one = |first| trace.iter().all(|span| mode.key(span.trace_id) == first);
         match first {
             // Nearly always.
             Some(first) if is_one(first) => match all.entry(first) {
@@ -39,7 +28,7 @@ pub(crate) fn by_key(mode: IdMode, traces: Vec<Vec<Span>>) -> HashMap<TraceId, V
             },
             _ => {
                 for span in trace {
-                    all.entry(key(mode, span.trace_id)).or_default().push(span);
+                    all.entry(mode.key(span.trace_id)).or_default().push(span);
                 }
             }
         }

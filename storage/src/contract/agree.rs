@@ -99,6 +99,6 @@ fn assert_same_pages(model: &Asked<'_>, engine: &Asked<'_>, request: TraceReques
 }
 
 fn newest_ms(trace: &[Span], window: Window) -> Option<u64> {
-    let inside = |ms: &u64| (window.start_ms()..=window.end_ms).contains(ms);
+    let inside = |ms: &u64| window.contains_ms(*ms);
     trace.iter().map(millisecond).filter(inside).max()
 }

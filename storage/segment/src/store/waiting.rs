@@ -1,11 +1,13 @@
 //! What the store knows of spans that wait to be moved away. Nothing is moved here.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use speargun_storage::Backlog;
 
 use super::Shared;
 use crate::moving::Ticket;
+use crate::segment::Segment;
 
 impl Shared {
     /// Returns the segment that is being moved away, if one is.
@@ -21,17 +23,13 @@ impl Shared {
     /// Returns how much waits to be moved away.
     pub(crate) fn backlog(&self) -> Backlog {
         let state = self.state.lock();
-        let segments = state.segments.iter();
         let heads = state.sealing.iter().map(|head| &**head);
         let heads = heads.chain([&state.head]).filter(|head| head.rows > 0);
-        let arrived = segments.clone().map(|s| s.facts.arrived_min_ms);
-        let arrived = arrived.chain(heads.clone().map(|head| head.arrived_min_ms));
-        Backlog {
-            spans: segments.clone().map(|s| s.facts.rows).sum::<u64>()
-                + heads.map(|head| head.rows as u64).sum::<u64>(),
-            bytes: segments.map(|segment| segment.bytes).sum(),
-            oldest_ms: arrived.min().unwrap_or_default(),
-        }
+        heads.fold(state.in_segments, |sum, head| Backlog {
+            spans: sum.spans + head.rows as u64,
+            oldest_ms: older(sum.oldest_ms, head.arrived_min_ms),
+            ..sum
+        })
     }
 
     /// Waits until there is a segment, or so long.
@@ -43,5 +41,23 @@ impl Shared {
                 return;
             }
         }
+    }
+}
+
+/// Returns how much lies in segments.
+pub(super) fn of_segments(segments: &[Arc<Segment>]) -> Backlog {
+    let nothing = Backlog::default();
+    segments.iter().fold(nothing, |sum, segment| Backlog {
+        spans: sum.spans + segment.facts.rows,
+        bytes: sum.bytes + segment.bytes,
+        oldest_ms: older(sum.oldest_ms, segment.facts.arrived_min_ms),
+    })
+}
+
+/// Returns the older of two times, of which 0 is none.
+fn older(one_ms: u64, other_ms: u64) -> u64 {
+    match (one_ms, other_ms) {
+        (0, known) | (known, 0) => known,
+        (one, other) => one.min(other),
     }
 }
