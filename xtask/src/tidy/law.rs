@@ -95,6 +95,7 @@ const LAWS: &[Law] = &[
         ..law("speargun-query", CONTRACT)
     },
     law("speargun-ui", &[]),
+    law("speargun-client", &["speargun-model", "speargun-runtime"]),
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
