@@ -8,11 +8,13 @@
 //! - [`report`]: finished spans on their way to Zipkin.
 //! - [`call`]: calls by name: balancing, time limits, retries, circuits, fallbacks.
 //! - [`discovery`]: Eureka's registries.
+//! - [`config`]: settings, from a Spring Cloud Config server too.
 //! - [`clock`]: both times as a trait, so that a test owns them. [`exposition`]: metrics as
 //!   Prometheus reads them.
 
 pub mod call;
 pub mod clock;
+pub mod config;
 pub mod discovery;
 pub mod exposition;
 mod http;
@@ -25,5 +27,6 @@ mod testing;
 
 pub use call::{Call, CallError, CallSettings, ServiceClient};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::Config;
 pub use report::{Reporter, ReporterSettings};
 pub use trace::{ActiveSpan, TraceContext, Tracer};
