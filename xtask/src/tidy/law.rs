@@ -95,6 +95,10 @@ const LAWS: &[Law] = &[
         ..law("speargun-query", CONTRACT)
     },
     law("speargun-ui", &[]),
+    Law {
+        must_not_know: &["speargun-model", "speargun-storage", "axum", "tonic"],
+        ..law("speargun-config-server", &["speargun-runtime"])
+    },
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
@@ -113,6 +117,7 @@ const LAWS: &[Law] = &[
             "speargun-rabbitmq",
             "speargun-query",
             "speargun-ui",
+            "speargun-config-server",
             "speargun-loadgen",
         ],
     ),
