@@ -94,6 +94,7 @@ const LAWS: &[Law] = &[
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law("speargun-query", CONTRACT)
     },
+    law("speargun-registry", &["speargun-runtime"]),
     law("speargun-ui", &[]),
     law("speargun-loadgen", &["speargun-model"]),
     law(
@@ -112,6 +113,7 @@ const LAWS: &[Law] = &[
             "speargun-kafka",
             "speargun-rabbitmq",
             "speargun-query",
+            "speargun-registry",
             "speargun-ui",
             "speargun-loadgen",
         ],
