@@ -96,6 +96,7 @@ const LAWS: &[Law] = &[
     },
     law("speargun-registry", &["speargun-runtime"]),
     law("speargun-ui", &[]),
+    law("speargun-client", &["speargun-model", "speargun-runtime"]),
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
