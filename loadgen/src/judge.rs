@@ -32,10 +32,25 @@ pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
     missed
 }
 
-/// Returns what a run missed. A search is expected to miss targets in some of its steps.
-pub fn run(report: &Report, searched: bool) -> Vec<String> {
+/// What was asked of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// A search is expected to miss targets in some of its steps.
+    pub searched: bool,
+    /// Whether traces were to be read back.
+    pub reads_back: bool,
+}
+
+/// Returns whether the server's counters say something of the run.
+pub fn has_ledger(report: &Report) -> bool {
+    let ledger = report.ledger.as_ref();
+    ledger.is_some_and(|ledger| ledger.not_comparable.is_none())
+}
+
+/// Returns what a run missed.
+pub fn run(report: &Report, asked: Asked) -> Vec<String> {
     let mut missed = Vec::new();
-    if searched {
+    if asked.searched {
         if report.highest_rate.is_none() {
             missed.push("no rate met the targets".into());
         }
@@ -50,8 +65,14 @@ pub fn run(report: &Report, searched: bool) -> Vec<String> {
     let found = &report.read_back;
     if !found.is_whole() {
         missed.push(format!(
-            "{} of {} accepted spans that were read back are lost, {} changed",
-            found.lost_spans, found.spans, found.changed_spans
+            "{} of {} accepted spans that were read back are lost, {} changed, {} repeated",
+            found.lost_spans, found.spans, found.changed_spans, found.repeated_spans
+        ));
+    }
+    let accepted: u64 = report.steps.iter().map(|step| step.accepted_spans).sum();
+    if asked.reads_back && accepted > 0 && found.traces == 0 && !has_ledger(report) {
+        missed.push(format!(
+            "of {accepted} accepted spans nothing could be checked: none is known to be there"
         ));
     }
     if let Some(ledger) = &report.ledger

@@ -3,6 +3,7 @@
 
 mod grpc;
 mod http;
+mod socket;
 mod stream;
 
 use std::io;

@@ -149,6 +149,7 @@ pub struct BodyOptions {
     pub tags: u8,
     /// How many values each of those tags has; 0 is a new one each time.
     #[arg(long, default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000_000_000_000))]
     pub cardinality: u64,
     /// Share of spans that get an error tag, of a thousand.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]

@@ -72,6 +72,8 @@ pub struct Tally {
     pub waited: u64,
     /// Bodies that failed in another way.
     pub failed: u64,
+    /// Spans of failed bodies that got no answer: whether they were taken is not known.
+    pub unknown_spans: u64,
     /// Bodies that were due and given up unsent, because the target was too slow.
     pub unsent: u64,
     /// How often bodies failed or were refused in which way.
@@ -89,6 +91,7 @@ impl Tally {
             refused: 0,
             waited: 0,
             failed: 0,
+            unknown_spans: 0,
             unsent: 0,
             reasons: BTreeMap::new(),
         })
@@ -110,6 +113,12 @@ impl Tally {
         }
     }
 
+    /// Counts a body with so many spans that got no answer.
+    pub fn fail_unanswered(&mut self, reason: String, spans: u32) {
+        self.unknown_spans += u64::from(spans);
+        self.fail(reason);
+    }
+
     /// Counts a body that failed for this reason.
     pub fn fail(&mut self, reason: String) {
         self.failed += 1;
@@ -125,6 +134,7 @@ impl Tally {
         self.refused += other.refused;
         self.waited += other.waited;
         self.failed += other.failed;
+        self.unknown_spans += other.unknown_spans;
         self.unsent += other.unsent;
         for (reason, count) in &other.reasons {
             self.reason(reason.clone(), *count);
@@ -143,6 +153,7 @@ impl Tally {
             &mut self.refused,
             &mut self.waited,
             &mut self.failed,
+            &mut self.unknown_spans,
             &mut self.unsent,
         ] {
             *count = 0;

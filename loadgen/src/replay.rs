@@ -70,6 +70,15 @@ pub fn parse(bytes: Vec<u8>) -> Result<Recording> {
     })
 }
 
+/// Reads the one span of a body as a server would; `None` when it is none.
+pub(crate) fn read_again(body: Vec<u8>) -> Option<Span> {
+    let format = Codec::detect(&body)?;
+    let mut batch = SpanBatch::default();
+    codec::decode(format, body.into(), &Bounds::WIDEST, &mut batch).ok()?;
+    let span = batch.views().next()?.to_span();
+    Some(convert(span, &mut HashMap::new()))
+}
+
 /// Makes one list of a list of traces.
 fn flat(bytes: Vec<u8>) -> Result<Vec<u8>> {
     let mut start = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());

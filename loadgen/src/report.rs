@@ -51,6 +51,9 @@ pub struct Report {
     pub queries: Vec<Answered>,
     /// Bodies that could only be repeated, since packed ones can't be made new.
     pub repeated_bodies: u64,
+    /// What else is to be known of the run.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// What was missed; nothing when all targets were met.
     pub missed: Vec<String>,
 }
@@ -95,6 +98,9 @@ pub struct StepReport {
     pub waited: u64,
     /// Bodies that failed.
     pub failed: u64,
+    /// Spans of failed bodies that got no answer.
+    #[serde(default)]
+    pub unknown_spans: u64,
     /// Bodies that were due and given up unsent.
     pub unsent: u64,
     /// How bodies were refused or failed.
@@ -164,6 +170,7 @@ impl StepReport {
             refused: tally.refused,
             waited: tally.waited,
             failed: tally.failed,
+            unknown_spans: tally.unknown_spans,
             unsent: tally.unsent,
             reasons: tally.reasons,
             ..Self::default()

@@ -245,7 +245,7 @@ impl Under<'_> {
                 Duration::ZERO
             }
             Err(error) => {
-                tally.fail(reason(error));
+                tally.fail_unanswered(reason(error), body.spans);
                 AFTER_FAILURE
             }
         }

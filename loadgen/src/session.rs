@@ -19,7 +19,7 @@ use crate::schedule::Schedule;
 use crate::search::Search;
 use crate::target::{Target, TargetError};
 use crate::tls::Trust;
-use crate::truth::{Counters, Ledger, Sampling, read_back};
+use crate::truth::{Counters, Ledger, Sampling, Sent, read_back};
 use crate::{judge, plan, process};
 
 /// Requests of a run whose length is not known, of which acceptance is remembered.
@@ -54,8 +54,8 @@ struct Session<'a> {
     load: Load,
     meter: Meter,
     queries: Counts,
-    /// Spans accepted so far, in the warm-up too.
-    accepted_spans: u64,
+    /// Spans sent so far, in the warm-up too.
+    sent: Sent,
     each: &'a mut dyn FnMut(&Second),
 }
 
@@ -84,7 +84,7 @@ pub fn run(options: &Options, each: &mut dyn FnMut(&Second)) -> Result<Report, F
         meter: Meter::new(options.check.pid.or_else(found)),
         load,
         queries: Counts::new()?,
-        accepted_spans: 0,
+        sent: Sent::default(),
         each,
     };
     let mut report = session.report()?;
@@ -196,7 +196,7 @@ impl Session<'_> {
             settle: self.options.check.settle,
             seed: self.options.body.seed,
         };
-        let read_back = read_back(&self.load, sampling)?;
+        let read_back = read_back(&self.load, sampling);
         let ledger = self.ledger(before);
         let sent = self.load.next.load(Ordering::Relaxed);
         let distinct = self.load.pool.distinct();
@@ -212,10 +212,31 @@ impl Session<'_> {
             cost,
             queries: self.queries.rows(),
             repeated_bodies: distinct.map_or(0, |distinct| sent.saturating_sub(distinct)),
+            notes: Vec::new(),
             missed: Vec::new(),
         };
-        report.missed = judge::run(&report, search.is_some());
+        report.notes = self.notes(&report);
+        let asked = judge::Asked {
+            searched: search.is_some(),
+            reads_back: sampling.traces > 0,
+        };
+        report.missed = judge::run(&report, asked);
         Ok(report)
+    }
+
+    /// Returns what is to be known beside figures and verdicts.
+    fn notes(&self, report: &Report) -> Vec<String> {
+        let mut notes = report.ledger.as_ref().map_or(Vec::new(), Ledger::doubts);
+        if report.read_back.unread_traces > 0 {
+            notes.push(format!(
+                "there was no time to read {} traces of the sample",
+                report.read_back.unread_traces
+            ));
+        }
+        if self.options.check.read_back == 0 && !judge::has_ledger(report) {
+            notes.push("what was accepted was not checked".into());
+        }
+        notes
     }
 
     fn counters(&self) -> Option<Counters> {
@@ -241,7 +262,8 @@ impl Session<'_> {
             Pace::Open(self.schedule(rate, pace.warmup))
         };
         let step = self.load.step(pace, &mut self.meter, self.each)?;
-        self.accepted_spans += step.tally.accepted_spans;
+        self.sent.accepted += step.tally.accepted_spans;
+        self.sent.unknown += step.tally.unknown_spans;
         Ok(())
     }
 
@@ -296,7 +318,8 @@ impl Session<'_> {
         })?;
         self.queries.merge(&asked_of)?;
         let mut step = StepReport::new(step, asked);
-        self.accepted_spans += step.accepted_spans;
+        self.sent.accepted += step.accepted_spans;
+        self.sent.unknown += step.unknown_spans;
         step.missed = judge::step(&step, &self.options.check);
         Ok(step)
     }
@@ -331,9 +354,12 @@ impl Session<'_> {
         let before = before?;
         let start = Instant::now();
         loop {
-            // Counters that can't be read any more have counted nothing.
-            let after = self.counters().unwrap_or_default();
-            let ledger = Ledger::new(self.accepted_spans, before, after);
+            let after = self.counters();
+            let mut ledger = Ledger::new(self.sent, before, after.unwrap_or_default());
+            if after.is_none() {
+                let gone = "the server's counters can't be read any more";
+                ledger.not_comparable = Some(gone.to_owned());
+            }
             if ledger.missing() == 0 || start.elapsed() >= self.options.check.settle {
                 return Some(ledger);
             }

@@ -10,6 +10,8 @@
 mod secure;
 #[path = "whole/server.rs"]
 mod server;
+#[path = "whole/truth.rs"]
+mod truth;
 
 use clap::Parser;
 use secure::Secure;

@@ -98,6 +98,9 @@ fn verdict(out: &mut String, report: &Report) {
         put!(out, "<p class=\"bad\">Missed: {}</p>\n", escaped(missed));
     }
     out.push_str("</div>\n");
+    for note in &report.notes {
+        put!(out, "<p>Note: {}</p>\n", escaped(note));
+    }
     if let Some(rate) = report.highest_rate {
         let rate = grouped(rounded(rate));
         put!(
@@ -140,15 +143,21 @@ fn steps(out: &mut String, report: &Report) {
 
 fn truth(out: &mut String, report: &Report) {
     let found = &report.read_back;
-    let class = if found.is_whole() { "good" } else { "bad" };
+    // Nothing is neither good nor bad; where something was to be read it is a target missed.
+    let class = match found.traces {
+        0 => "",
+        _ if found.is_whole() => "good",
+        _ => "bad",
+    };
     put!(
         out,
-        "<h2>What was accepted is there</h2><p class=\"{class}\">{} traces with {} spans read \
-         back: {} lost, {} changed</p>\n",
+        "<h2>Is there what was accepted?</h2><p class=\"{class}\">{} traces with {} spans read \
+         back: {} lost, {} changed, {} repeated</p>\n",
         grouped(found.traces),
         grouped(found.spans),
         grouped(found.lost_spans),
-        grouped(found.changed_spans)
+        grouped(found.changed_spans),
+        grouped(found.repeated_spans)
     );
     if let Some(ledger) = &report.ledger {
         let class = if ledger.missing() == 0 { "good" } else { "bad" };

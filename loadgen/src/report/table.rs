@@ -67,6 +67,9 @@ pub fn text(report: &Report, coloured: bool) -> String {
             grouped(report.repeated_bodies)
         );
     }
+    for note in &report.notes {
+        put!(out, "note: {note}");
+    }
     if report.missed.is_empty() {
         put!(out, "all targets met");
     } else {
@@ -103,16 +106,19 @@ fn steps(out: &mut String, steps: &[StepReport]) {
 fn truth(out: &mut String, report: &Report, red: &dyn Fn(&str) -> String) {
     let found = &report.read_back;
     let text = format!(
-        "read back: {} traces, {} spans; {} lost, {} changed; whole after {} ms",
+        "read back: {} traces, {} spans; {} lost, {} changed, {} repeated",
         grouped(found.traces),
         grouped(found.spans),
         grouped(found.lost_spans),
         grouped(found.changed_spans),
-        found.took_ms
+        grouped(found.repeated_spans),
     );
-    if found.is_whole() {
-        put!(out, "{text}");
+    if found.traces == 0 {
+        put!(out, "read back: nothing");
+    } else if found.is_whole() {
+        put!(out, "{text}; whole after {} ms", found.took_ms);
     } else {
+        let text = format!("{text}; not whole after {} ms", found.took_ms);
         put!(out, "{}", red(&text));
         for example in &found.examples {
             put!(out, "{}", red(&format!("  {example}")));

@@ -32,6 +32,16 @@ pub(crate) enum Behaviour {
     Hangs,
     /// It has no API.
     NotFound,
+    /// It is a server of pages: 200 and a page, whatever is asked.
+    Page,
+    /// It accepts everything, keeps nothing and counts nothing.
+    KeepsNothing,
+    /// Its counters begin at 0 again in the middle.
+    BeginsAgain,
+    /// It keeps everything twice.
+    KeepsTwice,
+    /// It gives all back with this part of spans being another.
+    Changes(&'static str),
 }
 
 struct State {
@@ -61,7 +71,7 @@ impl Server {
             behaviour,
             bodies: AtomicU64::new(0),
             seen: AtomicU64::new(0),
-            kept: AtomicU64::new(0),
+            kept: AtomicU64::new(5000),
             traces: Mutex::default(),
             stall: Mutex::default(),
             recent: Mutex::new((Instant::now(), 0)),
@@ -136,8 +146,10 @@ type Answer = (u16, &'static str, String);
 
 impl State {
     fn answer(&self, head: &str, body: Vec<u8>) -> Answer {
-        if self.behaviour == Behaviour::NotFound {
-            return (404, "", "404 Not Found".into());
+        match self.behaviour {
+            Behaviour::NotFound => return (404, "", "404 Not Found".into()),
+            Behaviour::Page => return (200, "", "<html></html>".into()),
+            _ => {}
         }
         let path = head.split(' ').nth(1).unwrap_or_default();
         if head.starts_with("POST") {
@@ -149,11 +161,12 @@ impl State {
         }
         if let Some(id) = path.strip_prefix("/api/v2/trace/") {
             return match self.traces().get(id) {
-                Some(spans) => (200, "", Value::from(spans.clone()).to_string()),
+                Some(spans) => (200, "", self.told(spans).to_string()),
                 None => (404, "", "not found".into()),
             };
         }
         match path {
+            "/metrics" if self.behaviour == Behaviour::KeepsNothing => (404, "", String::new()),
             "/metrics" => {
                 let kept = self.kept.load(Ordering::Relaxed);
                 let text = format!(
@@ -178,6 +191,8 @@ impl State {
                 return (503, "", "busy".into());
             }
             Behaviour::StallsOnce => self.stall(number),
+            Behaviour::KeepsNothing => return (202, "", String::new()),
+            Behaviour::BeginsAgain if number == 500 => self.kept.store(0, Ordering::Relaxed),
             _ => {}
         }
         self.keep(head, body);
@@ -232,9 +247,30 @@ impl State {
             let mut json = Vec::new();
             codec::json_v2::encode_span(&span, &mut json);
             let span = serde_json::from_slice(&json).unwrap();
-            self.traces().entry(id).or_default().push(span);
-            self.kept.fetch_add(1, Ordering::Relaxed);
+            let times = if self.behaviour == Behaviour::KeepsTwice {
+                2
+            } else {
+                1
+            };
+            for _ in 0..times {
+                let span = Value::clone(&span);
+                self.traces().entry(id.clone()).or_default().push(span);
+                self.kept.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Returns spans as they are given back.
+    fn told(&self, spans: &[Value]) -> Value {
+        let mut spans = spans.to_vec();
+        if let Behaviour::Changes(path) = self.behaviour {
+            for span in &mut spans {
+                if let Some(part) = span.pointer_mut(path) {
+                    *part = "CONSUMER".into();
+                }
+            }
+        }
+        spans.into()
     }
 
     fn traces(&self) -> MutexGuard<'_, HashMap<String, Vec<Value>>> {
