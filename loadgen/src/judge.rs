@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::options::CheckOptions;
+use crate::queries::Answered;
 use crate::report::table::time;
-use crate::report::{Report, StepReport};
+use crate::report::{Report, StepReport, ratio};
 
 /// Returns what a step missed.
 pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
@@ -33,12 +34,14 @@ pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
 }
 
 /// What was asked of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Asked {
     /// A search is expected to miss targets in some of its steps.
     pub searched: bool,
     /// Whether traces were to be read back.
     pub reads_back: bool,
+    /// Queries that may fail, of a hundred.
+    pub refused_max: f64,
 }
 
 /// Returns whether the server's counters say something of the run.
@@ -61,6 +64,15 @@ pub fn run(report: &Report, asked: Asked) -> Vec<String> {
                 .map_or(String::new(), |rate| format!("at {rate} spans/s: "));
             missed.extend(step.missed.iter().map(|text| format!("{rate}{text}")));
         }
+    }
+    if report.steps.is_empty() {
+        missed.push("nothing was measured".into());
+    }
+    let sum = |of: fn(&Answered) -> u64| report.queries.iter().map(of).sum::<u64>();
+    let (answered, failed) = (sum(|it| it.answered), sum(|it| it.failed));
+    if ratio(failed * 100, answered + failed) > asked.refused_max {
+        let all = answered + failed;
+        missed.push(format!("{failed} of {all} queries were not answered"));
     }
     let found = &report.read_back;
     if !found.is_whole() {
