@@ -199,23 +199,24 @@ fn mariadb() -> Result<()> {
     system_packages("MariaDB or openssl", &packages)
 }
 
-/// Fetches Zipkin's server, beside which the engine over MySQL is tested.
-fn zipkin() -> Result<()> {
+/// Returns the jar of Zipkin's server, fetched unless it is there: the engine over `MySQL` is
+/// tested beside it, and the page that it holds is opened over our API.
+pub(crate) fn zipkin() -> Result<PathBuf> {
     const VERSION: &str = "3.6.1";
     let folder = root().join("target/peers");
-    if folder
-        .join(format!("zipkin-server-{VERSION}-exec.jar"))
-        .is_file()
-    {
-        return Ok(());
+    let jar = folder.join(format!("zipkin-server-{VERSION}-exec.jar"));
+    if jar.is_file() {
+        return Ok(jar);
     }
+    maven_itself()?;
     let mut fetch = command("mvn", &["--batch-mode", "--quiet", "dependency:copy"]);
     fetch
         .arg(format!(
             "-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"
         ))
         .arg(format!("-DoutputDirectory={}", folder.display()));
-    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")
+    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")?;
+    Ok(jar)
 }
 
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
@@ -241,7 +242,8 @@ fn maven() -> Result<()> {
             })?;
         }
     }
-    zipkin()
+    zipkin()?;
+    Ok(())
 }
 
 fn maven_itself() -> Result<()> {
