@@ -50,12 +50,13 @@ fn lines(api: &UiApi, target: &str) -> Vec<Value> {
         panic!("{target} has no lines");
     };
     let mut text = Vec::new();
-    lines.write_to(&mut |some| {
+    let is_whole = lines.write_to(&mut |some| {
         text.extend(some);
         true
     });
     let text = String::from_utf8(text).unwrap();
     assert!(text.ends_with('\n'));
+    assert_eq!(is_whole, !text.contains("{\"error\""));
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
@@ -162,12 +163,12 @@ fn lines_end_when_nobody_reads_them() {
         panic!("no lines");
     };
     let mut sent = 0;
-    lines.write_to(&mut |some| {
+    let is_whole = lines.write_to(&mut |some| {
         sent += some.iter().filter(|byte| **byte == b'\n').count();
         false
     });
     // The first ones were sent while the others were not yet looked for.
-    assert_eq!(sent, 10);
+    assert_eq!((sent, is_whole), (10, false));
 }
 
 #[test]
