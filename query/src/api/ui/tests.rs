@@ -204,6 +204,9 @@ fn conditions_of_zipkin_and_ours_are_met_together() {
     assert_eq!(found("tag=k&tag=&minTraceDuration=200"), ["2", "3"]);
     assert_eq!(found("maxTraceDuration=200&annotationQuery=k%3Dv"), ["2"]);
     assert_eq!(found("limit=2"), ["1", "2"]);
+    assert_eq!(found("without=k%3Dv"), ["1"]);
+    assert_eq!(found("without=k%3Dv+and+w&without=x&without="), ["2", "3"]);
+    assert!(found("serviceName=a&without=k").is_empty());
     for (target, text) in [
         ("limit=0", "limit <= 0"),
         ("minTraceDuration=0", "minTraceDuration <= 0"),
@@ -217,6 +220,7 @@ fn conditions_of_zipkin_and_ours_are_met_together() {
             "maxDuration is only valid with minDuration",
         ),
         ("parent=a", "parent and child come together"),
+        (&"&without=k".repeat(101), "more than 100 tags"),
     ] {
         assert_eq!(refusal(&api, &format!("traces?{target}")), text);
         assert_eq!(refusal(&api, &format!("overview?{target}")), text);
@@ -387,6 +391,17 @@ fn why_names_what_is_in_the_way_and_where_else_to_look() {
     let end = NOW_MS - 7_200_000 - 60_000;
     let later = get(&api, &format!("why?endTs={end}&lookback=1000"));
     assert_eq!(later["wider"]["traceId"], "0000000000000001");
+}
+
+#[test]
+fn why_names_what_is_left_out() {
+    let api = api(&[span(1, 1).by("a").tag("k", "v")]);
+    let why = get(&api, "why?serviceName=a&without=k%3Dv&without=l");
+    let expected = json!([
+        {"drop": "serviceName", "found": false, "alone": true},
+        {"drop": "without", "found": true, "alone": false},
+    ]);
+    assert_eq!(why["clauses"], expected);
 }
 
 #[test]
