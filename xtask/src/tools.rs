@@ -43,6 +43,7 @@ pub(crate) fn install() -> Result<()> {
     mariadb()?;
     clickhouse()?;
     rabbitmq()?;
+    valgrind()?;
     maven()
 }
 
@@ -77,6 +78,14 @@ pub(crate) fn browser() -> Result<()> {
         return Ok(());
     }
     system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
+}
+
+/// Valgrind, which counts instructions. It needs the symbols of the system's loader.
+pub(crate) fn valgrind() -> Result<()> {
+    if succeeds(&mut command("valgrind", &["--tool=callgrind", "--version"])) {
+        return Ok(());
+    }
+    system_packages("Valgrind", &["valgrind", "libc6-dbg"])
 }
 
 fn folder() -> PathBuf {

@@ -1,6 +1,7 @@
 //! The report for a browser: one file without scripts or anything from elsewhere, its plots drawn
 //! as SVG. It fits one printed page, if need be without the last of many rates.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::table::{grouped, rounded, time};
@@ -32,6 +33,9 @@ svg{width:100%;height:auto}\
 /// What paper has room for, as the last line of the style says: targets missed, and rates below
 /// their titles.
 const PRINTED: [usize; 2] = [5, 36];
+
+/// So many ways to fail are shown.
+const REASONS_MAX: usize = 5;
 
 /// Appends formatted text. Writing to memory can't fail.
 macro_rules! put {
@@ -98,6 +102,9 @@ fn verdict(out: &mut String, report: &Report) {
         put!(out, "<p class=\"bad\">Missed: {}</p>\n", escaped(missed));
     }
     out.push_str("</div>\n");
+    for note in &report.notes {
+        put!(out, "<p>Note: {}</p>\n", escaped(note));
+    }
     if let Some(rate) = report.highest_rate {
         let rate = grouped(rounded(rate));
         put!(
@@ -140,17 +147,25 @@ fn steps(out: &mut String, report: &Report) {
 
 fn truth(out: &mut String, report: &Report) {
     let found = &report.read_back;
-    let class = if found.is_whole() { "good" } else { "bad" };
+    // Nothing is neither good nor bad; where something was to be read it is a target missed.
+    let class = match found.traces {
+        0 => "",
+        _ if found.is_whole() => "good",
+        _ => "bad",
+    };
     put!(
         out,
-        "<h2>What was accepted is there</h2><p class=\"{class}\">{} traces with {} spans read \
-         back: {} lost, {} changed</p>\n",
+        "<h2>Is there what was accepted?</h2><p class=\"{class}\">{} traces with {} spans read \
+         back: {} lost, {} changed, {} repeated</p>\n",
         grouped(found.traces),
         grouped(found.spans),
         grouped(found.lost_spans),
-        grouped(found.changed_spans)
+        grouped(found.changed_spans),
+        grouped(found.repeated_spans)
     );
-    if let Some(ledger) = &report.ledger {
+    if let Some(ledger) = &report.ledger
+        && ledger.not_comparable.is_none()
+    {
         let class = if ledger.missing() == 0 { "good" } else { "bad" };
         put!(
             out,
@@ -166,6 +181,39 @@ fn truth(out: &mut String, report: &Report) {
             cost.cpu_us_per_span,
             cost.resident_bytes >> 20,
             cost.peak_bytes >> 20
+        );
+    }
+    let sum = |one: fn(&StepReport) -> u64| report.steps.iter().map(one).sum::<u64>();
+    put!(
+        out,
+        "<p>Harness: {:.3} us of CPU a span",
+        ratio(sum(|it| it.harness_cpu_us), sum(|it| it.accepted_spans))
+    );
+    if let Some(bytes) = report.disk_bytes {
+        put!(out, "; disk: {} KiB more", grouped(bytes >> 10));
+    }
+    if report.repeated_bodies > 0 {
+        let bodies = grouped(report.repeated_bodies);
+        put!(out, "; {bodies} bodies were sent again as they were");
+    }
+    out.push_str("</p>\n");
+    reasons(out, report);
+}
+
+/// How bodies were refused or failed, the most frequent ways of all rates.
+fn reasons(out: &mut String, report: &Report) {
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    for (reason, count) in report.steps.iter().flat_map(|step| &step.reasons) {
+        *all.entry(reason).or_default() += count;
+    }
+    let mut all: Vec<(&str, u64)> = all.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (reason, count) in all.into_iter().take(REASONS_MAX) {
+        put!(
+            out,
+            "<p>{} times: {}</p>\n",
+            grouped(count),
+            escaped(reason)
         );
     }
 }
@@ -190,7 +238,8 @@ fn plots(report: &Report) -> Vec<Plot> {
         for second in &step.seconds {
             seconds.push((ratio(start_ms + second.at_ms, 1000), second));
         }
-        start_ms += step.wall_ms;
+        let last = step.seconds.last().map_or(0, |second| second.at_ms);
+        start_ms += step.wall_ms.max(last);
     }
     let line = |name, colour, of: fn(&Second) -> f64| Line {
         name,
