@@ -2,6 +2,7 @@
 //! never goes back, by which everything here is measured. Waiting is not its matter.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,15 +16,10 @@ pub trait Clock: Send + Sync + Debug {
     fn elapsed(&self) -> Duration;
 }
 
-/// The machine's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock(Instant);
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
+/// The machine's clock. All of them show the same: what one part of a process learned of an
+/// instance, and when, another goes by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock(());
 
 impl Clock for SystemClock {
     fn epoch_us(&self) -> u64 {
@@ -33,7 +29,8 @@ impl Clock for SystemClock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        static BEGUN: OnceLock<Instant> = OnceLock::new();
+        BEGUN.get_or_init(Instant::now).elapsed()
     }
 }
 

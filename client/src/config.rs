@@ -43,11 +43,22 @@ struct Inner {
 }
 
 /// What is known without a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct LocalSources {
     arguments: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     defaults: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for LocalSources {
+    /// Counts, without values: some are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalSources")
+            .field("arguments", &self.arguments.len())
+            .field("environment", &self.environment.len())
+            .field("defaults", &self.defaults.len())
+            .finish()
+    }
 }
 
 impl LocalSources {

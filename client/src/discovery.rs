@@ -35,7 +35,7 @@ use registrar::{Order, Registrar};
 use registries::Registries;
 
 /// How to deal with registries. The defaults are those of Spring's client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EurekaSettings {
     /// Addresses such as `http://user:password@host:8761/eureka/`, in the order of preference.
     pub service_urls: Vec<String>,
@@ -55,6 +55,16 @@ pub struct EurekaSettings {
     pub answer_bytes_max: usize,
     /// Whether others are called by address instead of host name.
     pub prefer_ip_address: bool,
+}
+
+impl std::fmt::Debug for EurekaSettings {
+    /// Addresses may have passwords in them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EurekaSettings")
+            .field("service_urls", &self.service_urls.len())
+            .field("register", &self.register)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EurekaSettings {

@@ -227,6 +227,17 @@ async fn settings_without_a_server_stay_as_they_are() {
     assert_eq!(text(&config, "a").as_deref(), Some("1"));
 }
 
+#[test]
+fn secrets_are_not_shown() {
+    let sources = local()
+        .arguments(["--db.password=s3cret".to_owned()])
+        .environment([("DB_PASSWORD".to_owned(), "s3cret".to_owned())]);
+    let config = Config::local(sources.clone());
+    for shown in [format!("{sources:?}"), format!("{config:?}")] {
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_answer_is_read_or_refused(
