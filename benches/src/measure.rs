@@ -12,6 +12,12 @@ pub fn thread_cpu_ns() -> u64 {
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
+/// Returns the CPU time this process has used with all its threads, in nanoseconds.
+pub fn process_cpu_ns() -> u64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
 /// Samples of one quantity.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {

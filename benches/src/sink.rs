@@ -34,7 +34,10 @@ fn swallow(stream: TcpStream) -> Result<()> {
             if stream.read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
-            if let Some(value) = line.strip_prefix(b"Content-Length: ") {
+            let name = b"content-length:";
+            if let Some((found, value)) = line.split_at_checked(name.len())
+                && found.eq_ignore_ascii_case(name)
+            {
                 length = String::from_utf8_lossy(value).trim().parse()?;
             }
             if line == b"\r\n" {

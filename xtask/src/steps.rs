@@ -147,8 +147,8 @@ fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }
 
-const BENCHES: [&str; 9] = [
-    "decode", "ingest", "latency", "scale", "replay", "mixed", "skew", "read", "harness",
+const BENCHES: [&str; 10] = [
+    "decode", "ingest", "latency", "scale", "replay", "mixed", "skew", "read", "harness", "client",
 ];
 /// What the limits of the core are measured by, and no more than 25 minutes of a quiet machine.
 const CORE: &[&str] = &[

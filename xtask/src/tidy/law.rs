@@ -138,6 +138,7 @@ const LAWS: &[Law] = &[
             "speargun-segment",
             "speargun-mysql",
             "speargun-loadgen",
+            "speargun-client",
             "speargun-e2e",
         ],
     ),
