@@ -6,11 +6,13 @@
 //! - `columns`: what tables show of a step and of an endpoint.
 //! - [`table`]: for a terminal.
 //! - [`page`]: for a browser, with plots.
+//! - [`plot`]: plots, inside that page and as files of their own.
 //! - [`compare`]: two reports side by side.
 
 mod columns;
 pub mod compare;
 pub mod page;
+pub mod plot;
 pub mod table;
 
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ export function Charts({ criteria }: { criteria: Criteria }) {
   }
   const overview = charts.value;
   if (isPlain()) return null;
-  if (!overview) return <div class="charts waiting-charts" aria-hidden="true" />;
+  if (!overview) return <Expected />;
   if (overview.traces === 0) return null;
   return (
     <section class="charts" aria-label={t('charts.label')}>
@@ -43,6 +43,20 @@ export function Charts({ criteria }: { criteria: Criteria }) {
       </figure>
       <Twin overview={overview} />
     </section>
+  );
+}
+
+/** What is being counted, at the place and in the size that it will have. */
+function Expected() {
+  return (
+    <div class="charts" aria-hidden="true">
+      {(['charts.histogram', 'charts.heat'] as const).map((key) => (
+        <figure key={key}>
+          <figcaption>{t(key)}<span class="muted">{t('waiting')}</span></figcaption>
+          <div class="plot expected" />
+        </figure>
+      ))}
+    </div>
   );
 }
 
