@@ -56,6 +56,7 @@ function Expected() {
           <div class="plot expected" />
         </figure>
       ))}
+      <div class="twin expected-line" />
     </div>
   );
 }
