@@ -43,6 +43,7 @@ pub(crate) fn install() -> Result<()> {
     mariadb()?;
     clickhouse()?;
     rabbitmq()?;
+    valgrind()?;
     maven()
 }
 
@@ -77,6 +78,14 @@ pub(crate) fn browser() -> Result<()> {
         return Ok(());
     }
     system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
+}
+
+/// Valgrind, which counts instructions. It needs the symbols of the system's loader.
+pub(crate) fn valgrind() -> Result<()> {
+    if succeeds(&mut command("valgrind", &["--tool=callgrind", "--version"])) {
+        return Ok(());
+    }
+    system_packages("Valgrind", &["valgrind", "libc6-dbg"])
 }
 
 fn folder() -> PathBuf {
@@ -190,23 +199,24 @@ fn mariadb() -> Result<()> {
     system_packages("MariaDB or openssl", &packages)
 }
 
-/// Fetches Zipkin's server, beside which the engine over MySQL is tested.
-fn zipkin() -> Result<()> {
+/// Returns the jar of Zipkin's server, fetched unless it is there: the engine over `MySQL` is
+/// tested beside it, and the page that it holds is opened over our API.
+pub(crate) fn zipkin() -> Result<PathBuf> {
     const VERSION: &str = "3.6.1";
     let folder = root().join("target/peers");
-    if folder
-        .join(format!("zipkin-server-{VERSION}-exec.jar"))
-        .is_file()
-    {
-        return Ok(());
+    let jar = folder.join(format!("zipkin-server-{VERSION}-exec.jar"));
+    if jar.is_file() {
+        return Ok(jar);
     }
+    maven_itself()?;
     let mut fetch = command("mvn", &["--batch-mode", "--quiet", "dependency:copy"]);
     fetch
         .arg(format!(
             "-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"
         ))
         .arg(format!("-DoutputDirectory={}", folder.display()));
-    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")
+    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")?;
+    Ok(jar)
 }
 
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
@@ -232,7 +242,8 @@ fn maven() -> Result<()> {
             })?;
         }
     }
-    zipkin()
+    zipkin()?;
+    Ok(())
 }
 
 fn maven_itself() -> Result<()> {

@@ -94,7 +94,13 @@ const LAWS: &[Law] = &[
         tests_may_use: &["speargun-memory", "speargun-segment"],
         ..law("speargun-query", CONTRACT)
     },
+    law("speargun-registry", &["speargun-runtime"]),
     law("speargun-ui", &[]),
+    Law {
+        must_not_know: &["speargun-model", "speargun-storage", "axum", "tonic"],
+        ..law("speargun-config-server", &["speargun-runtime"])
+    },
+    law("speargun-client", &["speargun-model", "speargun-runtime"]),
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
@@ -112,7 +118,9 @@ const LAWS: &[Law] = &[
             "speargun-kafka",
             "speargun-rabbitmq",
             "speargun-query",
+            "speargun-registry",
             "speargun-ui",
+            "speargun-config-server",
             "speargun-loadgen",
         ],
     ),
