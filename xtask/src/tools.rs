@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 7] = [
+    "confluent-kafka==2.16.1",
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
     "grpcio==1.85.1",
@@ -109,7 +110,7 @@ fn python() -> Result<()> {
             &python,
             &[
                 "-c",
-                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp",
+                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp, confluent_kafka",
             ],
         )
         .env("PYTHONNOUSERSITE", "1"),
