@@ -54,6 +54,12 @@ pub(crate) fn peers() -> Result<()> {
     mariadb()
 }
 
+/// Installs what a broker of Kafka needs.
+pub(crate) fn kafka() -> Result<()> {
+    maven_itself()?;
+    maven_module("e2e/queues", &["compile"])
+}
+
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
 pub(crate) fn cargo_fuzz() -> Result<()> {
     if succeeds(&mut cargo(&["fuzz", "--version"])) {
@@ -230,21 +236,25 @@ fn maven() -> Result<()> {
         ("e2e/oracle", &["clean", "compile"]),
     ];
     for (module, goals) in modules {
-        let fetch = |network: &[&str]| {
-            let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
-            let file = format!("{module}/pom.xml");
-            maven.args(network).args(["--file", &file]).args(goals);
-            maven
-        };
-        if !succeeds(&mut fetch(&["--offline"])) {
-            // What could not be fetched the last time is asked for again.
-            run(&mut fetch(&["--update-snapshots"])).with_context(|| {
-                format!("fetch what {module} needs; Maven Central must be reachable")
-            })?;
-        }
+        maven_module(module, goals)?;
     }
     zipkin()?;
     Ok(())
+}
+
+fn maven_module(module: &str, goals: &[&str]) -> Result<()> {
+    let fetch = |network: &[&str]| {
+        let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
+        let file = format!("{module}/pom.xml");
+        maven.args(network).args(["--file", &file]).args(goals);
+        maven
+    };
+    if succeeds(&mut fetch(&["--offline"])) {
+        return Ok(());
+    }
+    // What could not be fetched the last time is asked for again.
+    run(&mut fetch(&["--update-snapshots"]))
+        .with_context(|| format!("fetch what {module} needs; Maven Central must be reachable"))
 }
 
 fn maven_itself() -> Result<()> {
