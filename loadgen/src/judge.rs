@@ -7,6 +7,9 @@ use crate::queries::Answered;
 use crate::report::table::time;
 use crate::report::{Report, StepReport, ratio};
 
+/// A harness that takes more of the machine leaves too little for itself.
+const OWN_SHARE: f64 = 0.6;
+
 /// Returns what a step missed.
 pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
     let mut missed = Vec::new();
@@ -96,9 +99,29 @@ pub fn run(report: &Report, asked: Asked) -> Vec<String> {
     missed
 }
 
+/// Returns whether the harness used so much of this machine in a step that what was missed in it
+/// may be its own fault.
+pub fn is_own_limit(step: &StepReport, cores: u64) -> bool {
+    let all_us = step.wall_ms * 1000 * cores;
+    !step.missed.is_empty() && ratio(step.harness_cpu_us, all_us) > OWN_SHARE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_harness_that_takes_the_whole_machine_may_be_the_limit() {
+        let mut step = StepReport {
+            wall_ms: 1000,
+            harness_cpu_us: 1_400_000,
+            missed: vec!["p99".into()],
+            ..StepReport::default()
+        };
+        assert!(is_own_limit(&step, 2) && !is_own_limit(&step, 4));
+        step.missed.clear();
+        assert!(!is_own_limit(&step, 2));
+    }
 
     fn targets() -> CheckOptions {
         CheckOptions {

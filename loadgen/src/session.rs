@@ -15,6 +15,7 @@ use crate::meter::{Meter, Second};
 use crate::options::Options;
 use crate::pool::{Pool, now_us};
 use crate::queries::{self, Counts};
+use crate::report::table::{grouped, rounded};
 use crate::report::{Cost, Report, Setting, StepReport, VERSION, ratio};
 use crate::run::{Load, Pace};
 use crate::schedule::Schedule;
@@ -185,6 +186,19 @@ impl Session<'_> {
             notes.push(format!(
                 "there was no time to read {} traces of the sample",
                 report.read_back.unread_traces
+            ));
+        }
+        let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+        let own = report
+            .steps
+            .iter()
+            .rev()
+            .find(|step| judge::is_own_limit(step, cores));
+        if let Some(step) = own {
+            notes.push(format!(
+                "at {} spans/s the harness itself used most of this machine: what was missed there \
+                 may be its own limit",
+                grouped(rounded(step.rate()))
             ));
         }
         if self.options.check.read_back == 0 && !judge::has_ledger(report) {

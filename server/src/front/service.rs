@@ -99,7 +99,7 @@ impl Service {
         let (app, shard) = (Arc::clone(&self.app), self.shard);
         // Bodies are sent, and dropped, by the thread of their connection, which is the shard's.
         reply::when_ended(reply, move |status| {
-            app.requests.count(shard, &asked, status)
+            app.requests.count(shard, &asked, status);
         });
     }
 

@@ -145,9 +145,12 @@ impl<'a> Search<'a> {
             Ok(query.fetch_all::<Minute>().await?)
         })?;
         let enough = found.len() as u64 == wanted;
-        Ok(found.last().map(|oldest| match enough {
-            true => Reach::To(u64::from(oldest.minute).saturating_mul(MINUTE_MS)),
-            false => Reach::All,
+        Ok(found.last().map(|oldest| {
+            if enough {
+                Reach::To(u64::from(oldest.minute).saturating_mul(MINUTE_MS))
+            } else {
+                Reach::All
+            }
         }))
     }
 

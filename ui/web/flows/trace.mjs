@@ -272,6 +272,18 @@ async function tables({ chromium, backend, traces }) {
   await at.end();
 }
 
+async function badFiles({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  for (const text of ['', 'no JSON', '{"a":1}', '[1,2]', '[{"id":"1"}]', '[[]]']) {
+    await page.goto(backend.url('traceViewer'));
+    await page.setInputFiles('input[type=file]', { name: 'trace.json', mimeType: 'application/json', buffer: Buffer.from(text) });
+    await page.waitForSelector('.drop .failure');
+    assert.match(await page.textContent('.drop .failure'), /\w/, text);
+  }
+  await at.end();
+}
+
 async function growing(world) {
   const now = (Date.now() - 1000) * 1000;
   const id = traceId();
@@ -314,6 +326,7 @@ export const trace = [
   ['trace: a tag is left out of the search one comes from', excludes],
   ['trace: the tree by keys', treeKeys],
   ['trace: tables, and files there and back', tables],
+  ['trace: files that are none are refused in words', badFiles],
   ['trace: spans that still arrive appear', growing],
   ['trace: a hundred thousand spans are few elements', hundredThousand],
 ];

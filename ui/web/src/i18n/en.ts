@@ -238,7 +238,7 @@ export const en = {
   'graph.none': 'No calls between services in this time',
   'graph.noneHint': 'Dependencies are found in the traces of the chosen time. Widen it, or check the status page whether spans come in.',
   'graph.filtered': 'No dependency is left by the filters',
-  'graph.tooMany': '{services} services with {calls} dependencies are too many for a picture: choose a focus, or calls at least. The table has them all.',
+  'graph.tooMany': '{services} services with {calls} dependencies are too many for a picture: choose a focus, or raise the least calls. The table has them all.',
   'graph.tooManyHere': 'Calls between {services} services in {calls} ways are too many for a picture. The table has them all.',
   'graph.oneService': 'All spans are of one service',
   'graph.in': '{count} call in||{count} calls in',
