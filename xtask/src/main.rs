@@ -28,6 +28,7 @@ cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask kills [N]        the test that kills a database, with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), peers or mysql
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
+cargo xtask eureka           a registry of Spring Cloud and ours as peers
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in
                              front of a backend; flows, pictures, bench open it in a browser
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         ["kills", count] => steps::kills(count),
         ["clickhouse"] => steps::clickhouse("20"),
         ["clickhouse", kills] => steps::clickhouse(kills),
+        ["eureka"] => steps::eureka(),
         ["bench", rest @ ..] => steps::bench(rest),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),

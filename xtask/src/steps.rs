@@ -124,6 +124,20 @@ pub(crate) fn clickhouse(kills: &str) -> Result<()> {
     run(test.env("CLICKHOUSE_KILLS", kills))
 }
 
+/// A registry of Spring Cloud and ours as peers.
+pub(crate) fn eureka() -> Result<()> {
+    tools::eureka()?;
+    build_server()?;
+    let package = "speargun-e2e";
+    run(&mut cargo(&[
+        "test",
+        "--package",
+        package,
+        "--test",
+        "eureka_java",
+    ]))
+}
+
 /// The page in a browser, over the release binary.
 pub(crate) fn page_flows(words: &[&str]) -> Result<()> {
     build_server()?;

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 7] = [
+    "py-eureka-client==0.13.3",
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
     "grpcio==1.85.1",
@@ -17,7 +18,8 @@ const PYTHON_PACKAGES: [&str; 6] = [
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
     "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
 ];
-const NODE_PACKAGES: [&str; 9] = [
+const NODE_PACKAGES: [&str; 10] = [
+    "eureka-js-client@4.5.0",
     "zipkin@0.22.0",
     "zipkin-transport-http@0.22.0",
     "node-fetch@2.7.0",
@@ -100,7 +102,8 @@ fn python() -> Result<()> {
             &python,
             &[
                 "-c",
-                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp",
+                "import py_eureka_client, py_zipkin, grpc, google.protobuf, \
+                 opentelemetry.exporter.otlp",
             ],
         )
         .env("PYTHONNOUSERSITE", "1"),
@@ -118,7 +121,8 @@ fn python() -> Result<()> {
 
 fn node() -> Result<()> {
     let folder = folder().join("node");
-    let check = "require('zipkin'); require('zipkin-transport-http'); require('node-fetch'); \
+    let check = "require('eureka-js-client'); require('zipkin'); \
+                 require('zipkin-transport-http'); require('node-fetch'); \
                  require('@opentelemetry/exporter-trace-otlp-grpc')";
     let installed = || {
         std::fs::create_dir_all(&folder).is_ok()
@@ -219,20 +223,30 @@ fn maven() -> Result<()> {
         ("e2e/oracle", &["clean", "compile"]),
     ];
     for (module, goals) in modules {
-        let fetch = |network: &[&str]| {
-            let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
-            let file = format!("{module}/pom.xml");
-            maven.args(network).args(["--file", &file]).args(goals);
-            maven
-        };
-        if !succeeds(&mut fetch(&["--offline"])) {
-            // What could not be fetched the last time is asked for again.
-            run(&mut fetch(&["--update-snapshots"])).with_context(|| {
-                format!("fetch what {module} needs; Maven Central must be reachable")
-            })?;
-        }
+        module_of_maven(module, goals)?;
     }
     zipkin()
+}
+
+/// Fetches and compiles a registry of Spring Cloud, which only one command needs.
+pub(crate) fn eureka() -> Result<()> {
+    maven_itself()?;
+    module_of_maven("e2e/eureka", &["compile"])
+}
+
+fn module_of_maven(module: &str, goals: &[&str]) -> Result<()> {
+    let fetch = |network: &[&str]| {
+        let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
+        let file = format!("{module}/pom.xml");
+        maven.args(network).args(["--file", &file]).args(goals);
+        maven
+    };
+    if succeeds(&mut fetch(&["--offline"])) {
+        return Ok(());
+    }
+    // What could not be fetched the last time is asked for again.
+    run(&mut fetch(&["--update-snapshots"]))
+        .with_context(|| format!("fetch what {module} needs; Maven Central must be reachable"))
 }
 
 fn maven_itself() -> Result<()> {
