@@ -1,5 +1,5 @@
-//! `speargun registry` and clients of other makers: they register, renew, fetch and say goodbye, and
-//! live on through a kill. They are installed by `cargo xtask tools`.
+//! `speargun registry` and clients of other makers: they register, renew, fetch and say goodbye,
+//! and live on through a kill. They are installed by `cargo xtask tools`.
 
 #![expect(
     clippy::unwrap_used,
