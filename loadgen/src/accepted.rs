@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::workload::Random;
+
 /// Requests that are remembered: 16 MiB of bits.
 const REQUESTS_MAX: u64 = 1 << 27;
 
@@ -33,6 +35,55 @@ impl Accepted {
         let word = self.bits.get((number / 64) as usize);
         word.is_some_and(|word| word.load(Ordering::Relaxed) >> (number % 64) & 1 == 1)
     }
+
+    /// Draws so many accepted requests below `end`, some perhaps more than once; none when there
+    /// are none.
+    pub fn draw(&self, (end, count): (u64, usize), random: &mut Random) -> Vec<u64> {
+        let words = || {
+            let last = (end / 64) as usize;
+            self.bits
+                .iter()
+                .take(last + 1)
+                .enumerate()
+                .map(move |(index, word)| {
+                    let word = word.load(Ordering::Relaxed);
+                    let own = if index == last {
+                        (1 << (end % 64)) - 1
+                    } else {
+                        u64::MAX
+                    };
+                    word & own
+                })
+        };
+        let total: u64 = words().map(|word| u64::from(word.count_ones())).sum();
+        if total == 0 {
+            return Vec::new();
+        }
+        let mut ranks: Vec<u64> = (0..count).map(|_| random.below(total)).collect();
+        ranks.sort_unstable();
+        let mut ranks = ranks.into_iter().peekable();
+        let (mut drawn, mut before) = (Vec::with_capacity(count), 0);
+        for (index, word) in words().enumerate() {
+            let own = u64::from(word.count_ones());
+            while let Some(rank) = ranks.next_if(|rank| *rank < before + own) {
+                drawn.push(index as u64 * 64 + place_of(word, rank - before));
+            }
+            before += own;
+        }
+        // In no order, so that those behind are not the last of the run.
+        for index in (1..drawn.len()).rev() {
+            drawn.swap(index, random.index(index + 1));
+        }
+        drawn
+    }
+}
+
+/// Returns the place of the bit with so many set ones below it.
+fn place_of(mut word: u64, below: u64) -> u64 {
+    for _ in 0..below {
+        word &= word.wrapping_sub(1);
+    }
+    u64::from(word.trailing_zeros())
 }
 
 #[cfg(test)]
@@ -47,5 +98,22 @@ mod tests {
         }
         let contained: Vec<u64> = (0..6000).filter(|n| accepted.contains(*n)).collect();
         assert_eq!(contained, [0, 63, 64, 199]);
+    }
+
+    #[test]
+    fn only_accepted_ones_are_drawn_and_each_may_be() {
+        let accepted = Accepted::new(100_000);
+        let mut random = Random::new(1);
+        assert!(accepted.draw((100_000, 10), &mut random).is_empty());
+        let numbers = [0, 63, 64, 77_777, 99_999];
+        for number in numbers {
+            accepted.add(number);
+        }
+        let mut drawn = accepted.draw((99_999, 200), &mut random);
+        assert_eq!(drawn.len(), 200);
+        assert!(!drawn.is_sorted());
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert_eq!(drawn, numbers[..4]);
     }
 }

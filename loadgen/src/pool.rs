@@ -1,13 +1,21 @@
 //! The bodies of a run, made before it begins. When all were sent they are sent again as other
-//! spans: trace ids and times are written over in a copy, which costs a fraction of encoding. It
-//! sends nothing.
+//! spans: ids, times and values that are to be new are written over in a copy, which costs a
+//! fraction of encoding. It sends nothing.
 //!
 //! ```text
-//! number of a request ─▶ round = number / bodies ─▶ a mask over trace ids, a shift of times
+//! number of a request ─▶ round = number / bodies ─▶ a mask over ids, a shift of times
 //!                        body  = number % bodies ─▶ bytes, marks of ids and times
 //! ```
+//!
+//! # Layout
+//!
+//! - `round`: what becomes of the bytes of a body when it is sent again.
+//! - `expected`, `traces`: what has to come back of it.
+//! - `gzip`: bodies that can't be written over.
 
+mod expected;
 mod gzip;
+mod round;
 mod traces;
 
 use std::collections::BTreeSet;
@@ -16,8 +24,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use parking_lot::Mutex;
 
-use crate::workload::{Format, Knobs, Marks, Random, Span, Window};
-pub use traces::{Expected, Part, Traces};
+use crate::replay;
+use crate::workload::{Format, Knobs, Marks, Span, Window};
+pub use expected::Expected;
+pub use round::{Round, Values};
+pub use traces::{Part, Traces};
 
 /// Times in the bodies before they are shifted: the same seed makes the same bytes.
 pub const EPOCH_US: u64 = 1_760_000_000_000_000;
@@ -48,6 +59,7 @@ pub struct Pool {
     bodies: Vec<Body>,
     format: Format,
     seed: u64,
+    values: Values,
     window_us: u64,
     /// How much later than [`EPOCH_US`] each round begins; set when a round is first used.
     shifts: Mutex<Vec<u64>>,
@@ -87,8 +99,9 @@ impl Pool {
     /// Makes bodies of spans that lie behind [`EPOCH_US`].
     pub fn of(spans: Vec<Span>, recipe: &Recipe) -> Result<Self> {
         ensure!(!spans.is_empty(), "there are no spans to send");
+        let values = Values::of(&recipe.knobs, spans.len());
         let batches = recipe.knobs.batches(spans, recipe.batch);
-        let traces = Traces::new(&batches);
+        let traces = Traces::new(&batches, &|span| spoken(recipe.format, span));
         let services: BTreeSet<&str> = batches
             .iter()
             .flatten()
@@ -113,6 +126,7 @@ impl Pool {
             bodies,
             format: recipe.format,
             seed: recipe.knobs.seed,
+            values,
             window_us: recipe.window_us,
             shifts: Mutex::default(),
             packed: None,
@@ -170,20 +184,19 @@ impl Pool {
         self.body(number).map_or(0, |body| body.spans)
     }
 
-    /// Returns a trace id of the pool as it is in a round.
-    pub fn id_in_round(&self, trace_id: u128, round: u64) -> u128 {
-        let (high, low) = self.masks(round);
-        let high = if trace_id >> 64 == 0 { 0 } else { high };
-        trace_id ^ (u128::from(high) << 64 | u128::from(low))
+    /// Returns how a round differs from the pool.
+    pub fn round(&self, round: u64) -> Round {
+        Round::new((self.seed, round), self.shift_us(round), self.values)
     }
 
-    /// Returns how much later than in the pool the times of a round are.
-    pub fn shift_us(&self, round: u64) -> u64 {
+    /// Returns how much later than in the pool the times of a round are. Where the pool is longer
+    /// than the time since [`EPOCH_US`] that is less than nothing, and wraps.
+    fn shift_us(&self, round: u64) -> u64 {
         let mut shifts = self.shifts.lock();
         while shifts.len() as u64 <= round {
             // Spans end when they are sent, or up to a window before.
             let start_us = now_us().saturating_sub(self.window_us);
-            shifts.push(start_us.saturating_sub(EPOCH_US));
+            shifts.push(start_us.wrapping_sub(EPOCH_US));
         }
         shifts.get(round as usize).copied().unwrap_or(0)
     }
@@ -199,69 +212,19 @@ impl Pool {
         };
         into.bytes.extend_from_slice(&body.bytes);
         into.spans = body.spans;
-        let round = number / self.len();
-        let (high, low) = self.masks(round);
-        let shift_us = self.shift_us(round);
-        let bytes = &mut into.bytes;
-        match self.format {
-            Format::Proto => {
-                change(bytes, &body.marks.low_ids, |id| mask_bytes(id, low));
-                change(bytes, &body.marks.high_ids, |id| mask_bytes(id, high));
-                change(bytes, &body.marks.times, |time: &mut [u8; 8]| {
-                    *time = (u64::from_le_bytes(*time) + shift_us).to_le_bytes();
-                });
-            }
-            Format::Json | Format::JsonV1 => {
-                change(bytes, &body.marks.low_ids, |id| mask_digits(id, low));
-                change(bytes, &body.marks.high_ids, |id| mask_digits(id, high));
-                change(bytes, &body.marks.times, |time| add_digits(time, shift_us));
-            }
-        }
-    }
-
-    /// The first round keeps the ids of the workload.
-    fn masks(&self, round: u64) -> (u64, u64) {
-        if round == 0 {
-            return (0, 0);
-        }
-        let mut random = Random::new(self.seed ^ round.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        (random.bits(), random.bits())
+        let round = self.round(number / self.len());
+        round.renew(self.format, &mut into.bytes, &body.marks);
     }
 }
 
-/// Changes the `N` bytes at each place.
-fn change<const N: usize>(bytes: &mut [u8], places: &[u32], one: impl Fn(&mut [u8; N])) {
-    for at in places {
-        let rest = bytes.get_mut(*at as usize..);
-        if let Some(part) = rest.and_then(|rest| rest.first_chunk_mut::<N>()) {
-            one(part);
-        }
-    }
-}
-
-fn mask_bytes(id: &mut [u8; 8], mask: u64) {
-    *id = (u64::from_be_bytes(*id) ^ mask).to_be_bytes();
-}
-
-/// Digits are masked one by one, which is the same as masking the number.
-fn mask_digits(digits: &mut [u8; 16], mask: u64) {
-    for (place, digit) in digits.iter_mut().enumerate() {
-        let value = (*digit & 0xf) + (*digit >> 6) * 9;
-        let masked = value ^ (mask >> (60 - 4 * place)) as u8 & 0xf;
-        *digit = masked + if masked < 10 { b'0' } else { b'a' - 10 };
-    }
-}
-
-/// The sum has 16 digits too until the year 2286.
-fn add_digits(digits: &mut [u8; 16], mut more: u64) {
-    for digit in digits.iter_mut().rev() {
-        let sum = u64::from(*digit - b'0') + more;
-        *digit = b'0' + (sum % 10) as u8;
-        more = sum / 10;
-        if more == 0 {
-            break;
-        }
-    }
+/// Returns what a span says in a format. Version 1 can't say all, so of it counts what its readers
+/// make of it.
+fn spoken(format: Format, span: &Span) -> Expected {
+    let read = match format {
+        Format::Json | Format::Proto => None,
+        Format::JsonV1 => replay::read_again(format.encode(std::slice::from_ref(span))),
+    };
+    Expected::of(read.as_ref().unwrap_or(span))
 }
 
 /// Returns now in microseconds since the epoch.

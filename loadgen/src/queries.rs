@@ -18,9 +18,16 @@ use crate::workload::Random;
 /// Threads that ask, a connection each.
 const ASKING: u64 = 4;
 
+/// Traces that are asked for are of so many bodies back.
+const LATELY: u64 = 10_000;
+/// So often an accepted body is looked for among them.
+const DRAWS_MAX: u32 = 16;
+
 /// An endpoint and how often it is asked.
 type Endpoint = (&'static str, u64, fn(&Load, &mut Random) -> String);
 
+/// The place of the endpoint that may say that it has nothing yet.
+const TRACE: usize = 0;
 const MIX: [Endpoint; 10] = [
     ("trace", 30, |load, random| {
         format!("/api/v2/trace/{}", trace_id(load, random))
@@ -108,6 +115,20 @@ impl Counts {
         Ok(())
     }
 
+    /// Counts queries that were due and never sent, which is no success of the server's: each
+    /// endpoint has its share of them.
+    fn give_up(&mut self, queries: u64, wait: Duration) {
+        let total: u64 = MIX.iter().map(|(_, weight, _)| weight).sum();
+        let (mut before, mut given) = (0, 0);
+        for ((_, weight, _), count) in MIX.iter().zip(&mut self.0) {
+            before += weight;
+            let until = queries * before / total;
+            count.failed += until - given;
+            count.latencies.add_many(wait, until - given);
+            given = until;
+        }
+    }
+
     /// Returns a row an endpoint; none when nothing was asked.
     pub fn rows(&self) -> Vec<Answered> {
         let asked = |count: &Count| count.answered + count.failed > 0;
@@ -167,21 +188,23 @@ fn ask_all(
     let mut http = Http::new(&load.target, load.patience);
     while let Some(due) = schedule.due(next.fetch_add(1, Ordering::Relaxed)) {
         let due = start + due;
-        let index = draw(&mut random);
         if start.elapsed() > schedule.length + load.patience {
-            // Due and never sent, which is no success of the server's.
-            if let Some(count) = counts.0.get_mut(index) {
-                count.latencies.add(due.elapsed());
-                count.failed += 1;
-            }
-            continue;
+            let taken = next.swap(schedule.count(), Ordering::Relaxed);
+            let left = schedule.count().saturating_sub(taken);
+            counts.give_up(left + 1, due.elapsed());
+            break;
         }
+        let index = draw(&mut random);
         let (_, _, path) = MIX[index];
         let path = path(load, &mut random);
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        let answered = http
-            .get(&path)
-            .is_ok_and(|reply| matches!(reply.status, 200 | 404));
+        if !load.stop.sleep_until(due) {
+            break;
+        }
+        let answered = http.get(&path).is_ok_and(|reply| match reply.status {
+            200 => true,
+            404 => index == TRACE,
+            _ => false,
+        });
         let Some(count) = counts.0.get_mut(index) else {
             continue;
         };
@@ -223,13 +246,19 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Returns a trace that was sent lately.
+/// Returns a trace that was accepted lately; before there is one, a trace of the pool.
 fn trace_id(load: &Load, random: &mut Random) -> String {
-    let sent = load.next.load(Ordering::Relaxed);
-    let round = sent.saturating_sub(1) / load.pool.len();
-    let index = random.index(load.pool.traces().len());
-    let id = load.pool.traces().get(index).map_or(1, |(id, _)| id);
-    format!("{:032x}", load.pool.id_in_round(id, round))
+    let (pool, sent) = (&load.pool, load.next.load(Ordering::Relaxed));
+    let lately = sent.saturating_sub(LATELY);
+    let mut drawn = (0..DRAWS_MAX).map(|_| lately + random.below(sent - lately));
+    let number = drawn.find(|number| load.accepted.contains(*number));
+    let number = number.unwrap_or(lately);
+    let traces = pool.traces().of_body(number % pool.len());
+    let index = traces.get(random.index(traces.len()));
+    let id = index.and_then(|index| pool.traces().get(*index as usize));
+    let id = id.map_or(1, |(id, _)| pool.round(number / pool.len()).trace_id(id));
+    let digits = if id >> 64 == 0 { 16 } else { 32 };
+    format!("{id:0digits$x}")
 }
 
 #[cfg(test)]

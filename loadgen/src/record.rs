@@ -30,6 +30,13 @@ impl Latencies {
         self.0.saturating_record(us.clamp(1, LATENCY_US_MAX));
     }
 
+    /// Adds so many alike.
+    pub fn add_many(&mut self, latency: Duration, count: u64) {
+        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.0
+            .saturating_record_n(us.clamp(1, LATENCY_US_MAX), count);
+    }
+
     /// Adds those of another.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         self.0.add(&other.0)?;
@@ -72,8 +79,12 @@ pub struct Tally {
     pub waited: u64,
     /// Bodies that failed in another way.
     pub failed: u64,
+    /// Spans of failed bodies that got no answer: whether they were taken is not known.
+    pub unknown_spans: u64,
     /// Bodies that were due and given up unsent, because the target was too slow.
     pub unsent: u64,
+    /// From the start to the last answer.
+    pub ended: Duration,
     /// How often bodies failed or were refused in which way.
     pub reasons: BTreeMap<String, u64>,
 }
@@ -89,7 +100,9 @@ impl Tally {
             refused: 0,
             waited: 0,
             failed: 0,
+            unknown_spans: 0,
             unsent: 0,
+            ended: Duration::ZERO,
             reasons: BTreeMap::new(),
         })
     }
@@ -110,6 +123,12 @@ impl Tally {
         }
     }
 
+    /// Counts a body with so many spans that got no answer.
+    pub fn fail_unanswered(&mut self, reason: String, spans: u32) {
+        self.unknown_spans += u64::from(spans);
+        self.fail(reason);
+    }
+
     /// Counts a body that failed for this reason.
     pub fn fail(&mut self, reason: String) {
         self.failed += 1;
@@ -125,7 +144,9 @@ impl Tally {
         self.refused += other.refused;
         self.waited += other.waited;
         self.failed += other.failed;
+        self.unknown_spans += other.unknown_spans;
         self.unsent += other.unsent;
+        self.ended = self.ended.max(other.ended);
         for (reason, count) in &other.reasons {
             self.reason(reason.clone(), *count);
         }
@@ -136,6 +157,7 @@ impl Tally {
     pub fn clear(&mut self) {
         self.latencies.clear();
         self.reasons.clear();
+        self.ended = Duration::ZERO;
         for count in [
             &mut self.accepted,
             &mut self.accepted_spans,
@@ -143,6 +165,7 @@ impl Tally {
             &mut self.refused,
             &mut self.waited,
             &mut self.failed,
+            &mut self.unknown_spans,
             &mut self.unsent,
         ] {
             *count = 0;

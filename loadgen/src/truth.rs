@@ -4,28 +4,33 @@
 //! # Layout
 //!
 //! - `ledger`: the counters of Zipkin and of Speargun.
-//! - here: the sample, and reading it until it is whole or the time is up.
+//! - `sample`: what is to be read.
+//! - `matching`: what of it came back, and as what.
+//! - here: reading until all is whole or the time is up.
 
 mod ledger;
+mod matching;
+mod sample;
 
-use std::collections::{BTreeSet, HashMap};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::line::Http;
 use crate::pool::Expected;
 use crate::run::Load;
-use crate::workload::Random;
-pub use ledger::{Counters, Ledger};
+pub use ledger::{Counters, Ledger, Sent};
+use matching::{Fault, compare};
+use sample::{Wanted, sample};
 
 /// Between two looks at what is not there yet.
 const PAUSE: Duration = Duration::from_millis(100);
 /// After so many questions in a row without an answer no more are asked in a pass.
 const SILENT_MAX: u32 = 5;
+/// Asking for each trace once may take so long beside the time to settle.
+const PASS_MAX: Duration = Duration::from_mins(2);
 /// So many losses are named.
 const EXAMPLES: usize = 5;
 
@@ -43,16 +48,22 @@ pub struct Sampling {
 /// What reading back found.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ReadBack {
-    /// Traces that were asked for; each of their bodies was accepted.
+    /// Traces that were asked for; of each at least one body was accepted.
     pub traces: u64,
-    /// Spans they should have.
+    /// Accepted spans they should have.
     pub spans: u64,
     /// Spans that did not come back.
     pub lost_spans: u64,
-    /// Spans that came back with another time, length or number of tags.
+    /// Spans of which anything came back as something else.
     pub changed_spans: u64,
-    /// Traces of which something was lost or changed.
+    /// Spans that came back more often than they were sent.
+    #[serde(default)]
+    pub repeated_spans: u64,
+    /// Traces of which something was lost, changed or repeated.
     pub broken_traces: u64,
+    /// Traces of the sample for which there was no time.
+    #[serde(default)]
+    pub unread_traces: u64,
     /// Until the last of it was visible, or the time was up.
     pub took_ms: u64,
     /// Some of what is wrong.
@@ -62,234 +73,92 @@ pub struct ReadBack {
 impl ReadBack {
     /// Returns whether all came back as it was sent.
     pub fn is_whole(&self) -> bool {
-        self.lost_spans == 0 && self.changed_spans == 0
+        self.lost_spans == 0 && self.changed_spans == 0 && self.repeated_spans == 0
     }
 }
 
-/// A trace to read.
-struct Wanted {
-    id: u128,
-    spans: BTreeSet<Expected>,
-}
-
-/// What is wrong with a trace.
-#[derive(Default)]
-struct Fault {
-    lost: u64,
-    changed: u64,
-    /// Whether there was no answer at all.
-    silent: bool,
-    text: String,
-}
-
-impl Fault {
-    fn silent(wanted: &Wanted, text: impl Into<String>) -> Self {
-        Self {
-            lost: wanted.spans.len() as u64,
-            changed: 0,
-            silent: true,
-            text: text.into(),
-        }
-    }
+/// A trace under way, and what was wrong with it when it was last read.
+struct Open {
+    wanted: Wanted,
+    fault: Option<Fault>,
 }
 
 /// Reads a sample of accepted traces back.
-pub fn read_back(load: &Load, sampling: Sampling) -> Result<ReadBack> {
-    let wanted = sample(load, sampling);
-    let spans = |all: &[Wanted]| all.iter().map(|trace| trace.spans.len() as u64).sum();
-    let mut found = ReadBack {
-        traces: wanted.len() as u64,
-        spans: spans(&wanted),
-        ..ReadBack::default()
-    };
+pub fn read_back(load: &Load, sampling: Sampling) -> ReadBack {
     let start = Instant::now();
     let mut http = Http::new(&load.target, load.patience);
-    let mut open: Vec<(Wanted, Fault)> = wanted
-        .into_iter()
-        .map(|wanted| (wanted, Fault::default()))
-        .collect();
-    loop {
-        let mut still = Vec::new();
-        let mut silent = 0;
-        for (wanted, _) in open {
-            let found = if silent < SILENT_MAX {
-                look(&mut http, &wanted)
-            } else {
-                Some(Fault::silent(
-                    &wanted,
-                    "not asked: the server does not answer",
-                ))
-            };
-            let is_silent = found.as_ref().is_some_and(|fault| fault.silent);
-            silent = if is_silent { silent + 1 } else { 0 };
-            if let Some(fault) = found {
-                still.push((wanted, fault));
-            }
+    let all = sample(load, sampling);
+    let mut found = ReadBack::default();
+    let mut open = Vec::new();
+    let mut silent = 0;
+    // All are asked for once, if that can be done.
+    for wanted in all {
+        if start.elapsed() >= sampling.settle + PASS_MAX {
+            found.unread_traces += 1;
+            continue;
         }
-        open = still;
-        if open.is_empty() || start.elapsed() >= sampling.settle {
-            break;
+        found.traces += 1;
+        found.spans += wanted.count();
+        let fault = ask(&mut http, &wanted, &mut silent);
+        if fault.is_some() {
+            open.push(Open { wanted, fault });
         }
+    }
+    while !open.is_empty() && start.elapsed() < sampling.settle {
         thread::sleep(PAUSE);
+        silent = 0;
+        open.retain_mut(|open| {
+            if start.elapsed() < sampling.settle {
+                open.fault = ask(&mut http, &open.wanted, &mut silent);
+            }
+            open.fault.is_some()
+        });
     }
     found.took_ms = start.elapsed().as_millis() as u64;
     found.broken_traces = open.len() as u64;
-    for (wanted, fault) in &open {
+    for open in &open {
+        let Some(fault) = &open.fault else { continue };
         found.lost_spans += fault.lost;
         found.changed_spans += fault.changed;
+        found.repeated_spans += fault.repeated;
         if found.examples.len() < EXAMPLES {
-            found
-                .examples
-                .push(format!("{:x}: {}", wanted.id, fault.text));
+            let example = format!("{:x}: {}", open.wanted.id, fault.text);
+            found.examples.push(example);
         }
     }
-    Ok(found)
+    found
 }
 
-/// Draws traces of which every body was accepted.
-fn sample(load: &Load, sampling: Sampling) -> Vec<Wanted> {
-    let pool = &load.pool;
-    let sent = load.next.load(std::sync::atomic::Ordering::Relaxed);
-    // What is sent again has the ids of the first time.
-    let sent = pool.distinct().map_or(sent, |distinct| distinct.min(sent));
-    let rounds = sent.div_ceil(pool.len());
-    let mut random = Random::new(sampling.seed ^ 0x7247);
-    let mut drawn = BTreeSet::new();
-    let mut wanted = Vec::new();
-    for _ in 0..sampling.traces.saturating_mul(20) {
-        if wanted.len() >= sampling.traces {
-            break;
-        }
-        let round = random.below(rounds);
-        let index = random.index(pool.traces().len());
-        if drawn.insert((round, index)) {
-            wanted.extend(accepted(load, round, index, sent));
-        }
-    }
-    wanted
-}
-
-fn accepted(load: &Load, round: u64, index: usize, sent: u64) -> Option<Wanted> {
-    let pool = &load.pool;
-    let (id, parts) = pool.traces().get(index)?;
-    let first = round * pool.len();
-    let whole = parts.iter().all(|part| {
-        let number = first + u64::from(part.body);
-        number < sent && load.accepted.contains(number)
-    });
-    if !whole {
-        return None;
-    }
-    let shift_us = pool.shift_us(round);
-    let spans = parts.iter().map(|part| Expected {
-        timestamp_us: shifted(part.span.timestamp_us, shift_us),
-        ..part.span
-    });
-    Some(Wanted {
-        id: pool.id_in_round(id, round),
-        spans: spans.collect(),
-    })
-}
-
-/// A span without a time stays without one.
-fn shifted(timestamp_us: u64, shift_us: u64) -> u64 {
-    if timestamp_us == 0 {
-        0
+/// Looks at a trace, unless the server has been silent for too long.
+fn ask(http: &mut Http, wanted: &Wanted, silent: &mut u32) -> Option<Fault> {
+    let fault = if *silent < SILENT_MAX {
+        look(http, wanted)
     } else {
-        timestamp_us + shift_us
-    }
+        let why = "not asked: the server does not answer";
+        Some(Fault::silent(wanted, why))
+    };
+    let is_silent = fault.as_ref().is_some_and(|fault| fault.silent);
+    *silent = if is_silent { *silent + 1 } else { 0 };
+    fault
 }
 
 /// Returns what is wrong with a trace, if anything is.
 fn look(http: &mut Http, wanted: &Wanted) -> Option<Fault> {
     let digits = if wanted.id >> 64 == 0 { 16 } else { 32 };
     let path = format!("/api/v2/trace/{:0digits$x}", wanted.id);
-    let all = wanted.spans.len() as u64;
-    let lost = |text: String| {
-        Some(Fault {
-            lost: all,
-            text,
-            ..Fault::default()
-        })
-    };
+    let lost = |text: String| Some(Fault::lost(wanted, text));
     match http.get(&path) {
         Err(error) => Some(Fault::silent(wanted, format!("could not be read: {error}"))),
-        Ok(reply) if reply.status == 404 => lost(format!("all {all} spans lost")),
+        Ok(reply) if reply.status == 404 => lost(format!("all {} spans lost", wanted.count())),
         Ok(reply) if reply.status != 200 => lost(format!("status {}", reply.status)),
         Ok(reply) => match serde_json::from_slice(&reply.body) {
             Err(_) => lost("the answer is no JSON".into()),
-            Ok(Value::Array(spans)) => compare(&wanted.spans, &spans),
+            Ok(Value::Array(spans)) => {
+                // What is no span is not there.
+                let read = |span: &Value| Expected::read(span, &wanted.round);
+                compare(&wanted.spans, spans.iter().filter_map(read).collect())
+            }
             Ok(_) => lost("the answer is no list".into()),
         },
-    }
-}
-
-fn compare(wanted: &BTreeSet<Expected>, spans: &[Value]) -> Option<Fault> {
-    // What is no span is not there.
-    let readable = spans.iter().filter_map(read);
-    let there: HashMap<(u64, bool), Expected> = readable
-        .map(|span| ((span.id, span.shared), span))
-        .collect();
-    let mut fault = Fault::default();
-    for span in wanted {
-        match there.get(&(span.id, span.shared)) {
-            None => fault.lost += 1,
-            Some(found) if found != span => fault.changed += 1,
-            Some(_) => {}
-        }
-    }
-    if fault.lost + fault.changed == 0 {
-        return None;
-    }
-    fault.text = format!(
-        "{} of {} spans lost, {} changed",
-        fault.lost,
-        wanted.len(),
-        fault.changed
-    );
-    Some(fault)
-}
-
-fn read(span: &Value) -> Option<Expected> {
-    Some(Expected {
-        id: u64::from_str_radix(span["id"].as_str()?, 16).ok()?,
-        shared: span["shared"].as_bool().unwrap_or(false),
-        timestamp_us: span["timestamp"].as_u64().unwrap_or(0),
-        duration_us: span["duration"].as_u64().unwrap_or(0),
-        tags: span["tags"].as_object().map_or(0, serde_json::Map::len),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn expected(id: u64, shared: bool) -> Expected {
-        Expected {
-            id,
-            shared,
-            timestamp_us: 1_760_000_000_000_000,
-            duration_us: 5,
-            tags: 1,
-        }
-    }
-
-    #[test]
-    fn halves_of_a_shared_span_are_two() {
-        let wanted = BTreeSet::from([expected(0xa, false), expected(0xa, true)]);
-        let half = |shared: bool| {
-            json!({"id": "000000000000000a", "timestamp": 1_760_000_000_000_000_u64,
-                "duration": 5, "tags": {"k": "v"}, "shared": shared})
-        };
-        assert!(compare(&wanted, &[half(false), half(true)]).is_none());
-        let fault = compare(&wanted, &[half(false)]).unwrap();
-        assert_eq!((fault.lost, fault.changed), (1, 0));
-        assert_eq!(compare(&wanted, &[json!({})]).unwrap().lost, 2);
-        let mut other = half(true);
-        other["tags"] = json!({});
-        let fault = compare(&wanted, &[half(false), other]).unwrap();
-        assert_eq!((fault.lost, fault.changed), (0, 1));
     }
 }

@@ -11,7 +11,7 @@ mod traffic;
 mod tree;
 
 pub use encode::{Format, Marks};
-pub use knobs::{Knobs, Shape, Window};
+pub use knobs::{FRESH_DIGITS, Knobs, Shape, Window, is_fresh};
 pub use random::Random;
 pub use span::{Endpoint, Kind, Span, Text};
 pub use traffic::Traffic;

@@ -36,15 +36,18 @@ pub(crate) struct Component {
     pub(crate) name: String,
     /// Why it is down, if it is.
     pub(crate) wrong: Option<String>,
+    /// What somebody should look at, though it is up.
+    pub(crate) warning: Option<String>,
     /// What else there is to tell.
     pub(crate) figures: Vec<(&'static str, u64)>,
 }
 
 impl Component {
-    fn new(name: String, wrong: Option<String>) -> Self {
+    pub(crate) fn new(name: String, wrong: Option<String>) -> Self {
         Self {
             name,
             wrong,
+            warning: None,
             figures: Vec::new(),
         }
     }
@@ -94,9 +97,10 @@ fn health_of(components: Vec<Component>) -> (StatusCode, String) {
     let entries = components.into_iter().map(|component| {
         let mut entry = vec![state(component.wrong.is_none())];
         let wrong = component.wrong.map(|why| ("error", Json::text(why)));
+        let warning = component.warning.map(|why| ("warning", Json::text(why)));
         let figures = component.figures.into_iter();
         let figures = figures.map(|(name, value)| (name, Json::raw(&value)));
-        let details: Vec<_> = wrong.into_iter().chain(figures).collect();
+        let details: Vec<_> = wrong.into_iter().chain(warning).chain(figures).collect();
         if !details.is_empty() {
             entry.push(("details", Json::object(details)));
         }
@@ -216,6 +220,20 @@ mod tests {
   }
 }"#;
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_warning_takes_nothing_down() {
+        let (status, body) = health_of(vec![Component {
+            warning: Some("no rights".to_owned()),
+            ..Component::new("House{}".to_owned(), None)
+        }]);
+        assert_eq!(status, StatusCode::OK);
+        let expected = r#"        "status" : "UP",
+        "details" : {
+          "warning" : "no rights"
+        }"#;
+        assert!(body.contains(expected), "{body}");
     }
 
     #[test]

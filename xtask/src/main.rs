@@ -4,11 +4,13 @@
 //! # Layout
 //!
 //! - [`steps`]: what each word of the menu does.
+//! - [`instructions`]: what stages cost by callgrind, against the committed figures.
 //! - [`tools`]: what the tests need beside Rust, and how it is installed.
 //! - [`tidy`]: rules about the text of this repository.
 //! - [`ui`]: the page's build, checks and flows.
 //! - [`shell`]: running commands.
 
+mod instructions;
 mod json;
 mod shell;
 mod steps;
@@ -21,12 +23,16 @@ use std::process::ExitCode;
 const MENU: &str = "\
 cargo xtask check            formatting, clippy, documentation, tidy
 cargo xtask tidy             the repository's own rules, dependency law included
-cargo xtask test             installs what is needed, then check, page, unit, fuzz, benches, e2e
+cargo xtask test             installs what is needed, then check, page, unit, fuzz, benches,
+                             instructions, e2e
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask kills [N]        the test that kills a database, with N kills (20)
-cargo xtask bench [NAME] ..  decode, ingest, read, harness (all), peers or mysql
+cargo xtask bench [NAME] ..  decode, ingest, latency, scale, replay, mixed, skew (core: these), read
+                             or harness (none named: all); peers, mysql or kafka
+cargo xtask bench --check    instructions of each stage against the committed figures; with
+                             --renew they are written anew
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
 cargo xtask eureka           a registry of Spring Cloud and ours as peers
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         ["clickhouse"] => steps::clickhouse("20"),
         ["clickhouse", kills] => steps::clickhouse(kills),
         ["eureka"] => steps::eureka(),
+        ["bench", "--check"] => instructions::check(),
+        ["bench", "--check", "--renew"] => instructions::renew(),
         ["bench", rest @ ..] => steps::bench(rest),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 8] = [
+    "confluent-kafka==2.16.1",
     "py-eureka-client==0.13.3",
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
@@ -45,6 +46,7 @@ pub(crate) fn install() -> Result<()> {
     mariadb()?;
     clickhouse()?;
     rabbitmq()?;
+    valgrind()?;
     maven()
 }
 
@@ -81,6 +83,14 @@ pub(crate) fn browser() -> Result<()> {
     system_packages("Chromium", &["chromium", "fonts-noto-cjk"])
 }
 
+/// Valgrind, which counts instructions. It needs the symbols of the system's loader.
+pub(crate) fn valgrind() -> Result<()> {
+    if succeeds(&mut command("valgrind", &["--tool=callgrind", "--version"])) {
+        return Ok(());
+    }
+    system_packages("Valgrind", &["valgrind", "libc6-dbg"])
+}
+
 fn folder() -> PathBuf {
     root().join(".tools")
 }
@@ -103,7 +113,7 @@ fn python() -> Result<()> {
             &[
                 "-c",
                 "import py_eureka_client, py_zipkin, grpc, google.protobuf, \
-                 opentelemetry.exporter.otlp",
+                 opentelemetry.exporter.otlp, confluent_kafka",
             ],
         )
         .env("PYTHONNOUSERSITE", "1"),
@@ -194,23 +204,24 @@ fn mariadb() -> Result<()> {
     system_packages("MariaDB or openssl", &packages)
 }
 
-/// Fetches Zipkin's server, beside which the engine over MySQL is tested.
-fn zipkin() -> Result<()> {
+/// Returns the jar of Zipkin's server, fetched unless it is there: the engine over `MySQL` is
+/// tested beside it, and the page that it holds is opened over our API.
+pub(crate) fn zipkin() -> Result<PathBuf> {
     const VERSION: &str = "3.6.1";
     let folder = root().join("target/peers");
-    if folder
-        .join(format!("zipkin-server-{VERSION}-exec.jar"))
-        .is_file()
-    {
-        return Ok(());
+    let jar = folder.join(format!("zipkin-server-{VERSION}-exec.jar"));
+    if jar.is_file() {
+        return Ok(jar);
     }
+    maven_itself()?;
     let mut fetch = command("mvn", &["--batch-mode", "--quiet", "dependency:copy"]);
     fetch
         .arg(format!(
             "-Dartifact=io.zipkin:zipkin-server:{VERSION}:jar:exec"
         ))
         .arg(format!("-DoutputDirectory={}", folder.display()));
-    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")
+    run(&mut fetch).context("fetch Zipkin's server; Maven Central must be reachable")?;
+    Ok(jar)
 }
 
 /// Fetches what the modules of Maven need, so that the tests themselves ask no network.
@@ -225,7 +236,8 @@ fn maven() -> Result<()> {
     for (module, goals) in modules {
         module_of_maven(module, goals)?;
     }
-    zipkin()
+    zipkin()?;
+    Ok(())
 }
 
 /// Fetches and compiles a registry of Spring Cloud, which only one command needs.

@@ -1,6 +1,7 @@
 //! The page: built from its sources with Node, checked against what is committed, served while one
 //! works on it, and walked through in a browser. The product itself needs none of this.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -30,26 +31,29 @@ pub(crate) fn watch(words: &[&str]) -> Result<()> {
     run(serve.args(words))
 }
 
-/// Walks through the page in a browser, against the release binary.
+/// Walks through the page in a browser, against the release binary; through Zipkin's own page, too.
 pub(crate) fn flows(words: &[&str]) -> Result<()> {
-    with_browser(&["flows/run.mjs"], words)
+    with_browser(&["flows/run.mjs"], words, Some(&tools::zipkin()?))
 }
 
 /// Makes the pictures of docs/ui.md.
 pub(crate) fn pictures() -> Result<()> {
-    with_browser(&["tools/pictures.mjs"], &[])
+    with_browser(&["tools/pictures.mjs"], &[], None)
 }
 
-/// Measures the page and writes the result under benches/results.
+/// Measures the page, beside Zipkin's own, and writes the result under benches/results.
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
-    with_browser(&["tools/bench.mjs"], words)
+    with_browser(&["tools/bench.mjs"], words, Some(&tools::zipkin()?))
 }
 
-fn with_browser(script: &[&str], words: &[&str]) -> Result<()> {
+fn with_browser(script: &[&str], words: &[&str], zipkin: Option<&Path>) -> Result<()> {
     packages()?;
     tools::browser()?;
     let server = root().join("target/release/speargun");
     let mut script = node(script);
+    if let Some(jar) = zipkin {
+        script.env("ZIPKIN_JAR", jar);
+    }
     run(script.args(words).env("SPEARGUN", server))
 }
 

@@ -1,18 +1,22 @@
-//! One stage of a span's life by itself, without sockets and on a disk in memory, so that callgrind
-//! can count its instructions: `stages STAGE`. The stage runs once, in [`stage`]; all before it is
-//! the way there. Cost in a running server is the business of `ingest` and `read`.
+//! One stage of a span's life by itself, without sockets, so that callgrind can count its
+//! instructions: `stages STAGE`; `cargo xtask bench --check` does. The stage runs once, in
+//! [`stage`]; all before it is the way there. Files lie on a real disk, of which callgrind sees no
+//! more than the system calls. A stage that works on a thread of its own is counted as the
+//! difference to `stages STAGE --without`. Cost in a running server is the business of `ingest` and
+//! `read`.
 
 use std::hint::black_box;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use speargun_benches::workload::{Format, Traffic, batches};
 use speargun_journal::{Journal, Record};
 use speargun_model::codec::{self, Format as Codec};
 use speargun_model::{Bounds, SpanBatch, TraceId};
-use speargun_runtime::{Clock, ManualClock, SimulatedDisk};
+use speargun_runtime::{Clock, ManualClock, RealDisk};
 use speargun_segment::{Config, SegmentStore};
 use speargun_storage::{Position, ReadContext, SpanReader, SpanWriter};
 
@@ -24,6 +28,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SPANS: usize = 40_000;
 /// Spans in a body.
 const BATCH: usize = 100;
+/// Bodies that are appended together.
+const GROUP: usize = 16;
 /// Segments that are merged into one.
 const SEGMENTS: usize = 4;
 /// Traces that are read.
@@ -38,15 +44,18 @@ fn stage<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn main() -> Result<()> {
-    let name = std::env::args().nth(1).context("stages STAGE")?;
-    let count = match name.as_str() {
-        "decode-json" => decode(Format::Json)?,
-        "decode-proto" => decode(Format::Proto)?,
-        "journal-append" => append()?,
-        "seal" => seal()?,
-        "merge" => merge()?,
-        "trace-read" => read()?,
-        _ => bail!("no stage {name}"),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let folder = tempfile::tempdir()?;
+    let count = match words.as_slice() {
+        ["decode-json"] => decode(Format::Json)?,
+        ["decode-proto"] => decode(Format::Proto)?,
+        ["journal-append"] => append(folder.path())?,
+        ["seal"] => seal(folder.path(), true)?,
+        ["seal", "--without"] => seal(folder.path(), false)?,
+        ["merge"] => merge(folder.path())?,
+        ["trace-read"] => read(folder.path())?,
+        _ => bail!("stages STAGE [--without], not {words:?}"),
     };
     // How many spans (or traces) the instructions are of.
     writeln!(std::io::stderr(), "{count}")?;
@@ -89,24 +98,20 @@ fn decode(format: Format) -> Result<usize> {
     Ok(SPANS)
 }
 
-fn append() -> Result<usize> {
+fn append(folder: &Path) -> Result<usize> {
     let config = speargun_journal::Config {
-        dir: "/journal".into(),
+        dir: folder.into(),
         file_bytes: 64 << 20,
         bytes_max: 256 << 20,
     };
-    let mut journal = Journal::open(Arc::new(SimulatedDisk::new()), config)?;
+    let mut journal = Journal::open(Arc::new(RealDisk), config)?;
     journal.replay(0, &mut |_, _| ())?;
-    let records: Vec<Vec<Record>> = bodies(Format::Proto)
-        .chunks(16)
-        .map(|group| {
-            let records = group.iter().map(|body| Record::new([0; 16], body.clone()));
-            records.collect()
-        })
-        .collect();
+    let bodies = bodies(Format::Proto);
     stage(|| {
-        for group in &records {
-            journal.append(group)?;
+        for group in bodies.chunks(GROUP) {
+            // The checksum is part of it.
+            let records = group.iter().map(|body| Record::new([0; 16], body.clone()));
+            journal.append(&records.collect::<Vec<_>>())?;
         }
         Ok(())
     })?;
@@ -120,15 +125,15 @@ struct Store {
 }
 
 impl Store {
-    fn open() -> Result<Self> {
+    fn open(folder: &Path) -> Result<Self> {
         let clock = Arc::new(ManualClock::new(BEGIN_US / 1000));
         let config = Config {
             seal_rows: usize::MAX,
             seal_bytes: usize::MAX,
             seal_age_ms: u64::MAX,
-            ..Config::new("/segments")
+            ..Config::new(folder)
         };
-        let disk = Arc::new(SimulatedDisk::new());
+        let disk = Arc::new(RealDisk);
         let store = SegmentStore::open(config, disk, clock.clone())?;
         Ok(Self { store, clock })
     }
@@ -149,16 +154,21 @@ impl Store {
     }
 }
 
-fn seal() -> Result<usize> {
-    let store = Store::open()?;
+fn seal(folder: &Path, with: bool) -> Result<usize> {
+    let store = Store::open(folder)?;
     store.store.write(&decoded()?, Position(1))?;
-    stage(|| Ok(store.store.seal()?))?;
-    ensure!(store.store.stats().segments == 1, "not one segment");
+    if with {
+        stage(|| Ok(store.store.seal()?))?;
+    }
+    ensure!(
+        store.store.stats().segments == u64::from(with),
+        "not one segment"
+    );
     Ok(SPANS)
 }
 
-fn merge() -> Result<usize> {
-    let store = Store::open()?;
+fn merge(folder: &Path) -> Result<usize> {
+    let store = Store::open(folder)?;
     store.fill(&decoded()?, SEGMENTS)?;
     store.let_time_pass();
     stage(|| Ok(store.store.compact()?))?;
@@ -166,13 +176,13 @@ fn merge() -> Result<usize> {
     Ok(SPANS)
 }
 
-fn read() -> Result<usize> {
+fn read(folder: &Path) -> Result<usize> {
     let decoded = decoded()?;
     let records = decoded.iter().flat_map(|batch| batch.views());
     let mut ids: Vec<TraceId> = records.map(|view| view.record().trace_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let store = Store::open()?;
+    let store = Store::open(folder)?;
     store.fill(&decoded, SEGMENTS)?;
     store.let_time_pass();
     store.store.compact()?;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::stream::Stream;
-use super::{ANSWER_BYTES_MAX, Outcome};
+use super::{ANSWER_BYTES_MAX, Outcome, printable};
 use crate::target::Target;
 use crate::workload::Format;
 
@@ -13,6 +13,8 @@ use crate::workload::Format;
 const LINE_BYTES_MAX: u64 = 16 << 10;
 /// A head has no more lines.
 const LINES_MAX: usize = 200;
+/// An answer has no more interim ones before it.
+const INTERIM_MAX: u32 = 16;
 /// A connection that was idle for longer may have been closed by the server.
 const IDLE: Duration = Duration::from_millis(500);
 /// So much of an error is kept.
@@ -100,7 +102,7 @@ impl Http {
                 let text = reply.body.get(..TEXT_BYTES).unwrap_or(&reply.body);
                 Outcome::Failed {
                     status,
-                    text: String::from_utf8_lossy(text).trim().to_owned(),
+                    text: printable(&String::from_utf8_lossy(text)),
                 }
             }
         })
@@ -117,10 +119,18 @@ impl Http {
     }
 
     fn exchange(&mut self, request: &[u8]) -> io::Result<()> {
-        let mut stream = self.open()?;
-        stream.get_mut().write_all(request)?;
-        stream.get_mut().flush()?;
-        read_reply(&mut stream, &mut self.reply)?;
+        let mut stream = self.take()?;
+        let written = stream.get_mut().write_all(request);
+        let written = written.and_then(|()| stream.get_mut().flush());
+        // A server may refuse a body before it has taken it, and what it says is worth more than
+        // that it hung up.
+        let read = read_reply(&mut stream, &mut self.reply);
+        if let Err(error) = written {
+            read.map_err(|_| error)?;
+            self.reply.closes = true;
+        } else {
+            read?;
+        }
         self.used = Instant::now();
         // After an error the rest of an answer may still come, so such a connection is let go.
         if !self.reply.closes {
@@ -129,10 +139,18 @@ impl Http {
         Ok(())
     }
 
-    fn open(&mut self) -> io::Result<BufReader<Stream>> {
-        if let Some(stream) = self.stream.take()
+    /// Opens the connection before the first request.
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        self.stream = Some(self.take()?);
+        self.used = Instant::now();
+        Ok(())
+    }
+
+    fn take(&mut self) -> io::Result<BufReader<Stream>> {
+        if let Some(mut stream) = self.stream.take()
             && (self.used.elapsed() < IDLE || stream.get_ref().is_alive())
         {
+            stream.get_mut().begin();
             return Ok(stream);
         }
         let stream = Stream::open(&self.target, self.patience)?;
@@ -141,10 +159,15 @@ impl Http {
 }
 
 fn read_reply(stream: &mut BufReader<Stream>, reply: &mut Reply) -> io::Result<()> {
+    let mut before = 0;
     loop {
         read_head(stream, reply)?;
         if !(100..200).contains(&reply.status) {
             break;
+        }
+        before += 1;
+        if before > INTERIM_MAX {
+            return Err(broken("that it will, and never does"));
         }
     }
     let mut left = ANSWER_BYTES_MAX;

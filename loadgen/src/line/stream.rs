@@ -1,12 +1,12 @@
 //! The bytes of a connection, through TLS where the target wants it. It blocks, and knows no HTTP.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
+use super::socket::Socket;
 use crate::target::Target;
 use crate::tls;
 
@@ -14,18 +14,15 @@ use crate::tls;
 #[derive(Debug)]
 pub(super) enum Stream {
     /// The socket itself.
-    Plain(TcpStream),
+    Plain(Socket),
     /// TLS over it.
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
 }
 
 impl Stream {
-    /// Connects; `patience` bounds that and each read and write later.
+    /// Connects; `patience` bounds that, and later each exchange.
     pub(super) fn open(target: &Target, patience: Duration) -> io::Result<Self> {
-        let socket = TcpStream::connect_timeout(&target.address, patience)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(patience))?;
-        socket.set_write_timeout(Some(patience))?;
+        let socket = Socket::open(target, patience)?;
         let Some(tls) = &target.tls else {
             return Ok(Self::Plain(socket));
         };
@@ -40,12 +37,20 @@ impl Stream {
         Ok(Self::Tls(stream))
     }
 
+    /// Begins an exchange, which has all the patience again.
+    pub(super) fn begin(&mut self) {
+        match self {
+            Self::Plain(socket) => socket.begin(),
+            Self::Tls(stream) => stream.sock.begin(),
+        }
+    }
+
     /// Returns whether a connection on which nothing was asked has nothing to read, not even an
     /// end. What TLS has to say between answers is taken for one: a new connection costs little.
     pub(super) fn is_alive(&self) -> bool {
         let socket = match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => &stream.sock,
+            Self::Plain(socket) => socket.stream(),
+            Self::Tls(stream) => stream.sock.stream(),
         };
         let nothing = || {
             socket.set_nonblocking(true)?;

@@ -2,22 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Expected;
 use crate::workload::Span;
-
-/// A span that has to come back.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Expected {
-    /// Its id.
-    pub id: u64,
-    /// Whether it is the server's half of a shared span.
-    pub shared: bool,
-    /// Its start as in the pool.
-    pub timestamp_us: u64,
-    /// Its length.
-    pub duration_us: u64,
-    /// How many tags it has.
-    pub tags: usize,
-}
 
 /// A span and the body that carries it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,28 +18,33 @@ pub struct Part {
 #[derive(Clone, Debug)]
 pub struct Traces {
     all: Vec<(u128, Vec<Part>)>,
+    /// The traces of which each body has a span, by their place above.
+    of_bodies: Vec<Vec<u32>>,
 }
 
 impl Traces {
-    pub(super) fn new(batches: &[Vec<Span>]) -> Self {
+    pub(super) fn new(batches: &[Vec<Span>], spoken: &dyn Fn(&Span) -> Expected) -> Self {
         let mut all: BTreeMap<u128, Vec<Part>> = BTreeMap::new();
         for (body, batch) in batches.iter().enumerate() {
             for span in batch {
-                let expected = Expected {
-                    id: span.id,
-                    shared: span.shared,
-                    timestamp_us: span.timestamp_us,
-                    duration_us: span.duration_us,
-                    tags: span.tags.len(),
-                };
                 all.entry(span.trace_id).or_default().push(Part {
                     body: body as u32,
-                    span: expected,
+                    span: spoken(span),
                 });
+            }
+        }
+        let mut of_bodies = vec![Vec::new(); batches.len()];
+        for (index, parts) in all.values().enumerate() {
+            for part in parts {
+                let own: &mut Vec<u32> = &mut of_bodies[part.body as usize];
+                if own.last() != Some(&(index as u32)) {
+                    own.push(index as u32);
+                }
             }
         }
         Self {
             all: all.into_iter().collect(),
+            of_bodies,
         }
     }
 
@@ -71,5 +62,11 @@ impl Traces {
     pub fn get(&self, index: usize) -> Option<(u128, &[Part])> {
         let (id, parts) = self.all.get(index)?;
         Some((*id, parts))
+    }
+
+    /// Returns the traces of which a body of the round has a span.
+    pub fn of_body(&self, body: u64) -> &[u32] {
+        let own = self.of_bodies.get(body as usize);
+        own.map_or(&[], Vec::as_slice)
     }
 }

@@ -67,6 +67,9 @@ pub fn text(report: &Report, coloured: bool) -> String {
             grouped(report.repeated_bodies)
         );
     }
+    for note in &report.notes {
+        put!(out, "note: {note}");
+    }
     if report.missed.is_empty() {
         put!(out, "all targets met");
     } else {
@@ -103,16 +106,19 @@ fn steps(out: &mut String, steps: &[StepReport]) {
 fn truth(out: &mut String, report: &Report, red: &dyn Fn(&str) -> String) {
     let found = &report.read_back;
     let text = format!(
-        "read back: {} traces, {} spans; {} lost, {} changed; whole after {} ms",
+        "read back: {} traces, {} spans; {} lost, {} changed, {} repeated",
         grouped(found.traces),
         grouped(found.spans),
         grouped(found.lost_spans),
         grouped(found.changed_spans),
-        found.took_ms
+        grouped(found.repeated_spans),
     );
-    if found.is_whole() {
-        put!(out, "{text}");
+    if found.traces == 0 {
+        put!(out, "read back: nothing");
+    } else if found.is_whole() {
+        put!(out, "{text}; whole after {} ms", found.took_ms);
     } else {
+        let text = format!("{text}; not whole after {} ms", found.took_ms);
         put!(out, "{}", red(&text));
         for example in &found.examples {
             put!(out, "{}", red(&format!("  {example}")));
@@ -120,6 +126,7 @@ fn truth(out: &mut String, report: &Report, red: &dyn Fn(&str) -> String) {
     }
     match &report.ledger {
         None => put!(out, "ledger: the server has no counters that are known"),
+        Some(ledger) if ledger.not_comparable.is_some() => {}
         Some(ledger) => {
             let word = if ledger.counts_stored {
                 "stored"
@@ -143,17 +150,17 @@ fn truth(out: &mut String, report: &Report, red: &dyn Fn(&str) -> String) {
 
 fn cost(out: &mut String, report: &Report) {
     if let Some(cost) = &report.cost {
-        let disk = cost.disk_bytes.map_or(String::new(), |bytes| {
-            format!(", {} MiB more on disk", bytes >> 20)
-        });
         put!(
             out,
-            "server (process {}): {:.3} us CPU a span, {} MiB resident, {} MiB at most{disk}",
+            "server (process {}): {:.3} us CPU a span, {} MiB resident, {} MiB at most",
             cost.pid,
             cost.cpu_us_per_span,
             cost.resident_bytes >> 20,
             cost.peak_bytes >> 20
         );
+    }
+    if let Some(bytes) = report.disk_bytes {
+        put!(out, "disk: {} KiB more", grouped(bytes >> 10));
     }
     let sum = |one: fn(&StepReport) -> u64| report.steps.iter().map(one).sum::<u64>();
     put!(

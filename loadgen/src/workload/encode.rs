@@ -6,6 +6,7 @@ mod json;
 mod json_v1;
 mod proto;
 
+use super::knobs::is_fresh;
 use super::span::Span;
 
 /// A format of request bodies.
@@ -63,15 +64,29 @@ impl Format {
 /// Where in a body ids and times lie. Bodies are shorter than 4 GiB.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Marks {
-    /// The lower 64 bits of trace ids: 16 hex digits, or 8 bytes.
+    /// Ids of spans, and the lower 64 bits of those of traces: 16 hex digits, or 8 bytes.
     pub low_ids: Vec<u32>,
     /// The upper 64 bits, where there are such.
     pub high_ids: Vec<u32>,
     /// Microseconds: 16 decimal digits, or 8 bytes.
     pub times: Vec<u32>,
+    /// Values of tags that may become others: 16 digits in any format.
+    pub values: Vec<u32>,
 }
 
 impl Marks {
+    /// Notes the span id that ends at `end`, as wide as `width`.
+    fn span_id(&mut self, end: usize, width: usize) {
+        self.low_ids.push((end - width) as u32);
+    }
+
+    /// Notes the value of a tag that begins at `start`, if it may become another.
+    fn value(&mut self, (key, value): (&str, &str), start: usize) {
+        if is_fresh(key, value) {
+            self.values.push(start as u32);
+        }
+    }
+
     /// Notes the trace id that ends at `end`, each half as wide as `half`.
     fn id(&mut self, trace_id: u128, end: usize, half: usize) {
         self.low_ids.push((end - half) as u32);
@@ -86,6 +101,7 @@ impl Marks {
         self.low_ids.extend(moved(&part.low_ids));
         self.high_ids.extend(moved(&part.high_ids));
         self.times.extend(moved(&part.times));
+        self.values.extend(moved(&part.values));
     }
 }
 
@@ -176,15 +192,23 @@ mod tests {
         let annotations: usize = spans.iter().map(|span| span.annotations.len()).sum();
         let (body, marks) = Format::Proto.encode_marked(&spans);
         assert_eq!(marks.times.len(), spans.len() + annotations);
-        for (span, (low, high)) in spans.iter().zip(marks.low_ids.iter().zip(&marks.high_ids)) {
+        let mut ids = Vec::new();
+        for (span, high) in spans.iter().zip(&marks.high_ids) {
             let id = span.trace_id.to_be_bytes();
-            assert_eq!(body[*low as usize..][..8], id[8..]);
             assert_eq!(body[*high as usize..][..8], id[..8]);
+            ids.push(span.trace_id as u64);
+            ids.extend((span.parent_id != 0).then_some(span.parent_id));
+            ids.push(span.id);
+        }
+        assert_eq!(marks.low_ids.len(), ids.len());
+        for (id, low) in ids.iter().zip(&marks.low_ids) {
+            assert_eq!(body[*low as usize..][..8], id.to_be_bytes());
         }
         let (body, marks) = Format::Json.encode_marked(&spans);
         assert_eq!(marks.times.len(), spans.len() + annotations);
-        for (span, low) in spans.iter().zip(&marks.low_ids) {
-            let digits = format!("{:016x}", span.trace_id as u64);
+        assert_eq!(marks.low_ids.len(), ids.len());
+        for (id, low) in ids.iter().zip(&marks.low_ids) {
+            let digits = format!("{id:016x}");
             assert_eq!(&body[*low as usize..][..16], digits.as_bytes());
         }
         for at in marks.times {

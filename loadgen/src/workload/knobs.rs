@@ -6,6 +6,18 @@ use super::span::{Span, Text};
 use super::traffic::Traffic;
 use super::tree::Tree;
 
+/// The keys of added tags begin so.
+const ADDED: &str = "load.tag.";
+/// Digits of values that become others when spans are sent again.
+pub const FRESH_DIGITS: usize = 16;
+
+/// Returns whether a tag is one of those whose values may become others.
+pub fn is_fresh(key: &str, value: &str) -> bool {
+    key.starts_with(ADDED)
+        && value.len() == FRESH_DIGITS
+        && value.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
 /// Who calls whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Shape {
@@ -73,9 +85,16 @@ impl Knobs {
         spans
     }
 
+    /// Returns whether there are to be more values than so many spans can have, so that later
+    /// rounds have others.
+    pub fn counts_on(&self, spans: usize) -> bool {
+        self.cardinality > spans as u64
+    }
+
     /// Returns the spans in batches of at most `size`, in the order in which they are reported.
     pub fn batches(&self, spans: Vec<Span>, size: usize) -> Vec<Vec<Span>> {
         let mut random = Random::new(self.seed ^ 0xba7c);
+        let instances = spans.iter().map(|span| span.instance).max().unwrap_or(0);
         let mut reports = Vec::new();
         for batch in super::batches(spans, size) {
             let end_us = batch.last().map_or(0, Span::end_us);
@@ -88,16 +107,38 @@ impl Knobs {
             reports.push((at_us, batch));
         }
         reports.sort_by_key(|(at_us, _)| *at_us);
-        reports.into_iter().map(|(_, batch)| batch).collect()
+        let mut batches: Vec<Vec<Span>> = reports.into_iter().map(|(_, batch)| batch).collect();
+        self.skew(&mut batches, instances);
+        batches
+    }
+
+    /// Puts the clocks of instances wrong. Spans are reported when they really end, so that comes
+    /// after their order.
+    fn skew(&self, batches: &mut [Vec<Span>], instances: u16) {
+        if self.skew_us == 0 {
+            return;
+        }
+        let mut random = Random::new(self.seed ^ 0xd4e5);
+        let skews: Vec<u64> = (0..=instances)
+            .map(|_| random.below(2 * self.skew_us + 1))
+            .collect();
+        let shift = |at: u64, by: u64| (at + by).saturating_sub(self.skew_us);
+        for span in batches.iter_mut().flatten() {
+            if span.timestamp_us <= self.skew_us {
+                continue;
+            }
+            let by = skews[usize::from(span.instance)];
+            span.timestamp_us = shift(span.timestamp_us, by);
+            for (at, _) in &mut span.annotations {
+                *at = shift(*at, by);
+            }
+        }
     }
 
     /// Adds to spans what the knobs say.
     pub fn dress(&self, spans: &mut [Span]) {
         let mut random = Random::new(self.seed ^ 0xd4e5);
-        let instances = spans.iter().map(|span| span.instance).max().unwrap_or(0);
-        let skews: Vec<u64> = (0..=instances)
-            .map(|_| random.below(2 * self.skew_us + 1))
-            .collect();
+        let counts = self.counts_on(spans.len());
         for span in spans {
             if self.narrow_ids {
                 span.trace_id = (span.trace_id & u128::from(u64::MAX)).max(1);
@@ -105,22 +146,15 @@ impl Knobs {
             for number in 0..self.extra_tags {
                 let value = match self.cardinality {
                     0 => format!("{:016x}", random.bits()),
+                    values if counts => format!("{:016}", random.below(values)),
                     values => format!("value-{}", random.below(values)),
                 };
-                let key = Text::Owned(format!("load.tag.{number}"));
+                let key = Text::Owned(format!("{ADDED}{number}"));
                 span.tags.push((key, Text::Owned(value)));
             }
             let failed = random.chance(self.errors_per_mille);
             if failed && !span.tags.iter().any(|(key, _)| key == "error") {
                 span.tag([("error", Text::Borrowed("true"))]);
-            }
-            if self.skew_us > 0 && span.timestamp_us > self.skew_us {
-                let by = skews[usize::from(span.instance)];
-                let shift = |at: u64| (at + by).saturating_sub(self.skew_us);
-                span.timestamp_us = shift(span.timestamp_us);
-                for (at, _) in &mut span.annotations {
-                    *at = shift(*at);
-                }
             }
         }
     }
@@ -183,16 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn clocks_are_wrong_by_instance_and_bounded() {
-        let before = Knobs::default().spans(3000, WINDOW);
-        let skewed = Knobs {
-            skew_us: 5_000,
-            ..Knobs::default()
+    fn clocks_are_wrong_by_instance_and_bounded_and_change_no_order() {
+        let plain = Knobs::default();
+        let knobs = Knobs {
+            skew_us: 3_600_000_000,
+            ..plain.clone()
         };
+        let before = plain.batches(plain.spans(3000, WINDOW), 50);
+        let after = knobs.batches(knobs.spans(3000, WINDOW), 50);
         let mut offsets = std::collections::BTreeMap::new();
-        for (old, new) in before.iter().zip(skewed.spans(3000, WINDOW)) {
+        for (old, new) in before.iter().flatten().zip(after.iter().flatten()) {
+            assert_eq!((old.trace_id, old.id), (new.trace_id, new.id));
             let by = i128::from(new.timestamp_us) - i128::from(old.timestamp_us);
-            assert!(by.abs() <= 5_000, "{by}");
+            assert!(by.abs() <= 3_600_000_000, "{by}");
             assert_eq!(*offsets.entry(old.instance).or_insert(by), by);
         }
         assert!(offsets.values().any(|by| *by != 0));

@@ -28,6 +28,12 @@ impl Kind {
         }
     }
 
+    /// Returns the kind with this name in JSON.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Client, Self::Server, Self::Producer, Self::Consumer];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -32,6 +32,18 @@ pub(crate) enum Behaviour {
     Hangs,
     /// It has no API.
     NotFound,
+    /// It is a server of pages: 200 and a page, whatever is asked.
+    Page,
+    /// It accepts everything, keeps nothing and counts nothing.
+    KeepsNothing,
+    /// Its counters begin at 0 again in the middle.
+    BeginsAgain,
+    /// It keeps everything twice.
+    KeepsTwice,
+    /// It keeps spans and has no answer but for traces.
+    FailsQueries,
+    /// It gives all back with this part of spans being another.
+    Changes(&'static str),
 }
 
 struct State {
@@ -39,6 +51,8 @@ struct State {
     bodies: AtomicU64,
     seen: AtomicU64,
     kept: AtomicU64,
+    /// Questions for traces that are not there.
+    unknown: AtomicU64,
     traces: Mutex<HashMap<String, Vec<Value>>>,
     /// Held by whoever stalls.
     stall: Mutex<()>,
@@ -61,7 +75,8 @@ impl Server {
             behaviour,
             bodies: AtomicU64::new(0),
             seen: AtomicU64::new(0),
-            kept: AtomicU64::new(0),
+            kept: AtomicU64::new(5000),
+            unknown: AtomicU64::new(0),
             traces: Mutex::default(),
             stall: Mutex::default(),
             recent: Mutex::new((Instant::now(), 0)),
@@ -83,6 +98,11 @@ impl Server {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns how often a trace was asked for that is not there.
+    pub(crate) fn unknown_traces(&self) -> u64 {
+        self.state.unknown.load(Ordering::Relaxed)
     }
 }
 
@@ -136,8 +156,10 @@ type Answer = (u16, &'static str, String);
 
 impl State {
     fn answer(&self, head: &str, body: Vec<u8>) -> Answer {
-        if self.behaviour == Behaviour::NotFound {
-            return (404, "", "404 Not Found".into());
+        match self.behaviour {
+            Behaviour::NotFound => return (404, "", "404 Not Found".into()),
+            Behaviour::Page => return (200, "", "<html></html>".into()),
+            _ => {}
         }
         let path = head.split(' ').nth(1).unwrap_or_default();
         if head.starts_with("POST") {
@@ -149,11 +171,15 @@ impl State {
         }
         if let Some(id) = path.strip_prefix("/api/v2/trace/") {
             return match self.traces().get(id) {
-                Some(spans) => (200, "", Value::from(spans.clone()).to_string()),
-                None => (404, "", "not found".into()),
+                Some(spans) => (200, "", self.told(spans).to_string()),
+                None => {
+                    self.unknown.fetch_add(1, Ordering::Relaxed);
+                    (404, "", "not found".into())
+                }
             };
         }
         match path {
+            "/metrics" if self.behaviour == Behaviour::KeepsNothing => (404, "", String::new()),
             "/metrics" => {
                 let kept = self.kept.load(Ordering::Relaxed);
                 let text = format!(
@@ -162,7 +188,9 @@ impl State {
                 );
                 (200, "", text)
             }
-            path if path.starts_with("/api/v2/") => (200, "", "[]".into()),
+            path if path.starts_with("/api/v2/") && self.behaviour != Behaviour::FailsQueries => {
+                (200, "", "[]".into())
+            }
             _ => (404, "", "404 Not Found".into()),
         }
     }
@@ -178,6 +206,8 @@ impl State {
                 return (503, "", "busy".into());
             }
             Behaviour::StallsOnce => self.stall(number),
+            Behaviour::KeepsNothing => return (202, "", String::new()),
+            Behaviour::BeginsAgain if number == 500 => self.kept.store(0, Ordering::Relaxed),
             _ => {}
         }
         self.keep(head, body);
@@ -232,9 +262,30 @@ impl State {
             let mut json = Vec::new();
             codec::json_v2::encode_span(&span, &mut json);
             let span = serde_json::from_slice(&json).unwrap();
-            self.traces().entry(id).or_default().push(span);
-            self.kept.fetch_add(1, Ordering::Relaxed);
+            let times = if self.behaviour == Behaviour::KeepsTwice {
+                2
+            } else {
+                1
+            };
+            for _ in 0..times {
+                let span = Value::clone(&span);
+                self.traces().entry(id.clone()).or_default().push(span);
+                self.kept.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Returns spans as they are given back.
+    fn told(&self, spans: &[Value]) -> Value {
+        let mut spans = spans.to_vec();
+        if let Behaviour::Changes(path) = self.behaviour {
+            for span in &mut spans {
+                if let Some(part) = span.pointer_mut(path) {
+                    *part = "CONSUMER".into();
+                }
+            }
+        }
+        spans.into()
     }
 
     fn traces(&self) -> MutexGuard<'_, HashMap<String, Vec<Value>>> {

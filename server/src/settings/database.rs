@@ -12,6 +12,8 @@ use super::value::RetentionAge;
 pub(crate) struct DatabaseSettings {
     texts: Vec<(&'static str, String)>,
     pub(crate) mysql_schema: bool,
+    /// Whether texts in tables that are made are exact, not as Zipkin's.
+    pub(crate) mysql_exact_texts: bool,
     pub(crate) mysql_links: bool,
     pub(crate) mysql_retention: Option<Duration>,
 }
@@ -30,6 +32,15 @@ impl DatabaseSettings {
         Ok(Self {
             texts: ours.map(|n| (n, texts.text(n).to_owned())).collect(),
             mysql_schema: texts.get("SPEARGUN_MYSQL_SCHEMA")?,
+            mysql_exact_texts: texts.get_with(
+                "SPEARGUN_MYSQL_TEXTS",
+                "zipkin or exact",
+                |text| match text {
+                    "zipkin" => Some(false),
+                    "exact" => Some(true),
+                    _ => None,
+                },
+            )?,
             mysql_links: texts.get("SPEARGUN_MYSQL_LINKS")?,
             mysql_retention: match texts.text("SPEARGUN_MYSQL_RETENTION") {
                 "" => None,

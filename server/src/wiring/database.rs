@@ -15,8 +15,26 @@ use super::engine::{Embedded, Figure, Figures, Parts, SEGMENTS, Store};
 use crate::admin::Component;
 use crate::settings::{DatabaseKind, Settings};
 
+/// A database, and what its engine tells of itself.
+struct Connected {
+    database: Arc<dyn Database>,
+    figures: Figures,
+    parts: Parts,
+}
+
+impl Connected {
+    /// Returns one whose engine tells nothing.
+    fn plain(database: Arc<dyn Database>) -> Self {
+        Self {
+            database,
+            figures: Figures::new(Vec::new),
+            parts: Parts::new(Vec::new),
+        }
+    }
+}
+
 /// Returns the database. It need not be reachable: spans wait until it is.
-fn connect(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
+fn connect(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<Connected> {
     match kind {
         DatabaseKind::Mysql => mysql::connect(settings),
         DatabaseKind::Clickhouse => clickhouse::connect(settings),
@@ -36,7 +54,11 @@ pub(crate) fn inspector(
 
 /// Opens the spool and starts moving what waits in it.
 pub(super) fn open(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<Store> {
-    let database = connect(kind, settings)?;
+    let Connected {
+        database,
+        figures: of_engine,
+        parts,
+    } = connect(kind, settings)?;
     let folder = settings.data.join(SEGMENTS);
     let embedded = Embedded::open(settings, speargun_segment::Config::waiting(&folder))?;
     let config = speargun_spool::Config {
@@ -62,9 +84,14 @@ pub(super) fn open(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<St
         figures: Figures::new(move || {
             let mut all = of_segments.read();
             all.extend(spool_figures(&figures.stats()));
+            all.extend(of_engine.read());
             all
         }),
-        parts: Parts::new(move || vec![component(name.clone(), told.stats())]),
+        parts: Parts::new(move || {
+            let mut all = vec![component(name.clone(), told.stats())];
+            all.extend(parts.read());
+            all
+        }),
     })
 }
 
@@ -73,6 +100,7 @@ fn component(name: String, stats: Stats) -> Component {
     Component {
         name,
         wrong: stats.full.map(|why| format!("WriteError: {why}")),
+        warning: None,
         figures: vec![
             ("spans", stats.waiting.spans),
             ("bytes", stats.waiting.bytes),

@@ -9,7 +9,7 @@ use speargun_storage::{Finding, Inspect, Verdict};
 use crate::config::{Config, Tls};
 use crate::error::Fault;
 use crate::link::{Link, bytes, int, text};
-use crate::schema::{self, TABLES};
+use crate::schema::{self, TABLES, Table};
 
 /// A clock that differs by more is worth a word: windows of searches are told by it.
 const CLOCK_DIFFERENCE_MS: u64 = 2000;
@@ -114,12 +114,9 @@ async fn look(
             missing.copied().collect::<Vec<_>>().join(", ")
         });
         match missing {
+            // What is needed is told of below.
             None if table.needed && !config.creates_tables => {}
-            None => found.add(
-                Verdict::Odd,
-                "schema",
-                format!("{} will be made", table.name),
-            ),
+            None => found.add(Verdict::Odd, "schema", missing_table(table, config)),
             Some(missing) => found.choose(
                 missing.is_empty(),
                 "schema",
@@ -149,6 +146,21 @@ async fn look(
         sizes(conn, found).await?;
     }
     Ok(())
+}
+
+fn missing_table(table: &Table, config: &Config) -> String {
+    let name = table.name;
+    if config.creates_tables {
+        return format!("{name} is missing and will be made");
+    }
+    let without = match name {
+        "zipkin_dependencies" => "links are computed when they are asked for",
+        _ => "nothing is done in the background, neither links nor retention",
+    };
+    format!(
+        "{name} is missing and is not made, as SPEARGUN_MYSQL_SCHEMA is false: {without}, until \
+         speargun storage init has made it"
+    )
 }
 
 async fn clocks(conn: &mut Conn, clock: &dyn Clock, found: &mut Found) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 //! in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use speargun_storage::IdMode;
 
@@ -34,6 +35,9 @@ pub struct Config {
     pub autocomplete_keys: Vec<String>,
     /// Bytes of spans that one answer may take.
     pub answer_bytes: usize,
+    /// How long the server may take to answer one statement that stores spans. It is longer than
+    /// the server's own wait for a lock, 50 seconds, which tells more.
+    pub patience: Duration,
 }
 
 /// Encryption of connections.
@@ -85,6 +89,7 @@ impl Default for Config {
             id_mode: IdMode::Strict,
             autocomplete_keys: Vec::new(),
             answer_bytes: 512 << 20,
+            patience: Duration::from_mins(1),
         }
     }
 }
@@ -108,19 +113,6 @@ impl std::fmt::Debug for Config {
 const CONNECTIONS_MAX: usize = 1000;
 
 impl Config {
-    /// The variables that [`Config::from_variables`] looks at, with Zipkin's defaults. The first
-    /// overrides all of the others that it says something about.
-    pub const VARIABLES: [(&str, &str); 8] = [
-        ("MYSQL_JDBC_URL", ""),
-        ("MYSQL_HOST", "localhost"),
-        ("MYSQL_TCP_PORT", "3306"),
-        ("MYSQL_USER", ""),
-        ("MYSQL_PASS", ""),
-        ("MYSQL_DB", "zipkin"),
-        ("MYSQL_MAX_CONNECTIONS", "10"),
-        ("MYSQL_USE_SSL", "false"),
-    ];
-
     /// Reads Zipkin's variables; an empty one counts as absent, as in Zipkin.
     pub fn from_variables(
         variable: impl Fn(&'static str) -> Option<String>,

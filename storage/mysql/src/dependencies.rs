@@ -25,6 +25,10 @@ const ID_BYTES: usize = size_of::<TraceId>();
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
+/// Days before today whose links are put into the table; those of older ones are computed when they
+/// are asked for.
+pub(crate) const DAYS_MAX: u64 = 3650;
+
 /// The lease row that says since when days are in the table by our doing.
 pub(crate) const LINKED_SINCE: &str = "linked-since";
 
@@ -125,7 +129,8 @@ async fn of_traces(
     for lows in lows.chunks(TRACES_AT_A_TIME) {
         let mut budget = Budget::of(answer_bytes);
         let mut traces = of_lows(session, lows, &[], &mut budget).await?;
-        traces.retain(|spans| day_of(spans).is_some_and(|day| (first..=last).contains(&day)));
+        let days = first..=last;
+        traces.retain(|spans| least_ms(spans).is_some_and(|ms| days.contains(&(ms / DAY_MS))));
         links.extend(link_traces(&traces));
         links = merge_links(links);
     }
@@ -148,10 +153,9 @@ fn less(links: Vec<DependencyLink>, counted: &[DependencyLink]) -> Vec<Dependenc
     links.into_iter().filter_map(less).collect()
 }
 
-/// Returns the day since the epoch that a trace counts on: that of its least time.
-pub(crate) fn day_of(spans: &[Span]) -> Option<u64> {
-    let times = spans.iter().map(millisecond).filter(|ms| *ms != 0);
-    times.min().map(|ms| ms / DAY_MS)
+/// Returns the least time of a trace, which it counts at.
+pub(crate) fn least_ms(spans: &[Span]) -> Option<u64> {
+    spans.iter().map(millisecond).filter(|ms| *ms != 0).min()
 }
 
 /// Returns the links of the traces in a window, each linked in full.

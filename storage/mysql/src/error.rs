@@ -1,7 +1,9 @@
 //! What goes wrong with a database, by what the caller does next, and in words that say what to
 //! do. It retries nothing itself.
 
-use mysql_async::{DriverError, Error, ServerError};
+use std::time::Duration;
+
+use mysql_async::{DriverError, Error, IoError, ServerError};
 use speargun_storage::{ReadError, StoreError};
 
 /// Why something was not done.
@@ -9,6 +11,8 @@ use speargun_storage::{ReadError, StoreError};
 pub(crate) enum Fault {
     /// The caller's deadline passed.
     Deadline,
+    /// The server has not answered a statement for so long.
+    Silent(Duration),
     /// The answer is larger than so many bytes.
     TooMuch(usize),
     /// The tables are not as they must be, or a setting does not fit.
@@ -49,8 +53,14 @@ impl Fault {
             Self::Schema(_)
             | Self::TooMuch(_)
             | Self::Database(Error::Url(_) | Error::Other(_)) => Verdict::Never,
-            Self::Deadline => Verdict::Later,
+            Self::Deadline | Self::Silent(_) => Verdict::Later,
             Self::Database(Error::Server(error)) => verdict_of(error.code),
+            // Who has waited for a connection for long has waited enough.
+            Self::Database(Error::Io(IoError::Io(error)))
+                if error.kind() == std::io::ErrorKind::TimedOut =>
+            {
+                Verdict::Later
+            }
             Self::Database(Error::Io(_)) => Verdict::Again,
             Self::Database(Error::Driver(error)) => match error {
                 DriverError::ConnectionClosed | DriverError::PacketOutOfOrder => Verdict::Again,
@@ -74,6 +84,9 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Deadline => f.write_str("it took too long"),
+            Self::Silent(patience) => {
+                write!(f, "the server has not answered within {patience:?}")
+            }
             Self::TooMuch(bytes) => write!(f, "the answer takes more than {bytes} bytes"),
             Self::Schema(text) => f.write_str(text),
             Self::Database(Error::Server(error)) => {
@@ -131,7 +144,7 @@ fn advice(code: u16) -> Option<&'static str> {
             "grant the user SELECT, INSERT, UPDATE and DELETE on the database, and CREATE once"
         }
         1049 => "create the database, or check MYSQL_DB",
-        1146 => "let the tables be made, or apply Zipkin's mysql.sql",
+        1146 => "run speargun storage init, or apply Zipkin's mysql.sql",
         1054 => "a column is missing: the tables are not of Zipkin's schema v1",
         1364 => "a column that is unknown here needs a value: a newer schema",
         1040 | 1203 | 1226 => "raise the server's limit or lower MYSQL_MAX_CONNECTIONS",

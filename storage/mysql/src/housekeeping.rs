@@ -2,37 +2,35 @@
 //! Zipkin's table, and forgetting what is old, which Zipkin's server leaves to others. It has no
 //! thread: the caller makes passes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Row, Value};
+use mysql_async::Value;
 use parking_lot::Mutex;
-use speargun_model::link::link_traces;
-use speargun_model::{DependencyLink, merge_links};
 use speargun_runtime::Clock;
-use speargun_storage::{StoreError, Window};
+use speargun_storage::StoreError;
 
-use crate::dependencies::{DAY_MS, LINKED_SINCE, date, day_of, each_trace, ids_in};
+use crate::dependencies::DAY_MS;
 use crate::error::Fault;
-use crate::fetch::Budget;
-use crate::link::{Session, int, places};
+use crate::link::Session;
 use crate::store::MySqlStore;
 
+mod links;
 mod retention;
+mod told;
+
+pub use told::Told;
 
 /// How long the lease is held after it was last asked for. Work asks again well before.
 const LEASE: Duration = Duration::from_mins(1);
 
 const LEASE_NAME: &str = "housekeeping";
 
-/// Links of one statement.
-const LINKS_OF_STATEMENT: usize = 500;
+/// How long the server may take for one statement of this work; some read all of an hour.
+const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Days before the newest that are linked once and then left, newest first: the rest of what the
-/// database held when it was first linked is computed when it is asked for.
-const DAYS_MAX: u64 = 3650;
+/// The time of the server, which counts: the clocks of the processes may differ.
+const NOW_MS: &str = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
 /// What to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +63,7 @@ pub struct Housekeeping {
     clock: Arc<dyn Clock>,
     /// When the lease was last asked for.
     asked: Mutex<Option<Instant>>,
+    told: Mutex<Told>,
 }
 
 impl Housekeeping {
@@ -81,6 +80,7 @@ impl Housekeeping {
             chores,
             clock,
             asked: Mutex::new(None),
+            told: Mutex::default(),
         }
     }
 
@@ -88,7 +88,18 @@ impl Housekeeping {
     /// it may end anywhere and be made again. A caller waits between passes, longer after long
     /// ones: the day that is not over is linked anew in each.
     pub fn pass(&self) -> Result<Report, StoreError> {
-        let report = self.store.link.run(async |session| {
+        let report = self.work().map_err(StoreError::from);
+        self.told.lock().add(&report);
+        report
+    }
+
+    /// Returns how the passes so far went.
+    pub fn told(&self) -> Told {
+        self.told.lock().clone()
+    }
+
+    fn work(&self) -> Result<Report, Fault> {
+        self.store.link.run(PATIENCE, async |session| {
             let mut report = Report::default();
             *self.asked.lock() = None;
             if !session.schema.has_own || !self.holds(session).await? {
@@ -96,29 +107,35 @@ impl Housekeeping {
             }
             report.held = true;
             let now_ms = self.clock.now_ms();
-            if let Some(age_ms) = self.chores.retention_ms {
-                self.forget(session, now_ms.saturating_sub(age_ms), &mut report)
-                    .await?;
+            let kept_ms = self.chores.retention_ms;
+            let kept_ms = kept_ms.map(|age_ms| now_ms.saturating_sub(age_ms));
+            if let Some(before_ms) = kept_ms {
+                self.forget(session, before_ms, &mut report).await?;
             }
             if self.chores.links && session.schema.has_dependencies {
-                self.link_days(session, now_ms / DAY_MS, &mut report)
-                    .await?;
+                // Of the first day that is kept some spans are gone already.
+                let first_whole = kept_ms.map_or(0, |ms| ms / DAY_MS + 1);
+                let days = (now_ms / DAY_MS, first_whole);
+                self.link_days(session, days, &mut report).await?;
             }
             Ok(report)
-        });
-        Ok(report?)
+        })
     }
 
     /// Gives the lease back, so that another process need not wait for its end.
     pub fn release(&self) -> Result<(), StoreError> {
-        let released = self.store.link.run(async |session| {
-            if session.schema.has_own {
-                let sql = "UPDATE speargun_leases SET until_ms = 0 WHERE name = ? AND owner = ?";
-                let values = vec![LEASE_NAME.into(), self.owner.as_str().into()];
-                session.change(sql, values).await?;
-            }
-            Ok(())
-        });
+        let released = self
+            .store
+            .link
+            .run(self.store.config.patience, async |session| {
+                if session.schema.has_own {
+                    let sql =
+                        "UPDATE speargun_leases SET until_ms = 0 WHERE name = ? AND owner = ?";
+                    let values = vec![LEASE_NAME.into(), self.owner.as_str().into()];
+                    session.change(sql, values).await?;
+                }
+                Ok(())
+            });
         Ok(released?)
     }
 
@@ -129,13 +146,11 @@ impl Housekeeping {
             return Ok(true);
         }
         let at = Instant::now();
-        // The server's clock counts: those of the processes may differ.
-        let now = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
         let sql = "INSERT IGNORE INTO speargun_leases (name, owner, until_ms) VALUES (?, '', 0)";
         session.change(sql, vec![LEASE_NAME.into()]).await?;
         let sql = format!(
-            "UPDATE speargun_leases SET owner = ?, until_ms = {now} + ? \
-             WHERE name = ? AND (owner = ? OR until_ms < {now})"
+            "UPDATE speargun_leases SET owner = ?, until_ms = {NOW_MS} + ? \
+             WHERE name = ? AND (owner = ? OR until_ms < {NOW_MS})"
         );
         let owner = self.owner.as_str();
         let values = vec![
@@ -147,7 +162,7 @@ impl Housekeeping {
         session.change(&sql, values).await?;
         // Changed or not: asked twice within a millisecond a row stays the same.
         let sql = format!(
-            "SELECT 1 FROM speargun_leases WHERE name = ? AND owner = ? AND until_ms >= {now}"
+            "SELECT 1 FROM speargun_leases WHERE name = ? AND owner = ? AND until_ms >= {NOW_MS}"
         );
         let held = session
             .rows(&sql, vec![LEASE_NAME.into(), owner.into()])
@@ -156,142 +171,14 @@ impl Housekeeping {
         Ok(!held.is_empty())
     }
 
-    /// Writes the links of today and the day before, and of older days that have none yet, newest
-    /// first. Days from `linked-since` on are answered from the table.
-    async fn link_days(
-        &self,
-        session: &mut Session,
-        today: u64,
-        report: &mut Report,
-    ) -> Result<(), Fault> {
-        let since = self.linked_since(session).await?;
-        if since.is_none() && is_fed_by_others(session).await? {
-            // Somebody runs Zipkin's own job; two would only overwrite each other.
-            return Ok(());
-        }
-        let mut days = BTreeSet::from([today, today.saturating_sub(1)]);
-        if let Some(oldest) = oldest_day(session).await? {
-            let oldest = oldest.max(today.saturating_sub(DAYS_MAX));
-            days.extend(oldest..since.unwrap_or(today).min(today));
-        }
-        // What was linked without a break up to today.
-        let mut whole_since = since;
-        for day in days.into_iter().rev() {
-            if !self.holds(session).await? {
-                return Ok(());
-            }
-            let links = self.links_of(session, day).await?;
-            let reaches = whole_since.is_none_or(|since| day + 1 >= since);
-            let mark = reaches.then(|| whole_since.map_or(day, |since| since.min(day)));
-            write_day(session, day, &links, mark).await?;
-            whole_since = mark.or(whole_since);
-            report.days_linked += 1;
-        }
-        Ok(())
-    }
-
-    async fn linked_since(&self, session: &mut Session) -> Result<Option<u64>, Fault> {
-        let sql = "SELECT until_ms FROM speargun_leases WHERE name = ?";
-        let rows = session.rows(sql, vec![LINKED_SINCE.into()]).await?;
-        let since = rows.first().and_then(|row| int(row, 0));
-        Ok(since.map(|ms| ms.unsigned_abs() / DAY_MS))
-    }
-
-    /// Returns the links of the traces whose least time lies in the day.
-    async fn links_of(
-        &self,
-        session: &mut Session,
-        day: u64,
-    ) -> Result<Vec<DependencyLink>, Fault> {
-        let window = Window {
-            end_ms: day * DAY_MS + DAY_MS - 1,
-            lookback_ms: DAY_MS - 1,
-        };
-        let bytes = self.store.config.answer_bytes;
-        let ids = ids_in(session, window, &mut Budget::of(bytes)).await?;
-        let mut links = Vec::new();
-        each_trace(session, &ids, (&[], bytes), |mut traces| {
-            traces.retain(|spans| day_of(spans) == Some(day));
-            links.extend(link_traces(&traces));
-            links = merge_links(std::mem::take(&mut links));
-            Ok(())
-        })
-        .await?;
-        Ok(links)
-    }
-}
-
-async fn is_fed_by_others(session: &mut Session) -> Result<bool, Fault> {
-    let sql = "SELECT 1 FROM zipkin_dependencies LIMIT 1";
-    Ok(!session.rows(sql, Vec::new()).await?.is_empty())
-}
-
-async fn oldest_day(session: &mut Session) -> Result<Option<u64>, Fault> {
-    let sql = "SELECT MIN(start_ts) FROM zipkin_spans WHERE start_ts > 0";
-    let rows: Vec<Row> = session.rows(sql, Vec::new()).await?;
-    let us = rows.first().and_then(|row| int(row, 0));
-    Ok(us.map(|us| us.unsigned_abs() / 1000 / DAY_MS))
-}
-
-/// Replaces the links of a day, and remembers from which day on the table is whole.
-async fn write_day(
-    session: &mut Session,
-    day: u64,
-    links: &[DependencyLink],
-    whole_since: Option<u64>,
-) -> Result<(), Fault> {
-    session.conn.query_drop("BEGIN").await?;
-    let written = write_links(session, day, links).await;
-    if let (Ok(()), Some(since)) = (&written, whole_since) {
-        let sql = "INSERT INTO speargun_leases (name, owner, until_ms) VALUES (?, '', ?) \
-                   ON DUPLICATE KEY UPDATE until_ms = VALUES(until_ms)";
-        let values = vec![LINKED_SINCE.into(), Value::UInt(since * DAY_MS)];
-        session.change(sql, values).await?;
-    }
-    let end = if written.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
-    session.conn.query_drop(end).await?;
-    written
-}
-
-async fn write_links(
-    session: &mut Session,
-    day: u64,
-    links: &[DependencyLink],
-) -> Result<(), Fault> {
-    let date = date(day);
-    let sql = "DELETE FROM zipkin_dependencies WHERE day = ?";
-    session.change(sql, vec![date.as_str().into()]).await?;
-    let room = session.schema.room;
-    let has_errors = session.schema.has_error_count;
-    let columns = if has_errors { 5 } else { 4 };
-    for links in links.chunks(LINKS_OF_STATEMENT) {
-        let mut values = Vec::with_capacity(links.len() * columns);
-        for link in links {
-            values.extend([
-                Value::from(date.as_str()),
-                Value::from(room.fit(&link.parent).as_ref()),
-                Value::from(room.fit(&link.child).as_ref()),
-                Value::UInt(link.call_count),
-            ]);
-            values.extend(has_errors.then_some(Value::UInt(link.error_count)));
-        }
-        // Names that the table's collation takes for one add up.
+    /// Returns whether this process has the lease, and if so keeps others from taking it until the
+    /// transaction ends.
+    async fn fences(&self, session: &mut Session) -> Result<bool, Fault> {
         let sql = format!(
-            "INSERT INTO zipkin_dependencies (day, parent, child, call_count{error}) VALUES {} \
-             ON DUPLICATE KEY UPDATE call_count = call_count + VALUES(call_count){sum}",
-            places(links.len(), columns),
-            error = if has_errors { ", error_count" } else { "" },
-            sum = if has_errors {
-                ", error_count = error_count + VALUES(error_count)"
-            } else {
-                ""
-            },
+            "SELECT 1 FROM speargun_leases WHERE name = ? AND owner = ? AND until_ms >= {NOW_MS} \
+             FOR UPDATE"
         );
-        session.change(&sql, values).await?;
+        let values = vec![LEASE_NAME.into(), self.owner.as_str().into()];
+        Ok(!session.rows(&sql, values).await?.is_empty())
     }
-    Ok(())
 }

@@ -2,15 +2,18 @@
 //! change nothing, so that a list may come again; a row that the server will not take is left out
 //! by itself. What a row says is `row`'s business.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use mysql_async::Value;
-use mysql_async::prelude::Queryable;
 use speargun_model::Span;
 use speargun_storage::Stored;
+use speargun_storage::order::millisecond;
 
+use crate::dependencies::DAY_MS;
 use crate::error::{Fault, Verdict};
 use crate::link::{Session, places};
+use crate::relink;
 use crate::row::{AnnotationRow, Rows, SpanRow};
 use crate::schema::Schema;
 
@@ -31,7 +34,7 @@ const PARTS_MAX: usize = 4;
 
 /// Returns the spans in parts that may be stored at the same time: a trace is in one of them, in
 /// the order in which its spans came.
-pub(crate) fn parts(spans: &[Span], connections: usize) -> Vec<Vec<Span>> {
+pub(crate) fn parts(spans: &[Span], connections: usize) -> Vec<Vec<&Span>> {
     let count = (spans.len() / PART_SPANS_MIN)
         .min(PARTS_MAX)
         .min(connections)
@@ -41,32 +44,36 @@ pub(crate) fn parts(spans: &[Span], connections: usize) -> Vec<Vec<Span>> {
         // Neighbours by key stay together: they share pages and locks.
         let part = (u128::from(span.trace_id.low) * count as u128) >> 64;
         if let Some(part) = parts.get_mut(part as usize) {
-            part.push(span.clone());
+            part.push(span);
         }
     }
     parts
 }
 
-/// Stores the spans in one transaction.
-pub(crate) async fn store(session: &mut Session, spans: &[Span]) -> Result<Stored, Fault> {
-    session.conn.query_drop("BEGIN").await?;
-    let stored = store_all(session, spans).await;
-    match stored {
-        Ok(stored) => {
-            session.conn.query_drop("COMMIT").await?;
+/// Stores the spans in one transaction, and marks the days among `late` that they are of: their
+/// links may be counted already.
+pub(crate) async fn store(
+    session: &mut Session,
+    spans: &[&Span],
+    late: &Range<u64>,
+) -> Result<Stored, Fault> {
+    let days: BTreeSet<u64> = spans
+        .iter()
+        .filter(|span| span.timestamp_us != 0)
+        .map(|span| millisecond(span) / DAY_MS)
+        .filter(|day| late.contains(day))
+        .collect();
+    session
+        .transaction(async |session| {
+            let stored = store_all(session, spans).await?;
+            // Last, since others that store wait for these rows.
+            relink::mark_late(session, &days).await?;
             Ok(stored)
-        }
-        Err(fault) => {
-            // It ends with the connection if not this way.
-            if let Err(error) = session.conn.query_drop("ROLLBACK").await {
-                tracing::debug!(%error, "no rollback");
-            }
-            Err(fault)
-        }
-    }
+        })
+        .await
 }
 
-async fn store_all(session: &mut Session, spans: &[Span]) -> Result<Stored, Fault> {
+async fn store_all(session: &mut Session, spans: &[&Span]) -> Result<Stored, Fault> {
     let mut stored = Stored::default();
     for spans in spans.chunks(SPANS_AT_A_TIME) {
         let mut rows = Rows::default();
@@ -111,6 +118,7 @@ fn merged(rows: Vec<SpanRow<'_>>) -> Vec<SpanRow<'_>> {
         if !row.remote_name.is_empty() {
             known.remote_name = row.remote_name;
         }
+        known.debug |= row.debug;
         known.parent_id = row.parent_id.or(known.parent_id);
         known.duration_us = row.duration_us.or(known.duration_us);
         if !row.shared && row.start_us.is_some() {
@@ -142,22 +150,22 @@ enum Row<'r> {
 }
 
 const KEEP_START: &str = " ON DUPLICATE KEY UPDATE \
-    name = IF(VALUES(name) = '', name, VALUES(name)), \
+    name = IF(VALUES(name) = '', name, VALUES(name)), debug = COALESCE(VALUES(debug), debug), \
     parent_id = COALESCE(VALUES(parent_id), parent_id), \
     duration = COALESCE(VALUES(duration), duration)";
 const REPLACE_START: &str = " ON DUPLICATE KEY UPDATE \
-    name = IF(VALUES(name) = '', name, VALUES(name)), \
+    name = IF(VALUES(name) = '', name, VALUES(name)), debug = COALESCE(VALUES(debug), debug), \
     parent_id = COALESCE(VALUES(parent_id), parent_id), \
     duration = COALESCE(VALUES(duration), duration), \
     start_ts = COALESCE(VALUES(start_ts), start_ts)";
 const KEEP_START_AND_REMOTE: &str = " ON DUPLICATE KEY UPDATE \
-    name = IF(VALUES(name) = '', name, VALUES(name)), \
+    name = IF(VALUES(name) = '', name, VALUES(name)), debug = COALESCE(VALUES(debug), debug), \
     remote_service_name = IF(VALUES(remote_service_name) = '', remote_service_name, \
         VALUES(remote_service_name)), \
     parent_id = COALESCE(VALUES(parent_id), parent_id), \
     duration = COALESCE(VALUES(duration), duration)";
 const REPLACE_START_AND_REMOTE: &str = " ON DUPLICATE KEY UPDATE \
-    name = IF(VALUES(name) = '', name, VALUES(name)), \
+    name = IF(VALUES(name) = '', name, VALUES(name)), debug = COALESCE(VALUES(debug), debug), \
     remote_service_name = IF(VALUES(remote_service_name) = '', remote_service_name, \
         VALUES(remote_service_name)), \
     parent_id = COALESCE(VALUES(parent_id), parent_id), \

@@ -11,7 +11,7 @@
 //! - `row`, `text`: a span as rows, cut to what columns hold. `insert` sends lists of them.
 //! - `fetch`, `decode`: rows of traces, and spans again.
 //! - `search`, `names`, `dependencies`: the questions.
-//! - [`housekeeping`]: links of days and retention, under a lease.
+//! - [`housekeeping`]: links of days and retention, under a lease. `relink`: days to link again.
 //! - [`mod@check`]: findings in words.
 #![deny(clippy::indexing_slicing)]
 
@@ -25,6 +25,7 @@ pub mod housekeeping;
 mod insert;
 mod link;
 mod names;
+mod relink;
 mod row;
 mod schema;
 mod search;

@@ -56,7 +56,43 @@ impl std::fmt::Debug for Link {
 pub(crate) struct Session {
     pub(crate) conn: Conn,
     pub(crate) schema: Arc<Schema>,
-    deadline: Option<Instant>,
+    limit: Limit,
+}
+
+/// How long a piece of work may take.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// Until then, all of it.
+    Until(Instant),
+    /// As long as the server answers each statement within so much time.
+    Each(Duration),
+    /// However long.
+    None,
+}
+
+impl Limit {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(deadline) => Some(deadline),
+            Self::Each(_) | Self::None => None,
+        }
+    }
+
+    /// Waits for the answer to a statement. A connection that is given up in the middle of one is
+    /// closed, not used again.
+    async fn answer<T>(
+        self,
+        answer: impl Future<Output = mysql_async::Result<T>>,
+    ) -> Result<T, Fault> {
+        match self {
+            Self::Each(patience) => match tokio::time::timeout(patience, answer).await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(Fault::Silent(patience)),
+            },
+            // The deadline is kept by whoever waits for all of the work.
+            Self::Until(_) | Self::None => Ok(answer.await?),
+        }
+    }
 }
 
 // === impl Link ===
@@ -87,15 +123,18 @@ impl Link {
         context: &ReadContext,
         work: impl AsyncFn(&mut Session) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.wait_for(self.tried(context.deadline, work))
+        let limit = context.deadline.map_or(Limit::None, Limit::Until);
+        self.wait_for(self.tried(limit, work))
     }
 
-    /// Does a piece of work that takes as long as it takes.
+    /// Does a piece of work that takes as long as it takes, while the server answers each statement
+    /// within `patience`.
     pub(crate) fn run<T>(
         &self,
+        patience: Duration,
         work: impl AsyncFn(&mut Session) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.wait_for(self.tried(None, work))
+        self.wait_for(self.tried(Limit::Each(patience), work))
     }
 
     /// Does a piece of work on a connection of which nothing is known, once.
@@ -118,14 +157,14 @@ impl Link {
 
     async fn tried<T>(
         &self,
-        deadline: Option<Instant>,
+        limit: Limit,
         work: impl AsyncFn(&mut Session) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut pause = FIRST_PAUSE;
         let mut tries = 1;
         loop {
-            let attempt = self.attempt(deadline, &work);
-            let fault = match deadline {
+            let attempt = self.attempt(limit, &work);
+            let fault = match limit.deadline() {
                 Some(deadline) => {
                     let last = tokio::time::Instant::from_std(deadline + GRACE);
                     let done = tokio::time::timeout_at(last, attempt).await;
@@ -151,16 +190,17 @@ impl Link {
 
     async fn attempt<T>(
         &self,
-        deadline: Option<Instant>,
+        limit: Limit,
         work: &impl AsyncFn(&mut Session) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let mut conn = self.connect(deadline).await?;
-        let schema = self.schema(&mut conn).await?;
-        conn.query_drop(schema.session_settings(deadline)?).await?;
+        let mut conn = self.connect(limit.deadline()).await?;
+        let schema = self.schema(&mut conn, limit).await?;
+        let settings = schema.session_settings(limit.deadline())?;
+        limit.answer(conn.query_drop(settings)).await?;
         let mut session = Session {
             conn,
             schema,
-            deadline,
+            limit,
         };
         work(&mut session).await
     }
@@ -178,11 +218,20 @@ impl Link {
     }
 
     /// Returns what the tables are like, looking at them if need be.
-    async fn schema(&self, conn: &mut Conn) -> Result<Arc<Schema>, Fault> {
+    async fn schema(&self, conn: &mut Conn, limit: Limit) -> Result<Arc<Schema>, Fault> {
         if let Some(known) = self.schema.lock().clone() {
             return Ok(known);
         }
-        let found = Arc::new(schema::open(conn, self.creates).await?);
+        let opening = schema::open(conn, self.creates);
+        let opened = match limit {
+            // Many statements, some of which make tables.
+            Limit::Each(patience) => {
+                let opened = tokio::time::timeout(patience, opening).await;
+                opened.unwrap_or(Err(Fault::Silent(patience)))
+            }
+            Limit::Until(_) | Limit::None => opening.await,
+        };
+        let found = Arc::new(opened?);
         *self.schema.lock() = Some(found.clone());
         Ok(found)
     }
@@ -238,16 +287,48 @@ fn ssl(tls: &Tls) -> Option<SslOpts> {
 impl Session {
     /// Returns an error once the deadline has passed.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(Fault::Deadline),
+        match self.limit {
+            Limit::Until(deadline) if Instant::now() >= deadline => Err(Fault::Deadline),
+            // Given up in the middle of a statement, it may still say what that one's answer is.
+            _ if self.conn.is_disconnected() => {
+                Err(mysql_async::Error::from(mysql_async::DriverError::ConnectionClosed).into())
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Runs a statement without values.
+    pub(crate) async fn order(&mut self, sql: &str) -> Result<(), Fault> {
+        self.check()?;
+        self.limit.answer(self.conn.query_drop(sql)).await
+    }
+
+    /// Does a piece of work in a transaction, of which nothing is left when it fails.
+    pub(crate) async fn transaction<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.order("BEGIN").await?;
+        match work(self).await {
+            Ok(done) => {
+                self.order("COMMIT").await?;
+                Ok(done)
+            }
+            Err(fault) => {
+                // It ends with the connection if not this way.
+                if let Err(fault) = self.order("ROLLBACK").await {
+                    tracing::debug!(%fault, "no rollback");
+                }
+                Err(fault)
+            }
         }
     }
 
     /// Returns the rows of a query. Values are parameters, always.
     pub(crate) async fn rows(&mut self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Fault> {
         self.check()?;
-        Ok(self.conn.exec(sql, positional(values)).await?)
+        let rows = self.conn.exec(sql, positional(values));
+        self.limit.answer(rows).await
     }
 
     /// Hands out the rows of a query one by one; what `take` refuses ends it.
@@ -258,8 +339,10 @@ impl Session {
         mut take: impl FnMut(&Row) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         self.check()?;
-        let mut result = self.conn.exec_iter(sql, positional(values)).await?;
-        while let Some(row) = result.next().await? {
+        let limit = self.limit;
+        let result = self.conn.exec_iter(sql, positional(values));
+        let mut result = limit.answer(result).await?;
+        while let Some(row) = limit.answer(result.next()).await? {
             take(&row)?;
         }
         Ok(())
@@ -268,7 +351,8 @@ impl Session {
     /// Does something, and returns how many rows it changed.
     pub(crate) async fn change(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, Fault> {
         self.check()?;
-        self.conn.exec_drop(sql, positional(values)).await?;
+        let done = self.conn.exec_drop(sql, positional(values));
+        self.limit.answer(done).await?;
         Ok(self.conn.affected_rows())
     }
 }

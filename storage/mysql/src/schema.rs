@@ -15,7 +15,7 @@ use crate::text::TextRoom;
 
 mod tables;
 
-pub(crate) use tables::TABLES;
+pub(crate) use tables::{TABLES, Table};
 
 /// What the tables are like.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -231,11 +231,12 @@ impl Look {
     }
 
     /// Refuses a table that lacks what every schema had, or wants what none had.
-    fn check(&self, table: &tables::Table) -> Result<(), Fault> {
+    fn check(&self, table: &Table) -> Result<(), Fault> {
         let Some(columns) = self.columns.get(table.name) else {
             if table.needed {
                 return Err(Fault::Schema(format!(
-                    "the table {} is missing: let it be made, or apply Zipkin's mysql.sql",
+                    "the table {} is missing: run speargun storage init, let it be made \
+                     (SPEARGUN_MYSQL_SCHEMA=true), or apply Zipkin's mysql.sql",
                     table.name
                 )));
             }

@@ -1,13 +1,18 @@
 //! The engine's face: [`Database`] over a pool of connections. What each question becomes in SQL is
 //! in the files named after the questions.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use speargun_model::{DependencyLink, Span, TraceId};
+use speargun_runtime::{Clock, SystemClock};
 use speargun_storage::{
     Database, IdMode, ListName, ReadContext, ReadError, SpanReader, StoreError, Stored,
     TraceRequest, Window,
 };
 
 use crate::config::Config;
+use crate::dependencies::{DAY_MS, DAYS_MAX};
 use crate::error::Fault;
 use crate::fetch::{self, Budget};
 use crate::link::Link;
@@ -19,7 +24,12 @@ use crate::{dependencies, insert, names};
 pub struct MySqlStore {
     pub(crate) link: Link,
     pub(crate) config: Config,
+    clock: Arc<dyn Clock>,
 }
+
+/// Spans that are older, by half a day and their day's rest, come late: the links of their day may
+/// be counted already.
+const LATE_MS: u64 = DAY_MS / 2;
 
 impl MySqlStore {
     /// Makes a store. No connection is opened before the first question: the server may be away,
@@ -28,7 +38,21 @@ impl MySqlStore {
         Ok(Self {
             link: Link::new(&config)?,
             config,
+            clock: Arc::new(SystemClock),
         })
+    }
+
+    /// Returns the store with another clock, which tells what comes late.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Returns the days whose spans come late.
+    fn late_days(&self) -> Range<u64> {
+        let now_ms = self.clock.now_ms();
+        let first = (now_ms / DAY_MS).saturating_sub(DAYS_MAX);
+        first..now_ms.saturating_sub(LATE_MS) / DAY_MS
     }
 
     fn manner(&self) -> Manner {
@@ -152,9 +176,10 @@ impl Database for MySqlStore {
             return Ok(Stored::default());
         }
         let parts = insert::parts(spans, self.config.connections_max);
-        let store = |spans: &[Span]| {
-            let work = async |session: &mut _| insert::store(session, spans).await;
-            self.link.run(work)
+        let late = &self.late_days();
+        let store = |spans: &[&Span]| {
+            let work = async |session: &mut _| insert::store(session, spans, late).await;
+            self.link.run(self.config.patience, work)
         };
         // The server does the work, and one connection keeps one of its cores busy.
         let stored: Vec<Result<Stored, Fault>> = std::thread::scope(|scope| {
@@ -163,15 +188,19 @@ impl Database for MySqlStore {
                 .map_or((&[][..], &[][..]), |(f, o)| (f, o));
             let others: Vec<_> = others
                 .iter()
-                .map(|part| scope.spawn(move || store(part)))
+                .map(|part| {
+                    let thread = std::thread::Builder::new().name("mysql-store".into());
+                    let thread = thread.spawn_scoped(scope, move || store(part));
+                    // What finds no thread is stored in turn.
+                    thread.map_err(|_| part)
+                })
                 .collect();
             let mut all = vec![store(first)];
             let gone = |_| Err(Fault::Schema("a thread that stored spans is gone".into()));
-            all.extend(
-                others
-                    .into_iter()
-                    .map(|part| part.join().unwrap_or_else(gone)),
-            );
+            all.extend(others.into_iter().map(|thread| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(gone),
+                Err(part) => store(part),
+            }));
             all
         });
         let mut sum = Stored::default();

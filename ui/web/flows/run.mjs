@@ -8,6 +8,7 @@ import { addresses } from './addresses.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
 import { Backend } from './harness.mjs';
+import { zipkinsOwn } from './lens.mjs';
 import { looks } from './looks.mjs';
 import { search } from './search.mjs';
 import { trace } from './trace.mjs';
@@ -29,7 +30,7 @@ const world = {
   start: (more = {}) => Backend.start({ binary, sources: values.sources, ...more }),
 };
 let [passed, failed] = [0, 0];
-for (const [name, run] of [...search, ...dependency, ...addresses, ...bad, ...looks, ...trace]) {
+for (const [name, run] of [...search, ...dependency, ...addresses, ...bad, ...looks, ...zipkinsOwn, ...trace]) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;
   try {
     await run(world);

@@ -1,24 +1,27 @@
 // Measures the page's budgets over the real binary and writes them under benches/results:
-// `cargo xtask ui bench [--sources] [--lens FOLDER]`. FOLDER holds the files of Zipkin's own page,
-// which is then measured the same way over the same API.
+// `cargo xtask ui bench [--sources] [--sizes N,..]`. Zipkin's own page, from the jar of its server,
+// is measured the same way over the same API.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Backend } from '../flows/harness.mjs';
 import { browser } from './browser.mjs';
-import { costs, bundle, listed, WEB } from './build.mjs';
+import { bundle, costs, WEB } from './build.mjs';
 import { bigTrace, send, shopTraces } from './demo.mjs';
+import { lensFiles } from './lens.mjs';
 import { measureLens, measureSearch, measureTrace } from './measure.mjs';
 import { serve } from './serve.mjs';
 
 const { values } = parseArgs({
   options: {
-    sources: { type: 'boolean', default: false }, lens: { type: 'string' },
+    sources: { type: 'boolean', default: false },
     sizes: { type: 'string', default: '100,1000,10000,100000' },
   },
 });
+/** Twice as many spans take Lens a minute of its main thread, ten times as many do not open. */
+const LENS_MAX = 10_000;
 const one = (value) => (Math.round(value * 10) / 10).toFixed(1);
 const row = (...cells) => `| ${cells.join(' | ')} |`;
 const lines = [];
@@ -55,21 +58,16 @@ for (const size of sizes) {
     own(at.findMs), at.elements, one(at.pageMb), one(at.threadMb)));
 }
 
-if (values.lens) {
-  const lens = new Map();
-  for (const name of await listed(values.lens)) lens.set(name, await readFile(path.join(values.lens, name)));
-  const text = lens.get('index.html').toString().replace(/<base href="[^"]*"/, '<base href="/zipkin/"');
-  lens.set('index.html', Buffer.from(text));
-  const front = await serve({ files: () => lens, backend: new URL(backend.api), policy: false });
-  lines.push('', 'Lens of Zipkin 3.6.1 over the same API, the same measures:', '',
-    row('spans', 'open ms', 'elements', 'heap MB'), row('---', '---', '---', '---'));
-  for (const size of sizes.filter((count) => count <= 10_000)) {
-    const at = await measureLens(chromium, `http://127.0.0.1:${front.address().port}`, traces.get(size));
-    lines.push(row(size, one(at.openMs), at.elements, one(at.heapMb)));
-  }
-  front.closeAllConnections();
-  front.close();
+const lens = await lensFiles();
+const front = await serve({ files: () => lens, backend: new URL(backend.api), policy: false });
+lines.push('', 'Lens of Zipkin 3.6.1 over the same API, the same measures:', '',
+  row('spans', 'open ms', 'elements', 'heap MB'), row('---', '---', '---', '---'));
+for (const size of sizes.filter((count) => count <= LENS_MAX)) {
+  const at = await measureLens(chromium, `http://127.0.0.1:${front.address().port}`, traces.get(size));
+  lines.push(row(size, one(at.openMs), at.elements, one(at.heapMb)));
 }
+front.closeAllConnections();
+front.close();
 await chromium.close();
 await backend.end();
 

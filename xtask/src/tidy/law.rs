@@ -96,6 +96,15 @@ const LAWS: &[Law] = &[
     },
     law("speargun-registry", &["speargun-runtime"]),
     law("speargun-ui", &[]),
+    Law {
+        must_not_know: &["speargun-model", "speargun-storage", "axum", "tonic"],
+        ..law("speargun-config-server", &["speargun-runtime"])
+    },
+    // Its tests are found by a real registry.
+    Law {
+        tests_may_use: &["speargun-registry"],
+        ..law("speargun-client", &["speargun-model", "speargun-runtime"])
+    },
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
@@ -115,6 +124,7 @@ const LAWS: &[Law] = &[
             "speargun-query",
             "speargun-registry",
             "speargun-ui",
+            "speargun-config-server",
             "speargun-loadgen",
         ],
     ),

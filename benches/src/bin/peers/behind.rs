@@ -14,7 +14,7 @@ use speargun_loadgen::line::Http;
 use speargun_loadgen::report::ratio;
 use speargun_loadgen::target::Target;
 use speargun_loadgen::tls::Trust;
-use speargun_loadgen::truth::{Counters, Ledger};
+use speargun_loadgen::truth::{Counters, Ledger, Sent};
 
 use super::{Given, latency};
 
@@ -62,7 +62,11 @@ pub(super) fn given(database: &Database, format: &str, amount: &Amount) -> Resul
     )?;
     let took = stored(database)?.duration_since(start).as_secs_f64();
     let spans = held.steps.iter().map(|step| step.accepted_spans).sum();
-    let ledger = Ledger::new(spans, before.1, counters(server.port())?);
+    let sent = Sent {
+        accepted: spans,
+        unknown: 0,
+    };
+    let ledger = Ledger::new(sent, before.1, counters(server.port())?);
     let a_span = |amount| ratio(amount, spans);
     let disk = process::disk_bytes(&database.data())?.0;
     let memory = pids.map(|pid| process::memory(pid).map(|memory| memory.resident_bytes));

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::thread;
 
+use super::super::socket::Socket;
 use super::*;
 use crate::tls::Trust;
 
@@ -16,7 +17,8 @@ fn serve(connections: Vec<Vec<&'static [u8]>>) -> (Target, thread::JoinHandle<Ve
         let mut asked = Vec::new();
         for answers in connections {
             let (stream, _) = listener.accept().unwrap();
-            let mut stream = BufReader::new(Stream::Plain(stream));
+            let socket = Socket::of(stream, PATIENCE, Instant::now() + PATIENCE).unwrap();
+            let mut stream = BufReader::new(Stream::Plain(socket));
             for answer in answers {
                 asked.push(request(&mut stream));
                 stream.get_mut().write_all(answer).unwrap();
@@ -133,4 +135,65 @@ fn what_is_no_http_says_so() {
         assert!(error.contains(word), "{error}");
         server.join().unwrap();
     }
+}
+
+/// Answers one request with this again and again, until the client has enough.
+fn repeat(answer: &'static [u8], pause: Duration) -> (Target, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target::parse(&listener.local_addr().unwrap().to_string(), Trust::System).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            .unwrap();
+        while stream.write_all(answer).is_ok() {
+            // The pause is what the server does wrong.
+            thread::sleep(pause);
+        }
+    });
+    (target, server)
+}
+
+#[test]
+fn an_answer_that_comes_byte_by_byte_ends_with_the_patience() {
+    let (target, server) = repeat(b"x", Duration::from_millis(10));
+    let mut http = Http::new(&target, Duration::from_millis(300));
+    let error = http.get("/x").unwrap_err();
+    let in_time = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+    assert!(in_time.contains(&error.kind()), "{error}");
+    drop(http);
+    server.join().unwrap();
+}
+
+#[test]
+fn interim_answers_without_end_are_no_answer() {
+    let continues: &[u8] = Box::leak(b"HTTP/1.1 100 Continue\r\n\r\n".repeat(40).into());
+    let (target, server) = serve(vec![vec![continues]]);
+    let error = poster(&target).send(b"x").unwrap_err().to_string();
+    assert!(error.contains("never does"), "{error}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_body_refused_before_it_was_taken_is_refused_in_the_servers_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target::parse(&listener.local_addr().unwrap().to_string(), Trust::System).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 64];
+        stream.read_exact(&mut head).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 413 x\r\nContent-Length: 9\r\n\r\ntoo large")
+            .unwrap();
+        // It hangs up on what else comes: the client's writes fail.
+    });
+    let mut http = Http::new(&target, Duration::from_secs(2));
+    http.post(Format::Proto, false);
+    let outcome = http.send(&vec![0; 16 << 20]);
+    server.join().unwrap();
+    let failed = Outcome::Failed {
+        status: 413,
+        text: "too large".into(),
+    };
+    assert_eq!(outcome.unwrap(), failed);
 }

@@ -75,9 +75,13 @@ impl Body {
         self.marks.id(span.trace_id, self.out.len(), 16);
         self.out.push(b'"');
         if span.parent_id != 0 {
-            put!(self.out, ",\"parentId\":\"{:016x}\"", span.parent_id);
+            put!(self.out, ",\"parentId\":\"{:016x}", span.parent_id);
+            self.marks.span_id(self.out.len(), 16);
+            self.out.push(b'"');
         }
-        put!(self.out, ",\"id\":\"{:016x}\"", span.id);
+        put!(self.out, ",\"id\":\"{:016x}", span.id);
+        self.marks.span_id(self.out.len(), 16);
+        self.out.push(b'"');
     }
 
     pub(super) fn name(&mut self, span: &Span) {
@@ -108,6 +112,7 @@ impl Body {
             }
             self.text(key);
             self.out.push(b':');
+            self.marks.value((key, value), self.out.len() + 1);
             self.text(value);
         }
         self.out.push(b'}');

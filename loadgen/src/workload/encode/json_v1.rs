@@ -49,7 +49,10 @@ fn write_span(body: &mut Body, span: &Span) {
         body.text(key);
         body.out.extend_from_slice(b",\"value\":");
         match value {
-            Some(text) => value_text(body, text),
+            Some(text) => {
+                body.marks.value((key, text), body.out.len() + 1);
+                value_text(body, text);
+            }
             None => body.out.extend_from_slice(b"true"),
         }
         body.out.extend_from_slice(b",\"endpoint\":");

@@ -30,8 +30,10 @@ fn span_message(span: &Span) -> (Vec<u8>, Marks) {
     marks.id(span.trace_id, BEFORE_ID + id.len(), 8);
     if span.parent_id != 0 {
         nested(&mut out, 2, &span.parent_id.to_be_bytes());
+        marks.span_id(out.len(), 8);
     }
     nested(&mut out, 3, &span.id.to_be_bytes());
+    marks.span_id(out.len(), 8);
     if let Some(kind) = span.kind {
         number(&mut out, 4, kind as u64);
     }
@@ -60,8 +62,9 @@ fn span_message(span: &Span) -> (Vec<u8>, Marks) {
     for (key, value) in &span.tags {
         let mut tag = Vec::new();
         nested(&mut tag, 1, key.as_bytes());
-        nested(&mut tag, 2, value.as_bytes());
-        nested(&mut out, 11, &tag);
+        let at = nested(&mut tag, 2, value.as_bytes());
+        let start = nested(&mut out, 11, &tag);
+        marks.value((key, value), start + at);
     }
     if span.debug {
         number(&mut out, 12, 1);

@@ -26,6 +26,11 @@ pub(super) const DATABASES: &[Setting] = &[
         "make tables of MySQL that are missing; false only uses what is there",
     ),
     setting(
+        "SPEARGUN_MYSQL_TEXTS",
+        "zipkin",
+        "texts in tables of MySQL that are made: zipkin (utf8, as mysql.sql) or exact (utf8mb4_bin)",
+    ),
+    setting(
         "SPEARGUN_MYSQL_LINKS",
         "true",
         "keep zipkin_dependencies fed, as zipkin-dependencies does; one process of several",

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use speargun_clickhouse::{ClickHouse, Config, Secret, TagIndex};
-use speargun_storage::{Database, Inspect};
+use speargun_storage::Inspect;
 
+use super::Connected;
 use crate::settings::Settings;
 
-pub(super) fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
-    Ok(Arc::new(ClickHouse::new(config(settings)?)?))
+pub(super) fn connect(settings: &Settings) -> anyhow::Result<Connected> {
+    Ok(Connected::plain(Arc::new(ClickHouse::new(config(
+        settings,
+    )?)?)))
 }
 
 pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>> {

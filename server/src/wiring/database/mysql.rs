@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use speargun_mysql::housekeeping::{Chores, Housekeeping};
+use speargun_mysql::config::Texts;
+use speargun_mysql::housekeeping::{Chores, Housekeeping, Told};
 use speargun_mysql::{Config, MySqlStore};
 use speargun_runtime::SystemClock;
 use speargun_storage::{Database, Inspect};
 
+use super::Connected;
+use crate::admin::Component;
 use crate::settings::Settings;
+use crate::wiring::engine::{Figure, Figures, Parts};
 
 /// Between passes of background work; after a long one, ten times as long as it took.
 const PAUSE: Duration = Duration::from_mins(1);
 
-pub(super) fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> {
+pub(super) fn connect(settings: &Settings) -> anyhow::Result<Connected> {
     let store = Arc::new(MySqlStore::open(config(settings)?)?);
     let chores = Chores {
         links: settings.database.mysql_links,
@@ -22,10 +26,36 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Database>> 
             .mysql_retention
             .map(|age| age.as_millis() as u64),
     };
+    let mut connected = Connected::plain(Arc::clone(&store) as Arc<dyn Database>);
     if chores.links || chores.retention_ms.is_some() {
-        keep_house(&store, chores)?;
+        let house = keep_house(&store, chores)?;
+        let figures = Arc::clone(&house);
+        connected.figures = Figures::new(move || house_figures(&figures.told()).to_vec());
+        connected.parts = Parts::new(move || vec![component(house.told())]);
     }
-    Ok(store)
+    Ok(connected)
+}
+
+/// Returns what health tells of background work. Spans are stored and read without it.
+fn component(told: Told) -> Component {
+    Component {
+        warning: told.trouble,
+        ..Component::new("MySQLHousekeeping{}".to_owned(), None)
+    }
+}
+
+#[rustfmt::skip]
+fn house_figures(told: &Told) -> [Figure; 4] {
+    [
+        ("speargun_mysql_house_failing", "gauge", u64::from(told.trouble.is_some()),
+            "1 while background work in MySQL fails"),
+        ("speargun_mysql_house_failures_total", "counter", told.failures,
+            "passes of background work that failed"),
+        ("speargun_mysql_linked_days_total", "counter", told.days_linked,
+            "days whose links this process wrote"),
+        ("speargun_mysql_deleted_spans_total", "counter", told.spans_deleted,
+            "span rows that this process deleted for their age"),
+    ]
 }
 
 pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>> {
@@ -43,6 +73,11 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
     };
     Ok(Config {
         creates_tables: settings.database.mysql_schema,
+        new_texts: if settings.database.mysql_exact_texts {
+            Texts::Exact
+        } else {
+            Texts::Zipkins
+        },
         id_mode: settings.query.id_mode,
         autocomplete_keys: settings.query.autocomplete_keys.clone(),
         ..Config::from_variables(text)?
@@ -51,23 +86,22 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
 
 /// Works in the background for as long as the process lives. It may end anywhere: what was not done
 /// is done by the next pass, of this process or another.
-fn keep_house(store: &Arc<MySqlStore>, chores: Chores) -> anyhow::Result<()> {
+fn keep_house(store: &Arc<MySqlStore>, chores: Chores) -> anyhow::Result<Arc<Housekeeping>> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let owner = format!("{}-{}", std::process::id(), since.as_nanos());
     let clock = Arc::new(SystemClock);
-    let house = Housekeeping::new(Arc::clone(store), owner, chores, clock);
+    let house = Arc::new(Housekeeping::new(Arc::clone(store), owner, chores, clock));
+    let worker = Arc::clone(&house);
     let work = move || {
         loop {
             let begin = Instant::now();
-            if let Err(error) = house.pass() {
-                // The spool tells of a database that is away.
-                tracing::debug!(%error, "background work in MySQL failed");
-            }
+            // It tells itself how it went, for the log, health and metrics.
+            worker.pass().ok();
             std::thread::sleep(PAUSE.max(begin.elapsed() * 10));
         }
     };
     std::thread::Builder::new()
         .name("mysql-house".to_owned())
         .spawn(work)?;
-    Ok(())
+    Ok(house)
 }

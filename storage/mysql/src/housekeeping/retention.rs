@@ -1,7 +1,6 @@
 //! Forgetting: span rows that began before a time and their annotations, a few at a time, each
 //! time in a transaction of its own. Spans without a time stay, as nothing says how old they are.
 
-use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
 use super::{Housekeeping, Report};
@@ -26,15 +25,8 @@ impl Housekeeping {
                 break;
             }
             let done = old.len() < SPANS_AT_A_TIME;
-            session.conn.query_drop("BEGIN").await?;
-            let deleted = delete(session, &old).await;
-            let end = if deleted.is_ok() {
-                "COMMIT"
-            } else {
-                "ROLLBACK"
-            };
-            session.conn.query_drop(end).await?;
-            let (spans, annotations) = deleted?;
+            let deleted = session.transaction(async |session| delete(session, &old).await);
+            let (spans, annotations) = deleted.await?;
             report.spans_deleted += spans;
             report.annotations_deleted += annotations;
             if done {

@@ -1,6 +1,8 @@
 //! What can be wrong with a database: each time a text says what to do, and nothing is lost that
 //! the caller did not keep.
 
+use std::time::Duration;
+
 use speargun_e2e::mariadb::MariaDb;
 use speargun_mysql::{Config, check};
 use speargun_runtime::SystemClock;
@@ -86,6 +88,67 @@ fn missing_tables_are_told_or_made() {
     let made = speargun_mysql::check::init(&without).unwrap();
     assert_eq!(made.len(), 4, "{made:?}");
     store(&open(without), &[span(1, 1)]).unwrap();
+}
+
+#[test]
+fn what_is_missing_and_not_made_is_told() {
+    let (root, database) = fresh();
+    store(&root, &[span(1, 1)]).unwrap();
+    sql(&database, "DROP TABLE speargun_leases");
+    let server = MariaDb::shared().unwrap();
+    let made = config(server, &database);
+    let not_made = Config {
+        creates_tables: false,
+        ..made.clone()
+    };
+    for (config, words) in [
+        (made, "speargun_leases is missing and will be made"),
+        (not_made, "is not made, as SPEARGUN_MYSQL_SCHEMA is false"),
+    ] {
+        let findings = check(&config, &SystemClock);
+        let told = |f: &speargun_storage::Finding| f.what.contains(words);
+        assert_eq!(
+            findings.iter().filter(|f| told(f)).count(),
+            1,
+            "{findings:?}"
+        );
+        assert!(findings.iter().all(|f| f.verdict != Verdict::Bad));
+    }
+}
+
+/// Sends a signal to a server, as a text of `kill`.
+fn signal(server: &MariaDb, name: &str) {
+    let pid = server.pid().to_string();
+    let sent = std::process::Command::new("kill")
+        .args([name, &pid])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn a_server_that_hangs_is_told_and_waited_for() {
+    let server = MariaDb::start(&[]).unwrap();
+    let database = server.database().unwrap();
+    let spans = open(Config {
+        patience: Duration::from_millis(300),
+        ..config(&server, &database)
+    });
+    let some = |from: u64| -> Vec<_> { (from..from + 2500).map(|id| span(id.into(), 1)).collect() };
+    store(&spans, &some(1)).unwrap();
+    signal(&server, "-STOP");
+    for _ in 0..2 {
+        let error = store(&spans, &some(10_000)).unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        let text = error.to_string();
+        let is_told = text.contains("has not answered") || text.contains("no connection");
+        assert!(is_told, "{text}");
+    }
+    signal(&server, "-CONT");
+    let patient = open(config(&server, &database));
+    store(&patient, &some(10_000)).unwrap();
+    store(&spans, &some(20_000)).unwrap();
+    let rows = server.sql(&format!("SELECT COUNT(*) FROM {database}.zipkin_spans"));
+    assert_eq!(rows.unwrap().trim(), "7500");
 }
 
 #[test]

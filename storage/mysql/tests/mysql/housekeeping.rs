@@ -2,7 +2,10 @@
 //! is forgotten with all that belongs to it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use speargun_e2e::mariadb::MariaDb;
 use speargun_model::{Kind, Span};
 use speargun_mysql::housekeeping::{Chores, Report};
@@ -24,6 +27,60 @@ const LINKS: Chores = Chores {
 fn work(store: &Arc<MySqlStore>, owner: &str, chores: Chores) -> Housekeeping {
     let clock = Arc::new(ManualClock::new(NOW_MS));
     Housekeeping::new(store.clone(), owner, chores, clock)
+}
+
+/// Returns a store on a new database, whose clock is handed out too.
+fn fresh_at(clock: &Arc<ManualClock>) -> (Arc<MySqlStore>, String) {
+    let server = MariaDb::shared().unwrap();
+    let database = server.database().unwrap();
+    let store = MySqlStore::open(config(server, &database)).unwrap();
+    (Arc::new(store.with_clock(clock.clone())), database)
+}
+
+fn fresh_now() -> (Arc<MySqlStore>, String) {
+    fresh_at(&Arc::new(ManualClock::new(NOW_MS)))
+}
+
+/// Returns how many days are marked to be linked again.
+fn marked(database: &str) -> String {
+    let marks = "SELECT COUNT(*) FROM speargun_leases WHERE name LIKE 'relink-%'";
+    sql(database, marks).trim().to_owned()
+}
+
+/// Makes a pass while a table is locked, does something once the pass waits for the table, and then
+/// unlocks it.
+fn while_locked(
+    (database, table): (&str, &str),
+    work: &Housekeeping,
+    meanwhile: impl FnOnce(),
+) -> Report {
+    let server = MariaDb::shared().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let address = format!("mysql://root@127.0.0.1:{}/{database}", server.port());
+    let mut lock = runtime
+        .block_on(Conn::new(mysql_async::Opts::from_url(&address).unwrap()))
+        .unwrap();
+    let locking = format!("LOCK TABLES {table} WRITE");
+    runtime.block_on(lock.query_drop(locking)).unwrap();
+    std::thread::scope(|scope| {
+        let pass = scope.spawn(|| work.pass().unwrap());
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let waits = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist \
+             WHERE db = '{database}' AND state LIKE '%metadata lock%'"
+        );
+        while sql(database, &waits).trim() == "0" {
+            assert!(Instant::now() < deadline, "no pass waits");
+            assert!(!pass.is_finished(), "the pass did not wait");
+            speargun_e2e::server::pause();
+        }
+        meanwhile();
+        runtime.block_on(lock.query_drop("UNLOCK TABLES")).unwrap();
+        pass.join().unwrap()
+    })
 }
 
 fn call(trace: u128, from: &str, to: &str) -> Span {
@@ -56,7 +113,7 @@ fn said(from: &str, to: &str, calls: u64, errors: u64) -> (String, String, u64, 
 
 #[test]
 fn days_are_linked_exactly_and_again() {
-    let (store, database) = fresh();
+    let (store, database) = fresh_now();
     let spans = [
         call(1, "a", "b"),
         call(2, "a", "b").tag("error", ""),
@@ -83,11 +140,128 @@ fn days_are_linked_exactly_and_again() {
     assert_eq!(links(&store, 6, 0).iter().map(|l| l.2).sum::<u64>(), 5);
     // Late spans of a day that is linked already, and nothing twice.
     crate::store(&store, &[call(6, "a", "b"), call(7, "a", "c").at(-DAY_US)]).unwrap();
-    crate::store(&store, &spans).unwrap();
+    crate::store(&store, &spans[..3]).unwrap();
     let report = work.pass().unwrap();
     assert_eq!(report.days_linked, 2, "{report:?}");
     assert_eq!(links(&store, 0, 0), [said("a", "b", 3, 1)]);
     assert_eq!(links(&store, 6, 0).iter().map(|l| l.2).sum::<u64>(), 7);
+}
+
+#[test]
+fn late_spans_of_days_that_are_linked_are_counted() {
+    let (store, database) = fresh_now();
+    let first = [
+        call(1, "a", "b").at(-9 * DAY_US),
+        call(2, "a", "b").at(-4 * DAY_US),
+    ];
+    crate::store(&store, &first).unwrap();
+    let work = work(&store, "one", LINKS);
+    work.pass().unwrap();
+    assert_eq!(marked(&database), "0", "all of it was linked");
+    let late = [
+        call(3, "a", "b").at(-9 * DAY_US),
+        // The trace now begins a day earlier, and counts there.
+        span(2, 2)
+            .under(1)
+            .kind(Kind::Server)
+            .by("b")
+            .at(-5 * DAY_US),
+        // Days to come are not marked.
+        call(5, "a", "b").at(2 * DAY_US),
+    ];
+    crate::store(&store, &late).unwrap();
+    assert_eq!(marked(&database), "2");
+    work.pass().unwrap();
+    let calls = |day| links(&store, day, day).iter().map(|l| l.2).sum::<u64>();
+    assert_eq!((calls(9), calls(5), calls(4)), (2, 1, 0));
+    assert_eq!(marked(&database), "0");
+}
+
+#[test]
+fn days_that_passed_while_nobody_linked_are_linked() {
+    let clock = Arc::new(ManualClock::new(NOW_MS));
+    let (store, database) = fresh_at(&clock);
+    crate::store(&store, &[call(1, "a", "b")]).unwrap();
+    let work = Housekeeping::new(store.clone(), "one", LINKS, clock.clone());
+    work.pass().unwrap();
+    for day in 1..20 {
+        clock.set(NOW_MS + day * DAY_MS);
+        let spans = [
+            call(1000 + u128::from(day), "a", "b").at(day.cast_signed() * DAY_US),
+            // Not late yet.
+            call(2000 + u128::from(day), "a", "c").at((day.cast_signed() - 1) * DAY_US),
+        ];
+        crate::store(&store, &spans).unwrap();
+    }
+    clock.set(NOW_MS + 30 * DAY_MS);
+    work.pass().unwrap();
+    assert_eq!(marked(&database), "0");
+    let window = Window {
+        end_ms: NOW_MS + 40 * DAY_MS,
+        lookback_ms: 41 * DAY_MS,
+    };
+    let links = store.dependencies(window, &NEVER).unwrap();
+    let calls: Vec<u64> = links.iter().map(|l| l.call_count).collect();
+    assert_eq!(calls, [20, 19]);
+}
+
+#[test]
+fn a_lease_that_is_lost_meanwhile_writes_nothing() {
+    let (store, database) = fresh_now();
+    crate::store(&store, &[call(1, "a", "b")]).unwrap();
+    let work = work(&store, "one", LINKS);
+    let report = while_locked((&database, "zipkin_annotations"), &work, || {
+        sql(
+            &database,
+            "UPDATE speargun_leases SET owner = 'two' WHERE name = 'housekeeping'",
+        );
+    });
+    assert_eq!((report.held, report.days_linked), (true, 0));
+    assert_eq!(count(&database, "zipkin_dependencies"), 0);
+    sql(
+        &database,
+        "UPDATE speargun_leases SET until_ms = 1 WHERE name = 'housekeeping'",
+    );
+    work.pass().unwrap();
+    assert_eq!(count(&database, "zipkin_dependencies"), 1);
+}
+
+#[test]
+fn spans_that_come_while_their_day_is_linked_are_counted_next_time() {
+    let (store, database) = fresh_now();
+    crate::store(&store, &[call(1, "a", "b")]).unwrap();
+    let work = work(&store, "one", LINKS);
+    work.pass().unwrap();
+    crate::store(&store, &[call(2, "a", "b").at(-5 * DAY_US)]).unwrap();
+    assert_eq!(marked(&database), "1");
+    while_locked((&database, "zipkin_annotations"), &work, || {
+        // What storing another span of that day does.
+        sql(
+            &database,
+            "UPDATE speargun_leases SET until_ms = until_ms + 1 WHERE name LIKE 'relink-%'",
+        );
+    });
+    assert_eq!(marked(&database), "1");
+    work.pass().unwrap();
+    assert_eq!(marked(&database), "0");
+}
+
+#[test]
+fn work_that_fails_is_told_until_it_succeeds() {
+    let (store, database) = fresh_now();
+    crate::store(&store, &[call(1, "a", "b")]).unwrap();
+    let work = work(&store, "one", LINKS);
+    sql(&database, "RENAME TABLE zipkin_annotations TO hidden");
+    assert!(work.pass().is_err());
+    let told = work.told();
+    let trouble = told.trouble.unwrap();
+    assert!(trouble.contains("speargun storage init"), "{trouble}");
+    assert_eq!((told.failures, told.days_linked), (1, 0));
+    sql(&database, "RENAME TABLE hidden TO zipkin_annotations");
+    work.pass().unwrap();
+    let told = work.told();
+    assert_eq!((told.trouble, told.failures), (None, 1));
+    assert!(told.days_linked > 0);
 }
 
 #[test]

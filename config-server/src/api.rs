@@ -1,0 +1,141 @@
+//! The HTTP face: Spring Cloud Config's paths, and beside them health, metrics, webhooks and a
+//! page. It knows files only by way of [`crate::source`].
+//!
+//! # Layout
+//!
+//! - [`route`]: what a path asks for.
+//! - [`serve`]: sockets, TLS, limits.
+//! - [`auth`]: who may ask.
+//! - [`environment`], [`plain`], [`encrypt`], [`monitor`], [`health`], [`page`]: the answers.
+//! - [`metrics`]: figures about them.
+//! - [`reply`]: answers as bytes.
+
+pub mod auth;
+mod encrypt;
+mod environment;
+mod health;
+pub mod metrics;
+pub mod monitor;
+mod page;
+mod plain;
+mod reply;
+mod route;
+pub mod serve;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+
+use crate::cipher::Cipher;
+use crate::refresh::Refresher;
+use crate::source::sources::Sources;
+use auth::Auth;
+use metrics::Metrics;
+use reply::Reply;
+use route::Route;
+
+/// What the answers depend on.
+#[derive(Debug)]
+pub struct Api {
+    /// Where files come from.
+    pub sources: Arc<Sources>,
+    /// For `/encrypt` and `/decrypt`.
+    pub cipher: Arc<Cipher>,
+    /// Who may ask.
+    pub auth: Auth,
+    /// Whose webhooks are believed.
+    pub webhooks: monitor::Webhooks,
+    /// Tells applications to read again.
+    pub refresher: Arc<Refresher>,
+    /// A path in front of all others, without a slash at its end.
+    pub prefix: String,
+    /// Whether an environment without sources is an answer.
+    pub accept_empty: bool,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+/// A request, its body read.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    method: Method,
+    path: String,
+    query: String,
+    headers: http::HeaderMap,
+    body: Bytes,
+}
+
+impl Asked {
+    /// Returns a header's text; the empty one when there is none.
+    fn header(&self, name: impl header::AsHeaderName) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
+    }
+
+    /// Returns the value of a parameter.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let mut all = form_urlencoded::parse(self.query.as_bytes());
+        all.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+    }
+
+    /// Returns whether placeholders are to be resolved.
+    fn resolves(&self) -> bool {
+        self.parameter("resolvePlaceholders")
+            .is_none_or(|text| text != "false")
+    }
+}
+
+impl Api {
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: Request<Bytes>) -> Reply {
+        let (head, body) = request.into_parts();
+        let asked = Asked {
+            method: head.method,
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: head.headers,
+            body,
+        };
+        let is_head = asked.method == Method::HEAD;
+        let route = route::of(&asked, &self.prefix);
+        let name = route.as_ref().map_or("none", Route::name);
+        let reply = match route {
+            Ok(route) if !self.may(&route, &asked) => reply::unauthorized(&asked),
+            Ok(route) => self.route(route, &asked).await,
+            Err(status) => reply::error(&asked, status, None),
+        };
+        self.metrics.answered(name, reply.status());
+        if is_head {
+            reply::without_body(reply)
+        } else {
+            reply
+        }
+    }
+
+    /// Health is for probes, and webhooks prove themselves.
+    fn may(&self, route: &Route, asked: &Asked) -> bool {
+        match route {
+            Route::Health(_) => true,
+            Route::Monitor if self.webhooks.are_checked() => true,
+            _ => self.auth.allows(asked.header(header::AUTHORIZATION)),
+        }
+    }
+
+    async fn route(&self, route: Route, asked: &Asked) -> Reply {
+        match route {
+            Route::Environment(request) => self.environment(asked, &request).await,
+            Route::Merged(request, form) => self.merged(asked, &request, form).await,
+            Route::Plain(request, path) => self.plain(asked, &request, &path).await,
+            Route::Encrypt => self.encrypt(asked),
+            Route::Decrypt => self.decrypt(asked),
+            Route::EncryptStatus => self.encrypt_status(),
+            Route::Key => self.key(),
+            Route::Monitor => self.monitor(asked),
+            Route::Health(what) => self.health(what),
+            Route::Metrics => self.metrics(),
+            Route::Page => self.page(asked).await,
+            Route::PageAsset(name) => page::asset(asked, name),
+        }
+    }
+}

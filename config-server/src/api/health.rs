@@ -1,0 +1,72 @@
+//! Whether the server can answer, and from what. An outage of a remote is no reason to send
+//! clients away: the last good commit is served, and that is said.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::Api;
+use super::reply::{Reply, with};
+use super::route::Health;
+use crate::source::sources::Standing;
+
+const MEDIA_TYPE: &str = "application/vnd.spring-boot.actuator.v3+json";
+
+impl Api {
+    /// Returns whether every source has something to serve.
+    pub fn is_healthy(&self) -> bool {
+        self.sources
+            .standings()
+            .iter()
+            .all(|standing| match standing {
+                Standing::Git(repository) => !repository.served().is_empty(),
+                Standing::Native(folder) => folder.error().is_none(),
+            })
+    }
+
+    pub(super) fn health(&self, what: Health) -> Reply {
+        let up = what == Health::Liveness || self.is_healthy();
+        let (code, status) = if up {
+            (StatusCode::OK, "UP")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "DOWN")
+        };
+        let body = match what {
+            Health::Summary | Health::Liveness => json!({"status": status}),
+            Health::Details => json!({"status": status, "details": {"sources": self.details()}}),
+        };
+        with(code, MEDIA_TYPE, body.to_string())
+    }
+
+    fn details(&self) -> Vec<serde_json::Value> {
+        let detail = |standing: &Standing| match standing {
+            Standing::Git(repository) => {
+                let health = repository.health();
+                let labels = repository.served().into_iter().map(|(label, served)| {
+                    let broken = served.broken.iter().map(ToString::to_string);
+                    json!({
+                        "label": label,
+                        "version": served.snapshot.version,
+                        "newest": served.newest,
+                        "broken": broken.collect::<Vec<_>>(),
+                    })
+                });
+                json!({
+                    "repository": repository.shown(),
+                    "labels": labels.collect::<Vec<_>>(),
+                    "error": health.error,
+                    "secondsSinceFetch": health.good.map(|at| at.elapsed().as_secs()),
+                })
+            }
+            Standing::Native(folder) => {
+                let broken = folder.broken();
+                let broken = broken.iter().map(ToString::to_string);
+                json!({
+                    "folder": folder.shown(),
+                    "error": folder.error(),
+                    "broken": broken.collect::<Vec<_>>(),
+                })
+            }
+        };
+        self.sources.standings().iter().map(detail).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! Answers as bytes. Errors have the body of Spring Boot's, since clients log it.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+
+use super::Asked;
+use crate::value::json_text;
+
+/// An answer.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// The second version of the environment.
+pub(super) const V2: &str = "application/vnd.spring-cloud.config-server.v2+json";
+pub(super) const JSON: &str = "application/json";
+pub(super) const TEXT: &str = "text/plain";
+pub(super) const TEXT_UTF8: &str = "text/plain;charset=UTF-8";
+
+/// Returns an answer of a media type.
+pub(super) fn with(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    if !media_type.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    reply
+}
+
+/// Returns an answer without a body.
+pub(super) fn empty(status: StatusCode) -> Reply {
+    with(status, "", Bytes::new())
+}
+
+/// Returns an error as Spring Boot words it.
+pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) -> Reply {
+    let mut body = format!(
+        "{{\"timestamp\":\"{}\",\"status\":{},\"error\":",
+        timestamp(SystemTime::now()),
+        status.as_u16()
+    );
+    json_text(status.canonical_reason().unwrap_or("Error"), &mut body);
+    if let Some(message) = message {
+        body.push_str(",\"message\":");
+        json_text(message, &mut body);
+    }
+    body.push_str(",\"path\":");
+    json_text(&asked.path, &mut body);
+    body.push('}');
+    let media_type = if asked.header(header::ACCEPT).contains(V2) {
+        V2
+    } else {
+        JSON
+    };
+    with(status, media_type, body)
+}
+
+/// Returns what tells a client to say who it is.
+pub(super) fn unauthorized(asked: &Asked) -> Reply {
+    let mut reply = error(asked, StatusCode::UNAUTHORIZED, None);
+    let basic = HeaderValue::from_static("Basic realm=\"Realm\", Bearer");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+    reply
+}
+
+/// Returns an answer to HEAD: the length is that of the body that GET would give.
+pub(super) fn without_body(reply: Reply) -> Reply {
+    use hyper::body::Body;
+    let (mut head, body) = reply.into_parts();
+    let length = body.size_hint().exact().unwrap_or(0);
+    head.headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Response::from_parts(head, Full::default())
+}
+
+/// Returns a time as `2026-11-23T12:37:50.866+00:00`.
+fn timestamp(time: SystemTime) -> String {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (seconds, ms) = (since.as_secs(), since.subsec_millis());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days.cast_signed());
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}+00:00")
+}
+
+/// Returns the date of a day since 1970: <https://howardhinnant.github.io/date_algorithms.html>.
+fn date(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_written_as_spring_boot_writes_them() {
+        let at = |ms| timestamp(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+        assert_eq!(at(0), "1970-01-01T00:00:00.000+00:00");
+        assert_eq!(at(951_827_696_789), "2000-02-29T12:34:56.789+00:00");
+        assert_eq!(at(1_795_437_470_866), "2026-11-23T12:37:50.866+00:00");
+    }
+}

@@ -1,0 +1,361 @@
+//! Texts by name. Spring takes a name in several spellings (`default-label`, `defaultLabel`,
+//! `SPRING_..._DEFAULT_LABEL`), so all are brought to one before they are compared.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::SettingError;
+use crate::document::{Bounds, Format};
+use crate::environment::placeholder::Resolver;
+
+/// Where settings come from, the strongest first.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// Names and values of the command line.
+    pub flags: Vec<(String, String)>,
+    /// All variables of the environment.
+    pub environment: Vec<(String, String)>,
+    /// The name of the file and its bytes.
+    pub file: Option<(String, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sources")
+    }
+}
+
+/// Names below which every one must be known.
+const OURS: [&str; 3] = [
+    "spring.cloud.config.server.",
+    "encrypt.",
+    "speargun.config.",
+];
+/// Variables that are read whatever else is in the environment.
+const OURS_IN_ENVIRONMENT: [&str; 6] = [
+    "SPRING_CLOUD_CONFIG_SERVER_",
+    "ENCRYPT_",
+    "SPEARGUN_CONFIG_",
+    "SERVER_",
+    "EUREKA_",
+    "SPRING_SECURITY_USER_",
+];
+/// Those of Spring's names that are honoured nowhere but known.
+const HARMLESS: [&str; 25] = [
+    "clone-on-start",
+    "force-pull",
+    "delete-untracked-branches",
+    "clone-submodules",
+    "order",
+    "ignore-local-ssh-settings",
+    "host-key",
+    "host-key-algorithm",
+    "preferred-authentications",
+    "fail-on-composite-error",
+    "strip-document-from-yaml",
+    "default-application-name",
+    "default-profile",
+    "bootstrap",
+    "enabled",
+    "fail-on-error",
+    "default-label",
+    "plain-text-encrypt",
+    "load-balanced",
+    "passphrase",
+    "label",
+    "profiles",
+    "name",
+    "order-by-name",
+    "http-client",
+];
+
+/// A setting that was given.
+#[derive(Debug)]
+struct Given {
+    /// As it was spelt.
+    name: String,
+    text: String,
+    used: bool,
+}
+
+/// All settings that were given.
+#[derive(Debug)]
+pub struct Keys {
+    /// By the name in one spelling.
+    given: IndexMap<String, Given>,
+    /// Variables by their name without dots.
+    environment: HashMap<String, String>,
+    used_variables: BTreeSet<String>,
+}
+
+/// Returns a name in one spelling: lower case, without hyphens and underscores.
+fn one_spelling(name: &str) -> String {
+    let kept = name.chars().filter(|c| !matches!(c, '-' | '_'));
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+/// Returns the name of the variable for a name.
+fn variable(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '.' | '[' => out.push('_'),
+            '-' | ']' => {}
+            c => out.extend(c.to_uppercase()),
+        }
+    }
+    out
+}
+
+impl Keys {
+    /// Reads what was given.
+    pub fn read(sources: &Sources) -> Result<Self, SettingError> {
+        let mut texts: IndexMap<String, String> = IndexMap::new();
+        if let Some((name, bytes)) = &sources.file {
+            let format = Format::of(name).ok_or_else(|| {
+                SettingError::File(format!("{name}: its name must end in .yml or .properties"))
+            })?;
+            let documents = format
+                .read(bytes, &Bounds::default())
+                .map_err(|broken| SettingError::File(format!("{name}: {broken}")))?;
+            let counting = documents
+                .iter()
+                .filter(|one| one.activation.is_unconditional());
+            for entry in counting.flat_map(|document| &document.entries) {
+                texts.insert(entry.key.to_string(), entry.value.to_string());
+            }
+        }
+        texts.extend(sources.flags.iter().cloned());
+        let variables: HashMap<String, String> = sources.environment.iter().cloned().collect();
+        let resolved = resolve(&texts, &variables)?;
+        let given = resolved.into_iter().map(|(name, text)| {
+            let given = Given {
+                name: name.clone(),
+                text,
+                used: false,
+            };
+            (one_spelling(&name), given)
+        });
+        let mut keys = Self {
+            given: given.collect(),
+            environment: variables,
+            used_variables: BTreeSet::new(),
+        };
+        // What is said on the command line is stronger than the environment.
+        for (name, _) in &sources.flags {
+            keys.environment.remove(&variable(name));
+        }
+        Ok(keys)
+    }
+
+    /// Returns a setting.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let of_environment = variable(name);
+        self.used_variables.insert(of_environment.clone());
+        let given = self.given.get_mut(&one_spelling(name));
+        let of_file = given.map(|given| {
+            given.used = true;
+            given.text.trim().to_owned()
+        });
+        let text = self
+            .environment
+            .get(&of_environment)
+            .map(|text| text.trim().to_owned());
+        text.filter(|text| !text.is_empty()).or(of_file)
+    }
+
+    /// Returns whether a setting or any below it was given.
+    pub fn has(&self, name: &str) -> bool {
+        let start = one_spelling(name);
+        let below = |key: &String| {
+            key.strip_prefix(&start)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let start = variable(name);
+        self.given.keys().any(below)
+            || self.environment.keys().any(|key| {
+                key.strip_prefix(&start)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            })
+    }
+
+    /// Returns a list: elements of their own, or one text with commas between.
+    pub fn list(&mut self, name: &str) -> Vec<String> {
+        let mut items = Vec::new();
+        while let Some(item) = self.text(&format!("{name}[{}]", items.len())) {
+            items.push(item);
+        }
+        if items.is_empty()
+            && let Some(text) = self.text(name)
+        {
+            let parts = text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            items.extend(parts.map(str::to_owned));
+        }
+        items
+    }
+
+    /// Returns all settings below a name, by the rest of theirs as it was spelt.
+    pub fn below(&mut self, name: &str) -> Vec<(String, String)> {
+        let start = format!("{}.", one_spelling(name));
+        let depth = name.matches('.').count() + 1;
+        let mut found = Vec::new();
+        for (key, given) in &mut self.given {
+            if key.starts_with(&start) {
+                given.used = true;
+                let rest = given.name.splitn(depth + 1, '.').last().unwrap_or_default();
+                found.push((rest.to_owned(), given.text.clone()));
+            }
+        }
+        found
+    }
+
+    /// Returns the names right below a name, as they were spelt.
+    pub fn children(&self, name: &str) -> Vec<String> {
+        let start = format!("{}.", one_spelling(name));
+        let depth = name.matches('.').count() + 1;
+        let mut names: Vec<String> = Vec::new();
+        for (key, given) in &self.given {
+            if key.starts_with(&start) {
+                let rest = given.name.splitn(depth + 1, '.').last().unwrap_or_default();
+                let child = rest.split(['.', '[']).next().unwrap_or_default().to_owned();
+                if !names.contains(&child) {
+                    names.push(child);
+                }
+            }
+        }
+        names
+    }
+
+    /// Returns a setting as something else than a text.
+    pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        allowed: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, SettingError> {
+        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        match parse(&text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(SettingError::Wrong {
+                name: name.to_owned(),
+                value: text,
+                allowed,
+            }),
+        }
+    }
+
+    /// Returns a switch.
+    pub fn switch(&mut self, name: &str) -> Result<Option<bool>, SettingError> {
+        self.parsed(name, "true or false", |text| {
+            match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" => Some(true),
+                "false" | "no" | "off" => Some(false),
+                _ => None,
+            }
+        })
+    }
+
+    /// Returns a count of at least one.
+    pub fn count(&mut self, name: &str, default: usize) -> Result<usize, SettingError> {
+        let allowed = "a whole number of at least 1";
+        let count = self.parsed(name, allowed, |text| {
+            text.parse().ok().filter(|count| *count > 0)
+        })?;
+        Ok(count.unwrap_or(default))
+    }
+
+    /// Returns a duration: a whole number of seconds, or with `ms`, `s` or `m` behind.
+    pub fn duration(&mut self, name: &str) -> Result<Option<Duration>, SettingError> {
+        self.parsed(name, "a duration as 500ms, 5s or 1m", duration)
+    }
+
+    /// Returns notes about what was given and means nothing, or what is wrong with it.
+    pub(super) fn finish(self) -> Result<Vec<String>, SettingError> {
+        let mut notes = Vec::new();
+        for (key, given) in self.given.iter().filter(|(_, given)| !given.used) {
+            let last = key.rsplit('.').next().unwrap_or(key);
+            let last = last.split('[').next().unwrap_or(last);
+            let harmless = HARMLESS.iter().any(|name| one_spelling(name) == last)
+                || key.contains(".proxy.")
+                || key.contains(".server.health.")
+                || key.contains(".server.monitor.");
+            let is_ours = OURS
+                .iter()
+                .any(|start| key.starts_with(&one_spelling(start)));
+            if is_ours && !harmless {
+                return Err(SettingError::Unknown(given.name.clone()));
+            }
+            notes.push(format!("{} has no effect here", given.name));
+        }
+        for name in self.environment.keys() {
+            let is_ours = OURS_IN_ENVIRONMENT
+                .iter()
+                .take(3)
+                .any(|start| name.starts_with(start));
+            if is_ours && !self.used_variables.contains(name) {
+                let last = name.rsplit('_').next().unwrap_or(name).to_lowercase();
+                if !HARMLESS
+                    .iter()
+                    .any(|known| one_spelling(known).ends_with(&last))
+                {
+                    return Err(SettingError::Unknown(name.clone()));
+                }
+            }
+        }
+        Ok(notes)
+    }
+}
+
+/// Reads a duration.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let number: u64 = digits.parse().ok()?;
+    match unit.trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        _ => None,
+    }
+}
+
+/// Replaces placeholders by variables and other settings; those of Spring's own stay.
+fn resolve(
+    texts: &IndexMap<String, String>,
+    variables: &HashMap<String, String>,
+) -> Result<IndexMap<String, String>, SettingError> {
+    let mut values: HashMap<&str, String> = HashMap::new();
+    values.extend(
+        texts
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.clone())),
+    );
+    values.extend(
+        variables
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.clone())),
+    );
+    let mut resolver = Resolver::new(&values);
+    let mut out = IndexMap::new();
+    for (name, text) in texts {
+        // Overrides are for clients, who resolve them.
+        let is_override = one_spelling(name).starts_with("spring.cloud.config.server.overrides.");
+        let text = if is_override {
+            text.clone()
+        } else {
+            let whole = resolver.resolve(text);
+            whole.map_err(|error| SettingError::File(format!("{name}: {error}")))?
+        };
+        out.insert(name.clone(), text);
+    }
+    Ok(out)
+}

@@ -1,0 +1,234 @@
+//! Folders in which requests look: the root of a repository, and search paths with placeholders and
+//! stars. Paths that leave the repository are refused.
+
+use crate::environment::assemble::Request;
+use crate::profile;
+use crate::snapshot::Snapshot;
+
+/// Returns the folders of a request, the weakest first, each with a slash behind; the root is the
+/// empty text.
+pub fn of_request(snapshot: &Snapshot, search_paths: &[String], request: &Request) -> Vec<String> {
+    let mut locations = vec![String::new()];
+    let mut add = |location: String| {
+        if !locations.contains(&location) {
+            locations.push(location);
+        }
+    };
+    for path in search_paths {
+        for path in filled(path, request) {
+            let Some(path) = normal(&path) else {
+                continue;
+            };
+            if path.contains(['*', '?']) {
+                matching(snapshot, &path).for_each(&mut add);
+            } else {
+                add(path);
+            }
+        }
+    }
+    locations
+}
+
+/// Returns the folders that match a path with stars.
+pub(crate) fn matching(snapshot: &Snapshot, path: &str) -> impl Iterator<Item = String> {
+    let folders = snapshot.folders().into_iter();
+    let matching = folders
+        .filter(|folder| glob(path, folder))
+        .map(str::to_owned);
+    matching.collect::<Vec<_>>().into_iter()
+}
+
+/// Returns a text once for each application and profile that its placeholders ask for.
+pub fn filled(text: &str, request: &Request) -> Vec<String> {
+    let label = request.label.as_deref().unwrap_or_default();
+    let mut out = vec![text.replace("{label}", label)];
+    if text.contains("{application}") {
+        let applications = request.applications();
+        let names = applications
+            .iter()
+            .skip(usize::from(applications.len() > 1));
+        let each = |text: &String| {
+            let names = names.clone();
+            let filled = names.map(|name| text.replace("{application}", name));
+            filled.collect::<Vec<_>>()
+        };
+        out = out.iter().flat_map(each).collect();
+    }
+    if text.contains("{profile}") {
+        let profiles = profile::requested(&request.profiles);
+        let each = |text: &String| {
+            let filled = profiles.iter().map(|name| text.replace("{profile}", name));
+            filled.collect::<Vec<_>>()
+        };
+        out = out.iter().flat_map(each).collect();
+    }
+    out
+}
+
+/// Returns whether requests of anybody may look in a folder.
+pub fn is_searched(search_paths: &[String], folder: &str) -> bool {
+    folder.is_empty()
+        || search_paths.iter().any(|path| {
+            let open = path
+                .replace("{application}", "**")
+                .replace("{profile}", "*")
+                .replace("{label}", "**");
+            normal(&open).is_some_and(|path| path == folder || glob(&path, folder))
+        })
+}
+
+/// Returns a folder with a slash behind and none in front; `None` when it leaves the repository.
+pub fn normal(path: &str) -> Option<String> {
+    let mut out = String::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return None,
+            part => {
+                out.push_str(part);
+                out.push('/');
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Returns whether a folder matches a path in which `*` is any text without slash, `?` any
+/// character but that, and `**` any folders.
+fn glob(pattern: &str, folder: &str) -> bool {
+    let pattern: Vec<&str> = pattern.split_terminator('/').collect();
+    let folder: Vec<&str> = folder.split_terminator('/').collect();
+    parts(&pattern, &folder)
+}
+
+fn parts(pattern: &[&str], folder: &[&str]) -> bool {
+    // The rest of the pattern behind the last `**`, and where in the folder it may begin next.
+    let mut retry: Option<(&[&str], &[&str])> = None;
+    let (mut pattern, mut folder) = (pattern, folder);
+    loop {
+        if let Some(("**", rest)) = pattern.split_first().map(|(first, rest)| (*first, rest)) {
+            retry = Some((rest, folder));
+            pattern = rest;
+            continue;
+        }
+        match (pattern.split_first(), folder.split_first()) {
+            (None, None) => return true,
+            (Some((one, pattern_rest)), Some((name, folder_rest))) if part(one, name) => {
+                (pattern, folder) = (pattern_rest, folder_rest);
+                continue;
+            }
+            _ => {}
+        }
+        let Some((rest, from)) = retry else {
+            return false;
+        };
+        let Some((_, later)) = from.split_first() else {
+            return false;
+        };
+        retry = Some((rest, later));
+        (pattern, folder) = (rest, later);
+    }
+}
+
+fn part(pattern: &str, name: &str) -> bool {
+    if !pattern.contains('?') {
+        return super::pattern::matches(pattern, name);
+    }
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p + 1, n));
+                p += 1;
+                continue;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                (p, n) = (p + 1, n + 1);
+                continue;
+            }
+            _ => {}
+        }
+        let Some((after_star, from)) = retry else {
+            return false;
+        };
+        retry = Some((after_star, from + 1));
+        (p, n) = (after_star, from + 1);
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stay_within_a_folder() {
+        for (pattern, folder, expected) in [
+            ("a/*/", "a/b/", true),
+            ("a/*/", "a/b/c/", false),
+            ("a/*/", "a/", false),
+            ("a*/", "abc/", true),
+            ("?b/", "ab/", true),
+            ("?*c/", "abc/", true),
+            ("?/", "ab/", false),
+            ("**/x/", "x/", true),
+            ("**/x/", "a/b/x/", true),
+            ("**/x/", "a/b/", false),
+            ("a/**/b/", "a/b/", true),
+            ("a/**/b/**/c/", "a/x/b/y/z/c/", true),
+        ] {
+            assert_eq!(glob(pattern, folder), expected, "{pattern} {folder}");
+        }
+        let many = "**/a/".repeat(30);
+        assert!(!glob(&format!("{many}b/"), &"a/".repeat(60)));
+    }
+
+    #[test]
+    fn paths_that_leave_the_repository_are_no_paths() {
+        assert_eq!(normal("a/../../b"), None);
+        assert_eq!(normal(".."), None);
+        assert_eq!(normal("/a//./b").as_deref(), Some("a/b/"));
+        assert_eq!(normal("").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn placeholders_ask_for_each_application_and_profile() {
+        let request = Request {
+            application: "a,b".to_owned(),
+            profiles: "dev,cloud".to_owned(),
+            label: Some("v1".to_owned()),
+        };
+        assert_eq!(filled("{label}/x", &request), ["v1/x"]);
+        assert_eq!(filled("{application}", &request), ["a", "b"]);
+        assert_eq!(
+            filled("{application}/{profile}", &request),
+            ["a/dev", "a/cloud", "b/dev", "b/cloud"]
+        );
+        let nobody = Request {
+            application: "application".to_owned(),
+            profiles: String::new(),
+            label: None,
+        };
+        assert_eq!(
+            filled("{application}/{profile}", &nobody),
+            ["application/default"]
+        );
+    }
+
+    #[test]
+    fn folders_of_anybody_are_checked() {
+        let paths = ["conf/{application}".to_owned(), "shared".to_owned()];
+        for (folder, expected) in [
+            ("", true),
+            ("shared/", true),
+            ("conf/foo/", true),
+            ("conf/a/b/", true),
+            ("other/", false),
+        ] {
+            assert_eq!(is_searched(&paths, folder), expected, "{folder}");
+        }
+    }
+}

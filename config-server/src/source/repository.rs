@@ -1,0 +1,353 @@
+//! One git repository, kept up to date in the background. What it answers from is in memory and
+//! changes all at once: requests never wait for git, but for the first commit of a label.
+//!
+//! # Layout
+//!
+//! - [`state`]: what is served, and how it stands.
+//! - [`ask`]: what requests ask for.
+
+mod ask;
+mod state;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use gix::ObjectId;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use super::config::{GitConfig, shown};
+use super::git::{Git, GitError, Labels, read};
+use super::location;
+use crate::environment::assemble::BrokenFile;
+use crate::snapshot::{Reading, Snapshot};
+use state::State;
+pub(crate) use state::{Health, Served};
+
+/// Commits looked at, from a broken one backwards, for one that is not.
+const LOOKED_BACK_MAX: usize = 50;
+/// Changed paths that are kept, and as many as one commit may bring beside them.
+const CHANGED_MAX: usize = 10_000;
+/// Labels that are loaded at a time.
+const LOADING_MAX: usize = 2;
+
+/// A repository.
+#[derive(Debug)]
+pub struct Repository {
+    config: GitConfig,
+    uri: String,
+    git: Arc<Git>,
+    reading: Arc<Reading>,
+    state: ArcSwap<State>,
+    /// Held while the state is made anew from the one before.
+    known: Mutex<read::Known>,
+    /// How often it was fetched, well or not.
+    fetched: watch::Sender<u64>,
+    wake: Notify,
+    loading: Semaphore,
+    /// Tells when something new is served.
+    changed: watch::Sender<u64>,
+    /// The paths of what is new, until they are taken.
+    changed_paths: Mutex<BTreeSet<String>>,
+}
+
+impl Repository {
+    /// Returns a repository that nothing is known of yet.
+    pub(crate) fn new(
+        config: GitConfig,
+        uri: String,
+        base: &Path,
+        reading: &Arc<Reading>,
+    ) -> Arc<Self> {
+        let git = Arc::new(Git::new(&config, &uri, base));
+        Arc::new(Self {
+            config,
+            uri,
+            git,
+            reading: Arc::clone(reading),
+            state: ArcSwap::default(),
+            known: Mutex::default(),
+            fetched: watch::Sender::new(0),
+            wake: Notify::new(),
+            loading: Semaphore::new(LOADING_MAX),
+            changed: watch::Sender::new(0),
+            changed_paths: Mutex::default(),
+        })
+    }
+
+    /// Returns what is set.
+    pub fn config(&self) -> &GitConfig {
+        &self.config
+    }
+
+    /// Returns its address, as it may be shown.
+    pub fn shown(&self) -> String {
+        shown(&self.uri)
+    }
+
+    /// Returns the address in front of the names of sources.
+    pub(crate) fn source_name(&self, path: &str) -> String {
+        format!("{}/{path}", self.shown().trim_end_matches('/'))
+    }
+
+    /// Returns how the last fetches went.
+    pub fn health(&self) -> Health {
+        self.state.load().health.clone()
+    }
+
+    /// Returns its branches and tags.
+    pub(crate) fn labels(&self) -> Arc<Labels> {
+        Arc::clone(&self.state.load().labels)
+    }
+
+    /// Returns what is served for all labels that were asked for.
+    pub fn served(&self) -> HashMap<String, Served> {
+        self.state.load().loaded.clone()
+    }
+
+    /// Returns what tells when something new is served.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Fetches soon, and returns when that ended or the time is over.
+    pub(crate) async fn fetch_now(&self, within: Duration) {
+        let mut fetched = self.fetched.subscribe();
+        let before = *fetched.borrow_and_update();
+        self.wake.notify_one();
+        let ended = fetched.wait_for(|count| *count > before);
+        // Whoever waits goes on with what is there.
+        let _in_time = tokio::time::timeout(within, ended).await;
+    }
+
+    /// Keeps it up to date until it is told to end.
+    pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+        self.use_old_clone().await;
+        loop {
+            let this = Arc::clone(&self);
+            let fetch = tokio::task::spawn_blocking(move || this.fetch());
+            tokio::select! {
+                ended = fetch => if ended.is_err() {
+                    tracing::error!(uri = self.shown(), "a fetch panicked");
+                },
+                _ = ending.wait_for(|ending| *ending) => {
+                    self.git.interrupt();
+                    return;
+                }
+            }
+            self.fetched.send_modify(|count| *count += 1);
+            let pause = self.config.refresh;
+            let rest = async {
+                match pause {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = rest => {}
+                () = self.wake.notified() => {}
+                _ = ending.wait_for(|ending| *ending) => return,
+            }
+        }
+    }
+
+    /// Serves what an earlier process cloned, while the remote may be away.
+    async fn use_old_clone(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        let opened = tokio::task::spawn_blocking(move || {
+            if let Some(labels) = this.git.known() {
+                let health = Health {
+                    is_old: true,
+                    ..Health::default()
+                };
+                if let Err(error) = this.take_up(labels, &health) {
+                    tracing::warn!(uri = this.shown(), %error, "the old clone can't be served");
+                }
+            }
+        });
+        if opened.await.is_err() {
+            tracing::error!(uri = self.shown(), "an old clone could not be read");
+        }
+    }
+
+    /// Fetches once; blocks.
+    fn fetch(&self) {
+        let started = Instant::now();
+        let before = self.health();
+        let outcome = self.git.fetch().and_then(|labels| {
+            let health = Health {
+                fetches: before.fetches + 1,
+                failures: before.failures,
+                error: None,
+                good: Some(Instant::now()),
+                is_old: false,
+            };
+            match self.take_up(labels, &health) {
+                Err(GitError::Damaged(why)) => {
+                    self.git.forget();
+                    Err(GitError::Failed(why))
+                }
+                other => other,
+            }
+        });
+        let took_ms = started.elapsed().as_millis() as u64;
+        let Err(error) = outcome else {
+            tracing::debug!(uri = self.shown(), took_ms, "fetched");
+            return;
+        };
+        let error = error.to_string();
+        if before.error.as_ref() != Some(&error) {
+            tracing::warn!(
+                uri = self.shown(),
+                error,
+                "not fetched; what is there is served on"
+            );
+        }
+        let health = Health {
+            fetches: before.fetches + 1,
+            failures: before.failures + 1,
+            error: Some(error),
+            ..before
+        };
+        self.update(|state| State {
+            labels: Arc::clone(&state.labels),
+            loaded: state.loaded.clone(),
+            health: health.clone(),
+        });
+    }
+
+    fn update(&self, change: impl Fn(&State) -> State) {
+        self.state.rcu(|state| Arc::new(change(state)));
+    }
+
+    /// Loads what changed of the labels that are served, and then serves it.
+    fn take_up(&self, labels: Labels, health: &Health) -> Result<(), GitError> {
+        let state = self.state.load_full();
+        let labels = Arc::new(labels);
+        let mut loaded = HashMap::new();
+        let mut wanted: Vec<String> = state.loaded.keys().cloned().collect();
+        let default = self.default_label(&labels);
+        if !wanted.contains(&default) {
+            wanted.push(default);
+        }
+        for label in wanted {
+            let before = state.loaded.get(&label);
+            let Some(commit) = labels.get(&label).copied() else {
+                // A commit that was asked for by its number stays what it is.
+                if let Some(before) = before.filter(|one| one.newest.starts_with(&label)) {
+                    loaded.insert(label, before.clone());
+                }
+                continue;
+            };
+            let served = match before {
+                Some(before) if commit == *before.newest => before.clone(),
+                before => self.load(commit, before)?,
+            };
+            loaded.insert(label, served);
+        }
+        let news = |label: &String, served: &Served| {
+            let before = state.loaded.get(label);
+            before.is_none_or(|before| before.snapshot.version != served.snapshot.version)
+        };
+        let is_new = loaded.iter().any(|(label, served)| news(label, served));
+        self.note_changed(&state, &loaded);
+        self.update(|state| {
+            let mut all = loaded.clone();
+            // Labels that were asked for in the meantime.
+            for (label, served) in &state.loaded {
+                if labels.get(label).is_some_and(|id| **id == *served.newest) {
+                    all.entry(label.clone()).or_insert_with(|| served.clone());
+                }
+            }
+            State {
+                labels: Arc::clone(&labels),
+                loaded: all,
+                health: health.clone(),
+            }
+        });
+        if is_new {
+            self.changed.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+
+    /// Notes which files differ from those that were served before.
+    fn note_changed(&self, before: &State, after: &HashMap<String, Served>) {
+        let mut paths = self.changed_paths.lock();
+        for (label, served) in after {
+            let Some(before) = before.loaded.get(label) else {
+                continue;
+            };
+            let (old, new) = (&before.snapshot, &served.snapshot);
+            if !Arc::ptr_eq(old, new) && paths.len() < CHANGED_MAX {
+                paths.extend(new.differences(old).map(str::to_owned));
+            }
+        }
+    }
+
+    /// Takes the paths of what is new since the last time.
+    pub(crate) fn take_changed(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.changed_paths.lock())
+    }
+
+    /// Reads a commit. A broken one is not served: what was served before is, or the newest before
+    /// it that is whole.
+    fn load(&self, commit: ObjectId, before: Option<&Served>) -> Result<Served, GitError> {
+        let repository = self.git.open()?;
+        let mut known = self.known.lock();
+        let newest = Arc::new(read::snapshot(
+            &repository,
+            commit,
+            &mut known,
+            &self.reading,
+        )?);
+        let broken = self.check(&newest);
+        let served = |snapshot| Served {
+            snapshot,
+            broken: broken.clone(),
+            newest: commit.to_string(),
+        };
+        if broken.is_empty() {
+            tracing::info!(uri = self.shown(), %commit, "serving");
+            return Ok(served(newest));
+        }
+        for file in &broken {
+            tracing::error!(uri = self.shown(), %commit, error = %file, "the commit is not served");
+        }
+        if let Some(before) = before {
+            return Ok(served(Arc::clone(&before.snapshot)));
+        }
+        let mut earlier = commit;
+        for _ in 0..LOOKED_BACK_MAX {
+            let Some(parent) = read::parent(&repository, earlier) else {
+                break;
+            };
+            earlier = parent;
+            let snapshot = read::snapshot(&repository, earlier, &mut known, &self.reading)?;
+            if self.check(&snapshot).is_empty() {
+                tracing::info!(uri = self.shown(), commit = %earlier, "serving an earlier commit");
+                return Ok(served(Arc::new(snapshot)));
+            }
+        }
+        // Whoever needs no broken file is served all the same.
+        Ok(served(newest))
+    }
+
+    fn check(&self, snapshot: &Snapshot) -> Vec<BrokenFile> {
+        let paths = &self.config.search_paths;
+        snapshot.check(|folder| location::is_searched(paths, folder))
+    }
+
+    /// Returns the label of requests without one.
+    fn default_label(&self, labels: &Labels) -> String {
+        let default = &self.config.default_label;
+        let master = "master".to_owned();
+        if self.config.try_master && !labels.contains_key(default) && labels.contains_key(&master) {
+            return master;
+        }
+        default.clone()
+    }
+}

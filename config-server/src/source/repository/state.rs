@@ -1,0 +1,43 @@
+//! What a repository serves, and how it stands with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::environment::assemble::BrokenFile;
+use crate::snapshot::Snapshot;
+use crate::source::git::Labels;
+
+/// What is served for a label.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The files.
+    pub snapshot: Arc<Snapshot>,
+    /// What keeps the newest commit of the label from being served.
+    pub broken: Vec<BrokenFile>,
+    /// The newest commit of the label.
+    pub newest: String,
+}
+
+/// How it stands, all of one moment.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) labels: Arc<Labels>,
+    pub(super) loaded: HashMap<String, Served>,
+    pub(super) health: Health,
+}
+
+/// How the last fetches went.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Fetches that ended.
+    pub fetches: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Why the last one failed, if it did.
+    pub error: Option<String>,
+    /// When one went well last.
+    pub good: Option<Instant>,
+    /// Whether the labels are those of a clone that was there already.
+    pub is_old: bool,
+}

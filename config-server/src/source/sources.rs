@@ -1,0 +1,340 @@
+//! All sources in their order, and what is asked of them: the environment of an application, or a
+//! file.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::config::{Backend, GitConfig};
+use super::folder::Folder;
+use super::repository::{Repository, Served};
+use super::{SourceError, location, pattern};
+use crate::document::{Document, Secrecy};
+use crate::environment::assemble::{self, Request};
+use crate::environment::{Environment, Source};
+use crate::snapshot::Reading;
+
+/// Repositories that are made of one address with placeholders.
+const MADE_MAX: usize = 256;
+
+/// How answers are made.
+#[derive(Debug, Default)]
+pub struct Answering {
+    /// Stronger than all files.
+    pub overrides: Option<Arc<Document>>,
+    /// Whether a value that can't be decrypted is given as `invalid.<key>`, as Spring does.
+    pub gives_undecryptable: bool,
+}
+
+/// All sources.
+#[derive(Debug)]
+pub struct Sources {
+    pub(super) live: Vec<Live>,
+    reading: Arc<Reading>,
+    answering: Answering,
+    base: PathBuf,
+    tasks: Mutex<JoinSet<()>>,
+    ending: watch::Sender<bool>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+pub(super) enum Live {
+    Git {
+        default: Box<Slot>,
+        others: Vec<Slot>,
+    },
+    Native(Arc<Folder>),
+}
+
+/// One repository, or those that an address with placeholders makes.
+#[derive(Debug)]
+pub(super) struct Slot {
+    config: GitConfig,
+    made: Mutex<HashMap<String, Arc<Repository>>>,
+}
+
+/// A source and how it stands.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// A repository.
+    Git(Arc<Repository>),
+    /// Folders.
+    Native(Arc<Folder>),
+}
+
+impl Sources {
+    /// Starts keeping sources up to date, on this runtime. Clones live in `base`.
+    pub fn start(
+        backends: Vec<Backend>,
+        reading: Reading,
+        answering: Answering,
+        base: PathBuf,
+    ) -> Arc<Self> {
+        let reading = Arc::new(reading);
+        let live = backends.into_iter().map(|backend| match backend {
+            Backend::Git { default, others } => Live::Git {
+                default: Box::new(Slot::new(*default)),
+                others: others.into_iter().map(Slot::new).collect(),
+            },
+            Backend::Native(config) => Live::Native(Folder::new(config, &reading)),
+        });
+        let sources = Arc::new(Self {
+            live: live.collect(),
+            reading,
+            answering,
+            base,
+            tasks: Mutex::default(),
+            ending: watch::Sender::new(false),
+            changed: watch::Sender::new(0),
+        });
+        for live in &sources.live {
+            match live {
+                Live::Git { default, others } => {
+                    let slots = others.iter().chain([&**default]);
+                    let fixed = slots.filter(|slot| !slot.config.uri.contains('{'));
+                    for slot in fixed.filter(|slot| !slot.config.uri.is_empty()) {
+                        sources.repository(slot, &slot.config.uri);
+                    }
+                }
+                Live::Native(folder) => {
+                    let ending = sources.ending.subscribe();
+                    sources.tasks.lock().spawn(Arc::clone(folder).run(ending));
+                    sources.hand_on(folder.changes());
+                }
+            }
+        }
+        sources
+    }
+
+    /// Hands on that something new is served.
+    fn hand_on(&self, mut changes: watch::Receiver<u64>) {
+        let (news_of_all, mut ending) = (self.changed.clone(), self.ending.subscribe());
+        self.tasks.lock().spawn(async move {
+            loop {
+                tokio::select! {
+                    news = changes.changed() => match news {
+                        Ok(()) => news_of_all.send_modify(|count| *count += 1),
+                        Err(_) => return,
+                    },
+                    _ = ending.wait_for(|ending| *ending) => return,
+                }
+            }
+        });
+    }
+
+    /// Returns what tells when something new is served.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Ends what goes on in the background.
+    pub async fn end(&self) {
+        self.ending.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Returns the repository of an address, which is made when it is new.
+    fn repository(&self, slot: &Slot, uri: &str) -> Arc<Repository> {
+        let mut made = slot.made.lock();
+        if let Some(repository) = made.get(uri) {
+            return Arc::clone(repository);
+        }
+        let base = slot.config.base.as_ref().unwrap_or(&self.base);
+        let config = slot.config.clone();
+        let repository = Repository::new(config, uri.to_owned(), base, &self.reading);
+        made.insert(uri.to_owned(), Arc::clone(&repository));
+        let ending = self.ending.subscribe();
+        self.tasks.lock().spawn(Arc::clone(&repository).run(ending));
+        self.hand_on(repository.changes());
+        repository
+    }
+
+    /// Returns the repositories that an address stands for in a request.
+    fn repositories(&self, slot: &Slot, request: &Request) -> Vec<Arc<Repository>> {
+        let mut all = Vec::new();
+        for uri in uris(&slot.config.uri, request) {
+            let is_known = slot.made.lock().contains_key(&uri);
+            if is_known || slot.made.lock().len() < MADE_MAX {
+                all.push(self.repository(slot, &uri));
+            }
+        }
+        all
+    }
+
+    /// Returns all sources.
+    pub fn standings(&self) -> Vec<Standing> {
+        let mut all = Vec::new();
+        for live in &self.live {
+            match live {
+                Live::Git { default, others } => {
+                    for slot in others.iter().chain([&**default]) {
+                        let made = slot.made.lock();
+                        all.extend(made.values().map(|one| Standing::Git(Arc::clone(one))));
+                    }
+                }
+                Live::Native(folder) => all.push(Standing::Native(Arc::clone(folder))),
+            }
+        }
+        all
+    }
+
+    /// Takes the paths of files that changed since the last time.
+    pub(crate) fn take_changed(&self) -> BTreeSet<String> {
+        let of = |standing: Standing| match standing {
+            Standing::Git(repository) => repository.take_changed(),
+            Standing::Native(folder) => folder.take_changed(),
+        };
+        self.standings().into_iter().flat_map(of).collect()
+    }
+
+    /// Fetches all repositories soon; returns when that ended or the time is over.
+    pub async fn fetch_now(&self, within: Duration) {
+        let mut fetches = JoinSet::new();
+        for standing in self.standings() {
+            if let Standing::Git(repository) = standing {
+                fetches.spawn(async move { repository.fetch_now(within).await });
+            }
+        }
+        while fetches.join_next().await.is_some() {}
+    }
+
+    /// Returns the environment of an application with its profiles.
+    pub async fn environment(&self, request: &Request) -> Result<Environment, SourceError> {
+        let mut environment = Environment {
+            name: request.application.clone(),
+            profiles: if request.profiles.is_empty() {
+                "default".to_owned()
+            } else {
+                request.profiles.clone()
+            },
+            label: request.label.clone(),
+            ..Environment::default()
+        };
+        let fixed = |name, document: &Arc<Document>| Source::fixed(name, Arc::clone(document));
+        let overrides = self.answering.overrides.as_ref();
+        environment
+            .sources
+            .extend(overrides.map(|document| fixed("overrides", document)));
+        for live in &self.live {
+            match live {
+                Live::Git { default, others } => {
+                    let (repository, served) = self.find(default, others, request).await?;
+                    let paths = &repository.config().search_paths;
+                    let snapshot = &served.snapshot;
+                    let locations = location::of_request(snapshot, paths, request);
+                    let name = |path: &str| repository.source_name(path);
+                    let sources = assemble::collect(snapshot, request, &locations, name)?;
+                    environment.sources.extend(sources);
+                    environment.version.clone_from(&snapshot.version);
+                    environment.state = Some(String::new());
+                }
+                Live::Native(folder) => {
+                    let snapshot = folder.snapshot();
+                    let locations = folder.locations(&snapshot, request);
+                    let name = |path: &str| format!("file:{path}");
+                    let sources = assemble::collect(&snapshot, request, &locations, name)?;
+                    environment.sources.extend(sources);
+                    environment.version.clone_from(&snapshot.version);
+                }
+            }
+        }
+        if self.live.len() > 1 {
+            (environment.version, environment.state) = (None, None);
+        }
+        if !self.answering.gives_undecryptable {
+            refuse_undecryptable(&environment)?;
+        }
+        Ok(environment)
+    }
+
+    /// Returns the first repository that is for a request and answers, and what it serves.
+    pub(super) async fn find(
+        &self,
+        default: &Slot,
+        others: &[Slot],
+        request: &Request,
+    ) -> Result<(Arc<Repository>, Served), SourceError> {
+        let label = request.label.as_deref();
+        for slot in others.iter().filter(|slot| slot.is_for(request)) {
+            for repository in self.repositories(slot, request) {
+                match repository.find(label).await {
+                    Ok(served) => return Ok((repository, served)),
+                    Err(error) => tracing::debug!(%error, "the next repository is asked"),
+                }
+            }
+        }
+        let mut last = SourceError::Unavailable {
+            uri: default.config.uri.clone(),
+            why: "too many repositories".to_owned(),
+        };
+        for repository in self.repositories(default, request) {
+            match repository.find(label).await {
+                Ok(served) => return Ok((repository, served)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+fn refuse_undecryptable(environment: &Environment) -> Result<(), SourceError> {
+    for source in &environment.sources {
+        for entry in source.entries() {
+            if let Secrecy::Undecryptable(why) = &entry.secrecy {
+                return Err(SourceError::Undecryptable {
+                    key: entry.key.to_string(),
+                    path: source.path.clone(),
+                    place: entry.place,
+                    why: why.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the addresses that one with placeholders stands for. What fills them must not lead
+/// elsewhere, so the place of the host is left alone.
+fn uris(uri: &str, request: &Request) -> Vec<String> {
+    if !uri.contains('{') {
+        return vec![uri.to_owned()];
+    }
+    let host_end = match uri.split_once("://") {
+        Some((scheme, rest)) => scheme.len() + 3 + rest.find('/').unwrap_or(rest.len()),
+        None => 0,
+    };
+    if uri.find('{').is_some_and(|at| at < host_end) {
+        return Vec::new();
+    }
+    let safe = |uri: &String| !uri.split('/').any(|part| part == "..");
+    let mut filled = location::filled(uri, request);
+    // As elsewhere, the last application and the last profile win.
+    filled.reverse();
+    filled.into_iter().filter(safe).collect()
+}
+
+impl Slot {
+    fn new(config: GitConfig) -> Self {
+        Self {
+            config,
+            made: Mutex::default(),
+        }
+    }
+
+    fn is_for(&self, request: &Request) -> bool {
+        let own = [self.config.name.clone()];
+        let patterns = if self.config.patterns.is_empty() {
+            &own[..]
+        } else {
+            &self.config.patterns
+        };
+        pattern::any_matches(patterns, &request.application, &request.profiles)
+    }
+}

@@ -1,0 +1,335 @@
+//! The tree of a document. Aliases share the node they name; keys are checked and merge keys
+//! replaced when a mapping is complete, since both need its keys' meaning.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use granit_parser::{Event, ScalarStyle, Tag};
+
+use super::events::Events;
+use super::scalar::{self, Plain};
+use crate::document::{Broken, Place};
+use crate::value::Value;
+
+/// Levels of nesting. Spring's loader allows 50 with aliases and any number without.
+pub(super) const DEPTH_MAX: usize = 100;
+
+/// A node.
+#[derive(Debug)]
+pub(super) enum Node {
+    Null(Place),
+    Scalar(Value, Place),
+    List(Vec<Rc<Node>>, Trunk),
+    Map(Vec<(Key, Rc<Node>)>, Trunk),
+}
+
+/// Where a node with others in it begins, and how many levels are below it, those behind aliases
+/// included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trunk {
+    pub(super) at: Place,
+    height: usize,
+}
+
+impl Trunk {
+    /// Refuses what is so deep that going through it could take more than a thread's stack.
+    fn new<'a>(at: Place, inner: impl Iterator<Item = &'a Rc<Node>>) -> Result<Self, Broken> {
+        let height = 1 + inner.map(|node| node.height()).max().unwrap_or(0);
+        if height > DEPTH_MAX {
+            return Err(Broken::new(at, "nested too deep"));
+        }
+        Ok(Self { at, height })
+    }
+}
+
+/// A key, as it is written behind its mapping's own key.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Key {
+    /// A text.
+    Text(String),
+    /// Java's text of anything else.
+    Other(String),
+}
+
+/// Reads the document that has just begun.
+pub(super) fn read(events: &mut Events<'_>, nodes_max: usize) -> Result<Rc<Node>, Broken> {
+    let mut reader = Reader {
+        anchors: HashMap::new(),
+        nodes_left: nodes_max.saturating_mul(2),
+    };
+    let node = reader.next(events)?;
+    match node {
+        Item::Node(node) => Ok(node),
+        Item::Merge(at) => Ok(Rc::new(Node::Scalar(Value::text("<<"), at))),
+        Item::End => Ok(Rc::new(Node::Null(Place::default()))),
+    }
+}
+
+struct Reader {
+    anchors: HashMap<usize, Rc<Node>>,
+    nodes_left: usize,
+}
+
+enum Item {
+    Node(Rc<Node>),
+    Merge(Place),
+    /// Of the mapping, the sequence or the document.
+    End,
+}
+
+impl Reader {
+    fn next(&mut self, events: &mut Events<'_>) -> Result<Item, Broken> {
+        let Some((event, at)) = events.next()? else {
+            return Ok(Item::End);
+        };
+        self.nodes_left = self
+            .nodes_left
+            .checked_sub(1)
+            .ok_or_else(|| Broken::new(at, "more than one file may hold"))?;
+        let (node, anchor) = match event {
+            Event::Alias(id) => {
+                let node = self.anchors.get(&id).cloned();
+                let node = node.ok_or_else(|| Broken::new(at, "an alias within its own anchor"))?;
+                return Ok(Item::Node(node));
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                match scalar_node((&text, plain), tag.as_deref(), at)? {
+                    Some(node) => (node, anchor),
+                    None => return Ok(Item::Merge(at)),
+                }
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                expect_tag(tag.as_deref(), &["seq"], at)?;
+                (self.list(events, at)?, anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                expect_tag(tag.as_deref(), &["map"], at)?;
+                (self.map(events, at)?, anchor)
+            }
+            _ => return Ok(Item::End),
+        };
+        let node = Rc::new(node);
+        if anchor != 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        Ok(Item::Node(node))
+    }
+
+    fn list(&mut self, events: &mut Events<'_>, at: Place) -> Result<Node, Broken> {
+        let mut items = Vec::new();
+        loop {
+            match self.next(events)? {
+                Item::Node(node) => items.push(node),
+                Item::Merge(at) => items.push(Rc::new(Node::Scalar(Value::text("<<"), at))),
+                Item::End => {
+                    let trunk = Trunk::new(at, items.iter())?;
+                    return Ok(Node::List(items, trunk));
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, events: &mut Events<'_>, at: Place) -> Result<Node, Broken> {
+        let mut own: Vec<(Option<Key>, Rc<Node>)> = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let key = match self.next(events)? {
+                Item::Node(key) => Some(key),
+                Item::Merge(_) => None,
+                Item::End => break,
+            };
+            let name = key.as_deref().map(Key::of).transpose()?;
+            if let (Some(name), Some(node)) = (&name, &key)
+                && !seen.insert(name.clone())
+            {
+                let what = format!("the key {} is there twice", name.text());
+                return Err(Broken::new(node.place(), what));
+            }
+            let value = match self.next(events)? {
+                Item::Node(value) => value,
+                Item::Merge(at) => Rc::new(Node::Scalar(Value::text("<<"), at)),
+                Item::End => return Err(Broken::new(at, "a mapping ends behind a key")),
+            };
+            own.push((name, value));
+        }
+        let entries = self.merge(own)?;
+        let trunk = Trunk::new(at, entries.iter().map(|(_, value)| value))?;
+        Ok(Node::Map(entries, trunk))
+    }
+
+    /// Own keys win over merged ones, and of those the first; each stays where it came first.
+    fn merge(&mut self, own: Vec<(Option<Key>, Rc<Node>)>) -> Result<Vec<(Key, Rc<Node>)>, Broken> {
+        let mut merged: Vec<(Key, Rc<Node>)> = Vec::with_capacity(own.len());
+        let mut index: HashMap<Key, usize> = HashMap::new();
+        for (name, value) in own {
+            let Some(name) = name else {
+                for (key, value) in merged_entries(&value)? {
+                    if let Entry::Vacant(vacant) = index.entry(key.clone()) {
+                        self.nodes_left = self.nodes_left.checked_sub(1).ok_or_else(|| {
+                            Broken::new(value.place(), "more than one file may hold")
+                        })?;
+                        vacant.insert(merged.len());
+                        merged.push((key.clone(), Rc::clone(value)));
+                    }
+                }
+                continue;
+            };
+            match index.get(&name).and_then(|at| merged.get_mut(*at)) {
+                Some(entry) => entry.1 = value,
+                None => {
+                    index.insert(name.clone(), merged.len());
+                    merged.push((name, value));
+                }
+            }
+        }
+        Ok(merged)
+    }
+}
+
+/// Returns what a merge key merges: a mapping, or each of a list.
+fn merged_entries(value: &Node) -> Result<Vec<&(Key, Rc<Node>)>, Broken> {
+    let wrong = |node: &Node| Broken::new(node.place(), "<< needs a mapping or a list of mappings");
+    match value {
+        Node::Map(entries, _) => Ok(entries.iter().collect()),
+        Node::List(items, _) => {
+            let mut all = Vec::new();
+            for item in items {
+                match &**item {
+                    Node::Map(entries, _) => all.extend(entries),
+                    other => return Err(wrong(other)),
+                }
+            }
+            Ok(all)
+        }
+        other => Err(wrong(other)),
+    }
+}
+
+/// Returns `None` for the key that merges.
+fn scalar_node(
+    (text, plain): (&str, bool),
+    tag: Option<&Tag>,
+    at: Place,
+) -> Result<Option<Node>, Broken> {
+    let Some(tag) = tag else {
+        if !plain {
+            return Ok(Some(Node::Scalar(Value::text(text), at)));
+        }
+        return Ok(match scalar::resolve(text) {
+            Plain::Null => Some(Node::Null(at)),
+            Plain::Merge => None,
+            Plain::Value(value) => Some(Node::Scalar(value, at)),
+        });
+    };
+    let wrong = |kind: &str| Broken::new(at, format!("{text:?} is no {kind}"));
+    let value = match tag.core_suffix() {
+        Some("str") => Value::text(text),
+        Some("bool") => {
+            let lower = text.to_ascii_lowercase();
+            Value::Bool(scalar::boolean(&lower).ok_or_else(|| wrong("boolean"))?)
+        }
+        Some("int") => Value::Integer(scalar::integer(text).ok_or_else(|| wrong("whole number"))?),
+        Some("float") => {
+            let number = scalar::float(text).or_else(|| scalar::integer(text)?.parse().ok());
+            Value::Float(number.ok_or_else(|| wrong("number"))?)
+        }
+        Some("null") => return Ok(Some(Node::Null(at))),
+        // The tag `!` alone says that a scalar is a text.
+        _ if tag.parts() == ("!", "") || tag.parts() == ("", "!") => Value::text(text),
+        _ => return Err(unknown(tag, at)),
+    };
+    Ok(Some(Node::Scalar(value, at)))
+}
+
+fn unknown(tag: &Tag, at: Place) -> Broken {
+    Broken::new(
+        at,
+        format!("nothing can be made of the tag {}", tag.original()),
+    )
+}
+
+fn expect_tag(tag: Option<&Tag>, allowed: &[&str], at: Place) -> Result<(), Broken> {
+    match tag {
+        Some(tag)
+            if !tag
+                .core_suffix()
+                .is_some_and(|suffix| allowed.contains(&suffix)) =>
+        {
+            Err(unknown(tag, at))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Node {
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Self::Null(at) | Self::Scalar(_, at) => *at,
+            Self::List(_, trunk) | Self::Map(_, trunk) => trunk.at,
+        }
+    }
+
+    fn height(&self) -> usize {
+        match self {
+            Self::Null(_) | Self::Scalar(..) => 0,
+            Self::List(_, trunk) | Self::Map(_, trunk) => trunk.height,
+        }
+    }
+
+    /// Returns Java's text of a value within a key.
+    fn text(&self, out: &mut String) {
+        if out.len() > KEY_BYTES_MAX {
+            return;
+        }
+        match self {
+            Self::Null(_) => out.push_str("null"),
+            Self::Scalar(value, _) => out.push_str(&value.to_string()),
+            Self::List(items, _) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    out.push_str(if index == 0 { "" } else { ", " });
+                    item.text(out);
+                }
+                out.push(']');
+            }
+            Self::Map(entries, _) => {
+                out.push('{');
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    out.push_str(if index == 0 { "" } else { ", " });
+                    out.push_str(key.text());
+                    out.push('=');
+                    value.text(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+/// Bytes of a key that is no text.
+const KEY_BYTES_MAX: usize = 64 << 10;
+
+impl Key {
+    fn of(node: &Node) -> Result<Self, Broken> {
+        match node {
+            Node::Null(at) => Err(Broken::new(*at, "a key is null")),
+            Node::Scalar(Value::Text(text), _) => Ok(Self::Text(text.to_string())),
+            other => {
+                let mut text = String::new();
+                other.text(&mut text);
+                if text.len() > KEY_BYTES_MAX {
+                    return Err(Broken::new(other.place(), "the key is too long"));
+                }
+                Ok(Self::Other(text))
+            }
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Other(text) => text,
+        }
+    }
+}

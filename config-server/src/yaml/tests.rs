@@ -1,0 +1,170 @@
+//! Against what `SnakeYAML` and Spring's flattener gave for the same files.
+
+use super::*;
+use crate::value::Value;
+
+const INPUT: &str = include_str!("../../testdata/yaml11-input.yml");
+const FLATTENED: &str = include_str!("../../testdata/yaml11-flattened.txt");
+
+fn shown(text: &str) -> Result<Vec<String>, Broken> {
+    let documents = read(text.as_bytes(), &Bounds::default())?;
+    let document = |document: &Document| {
+        let entries = document.entries.iter().map(|entry| {
+            let mut key = String::new();
+            crate::value::json_text(&entry.key, &mut key);
+            let mut value = String::new();
+            entry.value.to_json(&mut value);
+            format!("{key}:{value}")
+        });
+        format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+    };
+    Ok(documents.iter().map(document).collect())
+}
+
+#[test]
+fn flattened_values_are_those_of_spring() {
+    let documents = read(INPUT.as_bytes(), &Bounds::default()).unwrap();
+    let mut lines = Vec::new();
+    for document in &documents {
+        lines.push("--- doc".to_owned());
+        for entry in &document.entries {
+            let kind = match &entry.value {
+                Value::Bool(_) => "Boolean",
+                Value::Integer(digits) if digits.len() > 18 => "BigInteger",
+                Value::Integer(_) => "Integer",
+                Value::Float(_) => "Double",
+                Value::Text(_) => "String",
+            };
+            let mut value = String::new();
+            entry.value.to_json(&mut value);
+            lines.push(format!("\"{}\" = {value}  ({kind})", entry.key));
+        }
+    }
+    // Flattening alone leaves empty lists out; Spring Boot's loader, in front of it, makes them
+    // empty texts, as the recorded servers do.
+    lines.retain(|line| line != "\"emptylist\" = \"\"  (String)");
+    let expected: Vec<&str> = FLATTENED
+        .lines()
+        .filter(|line| !line.contains(" -> "))
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn small_documents_are_those_of_spring() {
+    let mut cases = 0;
+    for line in FLATTENED.lines().filter(|line| line.contains(" -> ")) {
+        let (source, expected) = line.split_once(" -> ").unwrap();
+        let source: String = serde_json::from_str(source).unwrap_or_else(|_| {
+            let bare = source.trim_matches('"').replace("\\n", "\n");
+            bare.replace("\\t", "\t")
+        });
+        match expected.strip_prefix("ERROR ") {
+            Some(_) => assert!(shown(&source).is_err(), "{source:?}"),
+            None => {
+                let documents = shown(&source).unwrap();
+                assert_eq!(format!("[{}]", documents.join(",")), expected, "{source:?}");
+            }
+        }
+        cases += 1;
+    }
+    assert_eq!(cases, 9);
+}
+
+#[test]
+fn values_know_where_they_stand() {
+    let text = "a: 1\nb:\n  c: [x, \"y\"]\n  d: |\n    t\n  e:   ~\n  f: !!str 7\n";
+    let documents = read(text.as_bytes(), &Bounds::default()).unwrap();
+    let entries = documents[0].entries.iter();
+    let places: Vec<String> = entries
+        .map(|entry| format!("{}@{}", entry.key, entry.place))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "a@1:4",
+            "b.c[0]@3:7",
+            "b.c[1]@3:10",
+            "b.d@4:6",
+            "b.e@6:8",
+            "b.f@7:6"
+        ]
+    );
+}
+
+#[test]
+fn keys_that_are_no_texts_stand_in_brackets() {
+    assert_eq!(
+        shown("flag: {on: x}\n1: a\n\"[k]\": b\n? {a: 1}\n: c\n1.5: d").unwrap(),
+        [r#"{"flag[true]":"x","[1]":"a","[k]":"b","[{a=1}]":"c","[1.5]":"d"}"#]
+    );
+    assert!(shown("~: x").is_err());
+    assert!(shown("a: {1: x, 0x1: y}").is_err());
+    assert!(shown("yes: x\ntrue: y").is_err());
+    assert_eq!(shown("1: x\n\"1\": y").unwrap(), [r#"{"[1]":"x","1":"y"}"#]);
+}
+
+#[test]
+fn merge_keys_yield_to_own_keys_and_keep_the_first() {
+    let text = "a: &a {k: 1, l: 2}\nb: &b {l: 3, m: 4}\nc:\n  m: 5\n  <<: [*a, *b]\n  k: 6\n";
+    assert_eq!(
+        shown(text).unwrap(),
+        [r#"{"a.k":1,"a.l":2,"b.l":3,"b.m":4,"c.m":5,"c.k":6,"c.l":2}"#]
+    );
+    assert!(shown("a: {<<: 1}").is_err());
+    assert_eq!(shown("a: {\"<<\": 1}").unwrap(), [r#"{"a.<<":1}"#]);
+}
+
+#[test]
+fn errors_say_where() {
+    let at = |text: &str| shown(text).unwrap_err().place.to_string();
+    assert_eq!(at("a: 1\nb: 2\na: 3\n"), "3:1");
+    assert_eq!(at("a: 1\nb: !foo x\n"), "2:4");
+    assert_eq!(at("a:\n\tb: 2\n"), "2:2");
+    assert_eq!(at("a:\t1\n"), "1:3");
+    assert_eq!(at("a: 1\n\t\nb: 2\n"), "2:1");
+    let latin: &[u8] = b"a: 1\nb: \xe9\n";
+    assert_eq!(
+        read(latin, &Bounds::default())
+            .unwrap_err()
+            .place
+            .to_string(),
+        "2:4"
+    );
+    assert_eq!(at("a: \"x\u{0}\""), "1:6");
+}
+
+#[test]
+fn tabs_may_stand_within_and_behind_values() {
+    let text = "a: 1\t# x\ty\nb: x\ty\t\nc: \"\t\"\nd: |\n  \tx\n  y\t\ne: '\t'\n";
+    assert_eq!(
+        shown(text).unwrap(),
+        [r#"{"a":1,"b":"x\ty","c":"\t","d":"\tx\ny\t\n","e":"\t"}"#]
+    );
+}
+
+#[test]
+fn empty_documents_do_not_count() {
+    assert!(shown("").unwrap().is_empty());
+    assert!(shown("# only a comment\n---\n---\n~\n").unwrap().is_empty());
+    assert_eq!(shown("---\na: 1\n---\n---\nb: 2\n").unwrap().len(), 2);
+}
+
+#[test]
+fn aliases_can_neither_explode_nor_overflow_the_stack() {
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..10 {
+        let before = level - 1;
+        let row = vec![format!("*a{before}"); 10].join(", ");
+        laughs += &*format!("a{level}: &a{level} [{row}]\n");
+    }
+    assert!(shown(&laughs).is_err());
+    let mut tower = "a0: &a0 [x]\n".to_owned();
+    for level in 1..20_000 {
+        tower += &*format!("a{level}: &a{level} [*a{}]\n", level - 1);
+    }
+    assert!(shown(&tower).is_err());
+    assert!(shown(&"[".repeat(100_000)).is_err());
+    assert!(shown(&"- ".repeat(100_000)).is_err());
+    assert!(shown("a: &a [*a]").is_err());
+}
