@@ -14,7 +14,7 @@ use crate::http::{Answer, Connection, Request};
 use crate::server::{hermetic, pause};
 
 /// How long something may take before the test fails.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A registry. Dropping it kills the process and removes its data.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ pub fn listed(body: &[u8]) -> Result<Vec<(String, String, String)>> {
     Ok(found)
 }
 
-/// Waits until something is so, or fails after a minute.
+/// Waits until something is so, or fails after minutes: Java is slow to start on a busy machine.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {

@@ -141,6 +141,16 @@ impl Ring {
     /// Waits until both say the same of an instance.
     fn both(&self, id: &str, status: Option<&str>) {
         wait_until(&format!("{id} is {status:?} in both"), || {
+            if status.is_some() {
+                // As its client does: what Java was too busy to tell is told again.
+                let beat = request("PUT", &about(id, BEAT), "");
+                let owner = if id == "from-java" {
+                    self.java.ask(&beat)
+                } else {
+                    self.ours.ask(&beat)
+                };
+                owner?;
+            }
             let here = find(self.ours.listed()?, id);
             let there = self.java.status_of(id).unwrap_or_default();
             Ok(here.as_deref() == status && there.as_deref() == status)
@@ -148,6 +158,8 @@ impl Ring {
         .unwrap();
     }
 }
+
+const BEAT: &str = "?status=UP&lastDirtyTimestamp=1700000000000";
 
 fn about(id: &str, what: &str) -> String {
     format!("/eureka/apps/SHOP/{id}{what}")
@@ -175,7 +187,6 @@ fn what_java_is_told_ours_knows_and_the_other_way_round() {
 }
 
 fn renewals_cross(ring: &Ring) {
-    const BEAT: &str = "?status=UP&lastDirtyTimestamp=1700000000000";
     let renewals = || ring.ours.metric("speargun_registry_renewals_total");
     let before = renewals().unwrap();
     assert_eq!(

@@ -161,8 +161,9 @@ fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }
 
-const BENCHES: [&str; 9] = [
+const BENCHES: [&str; 10] = [
     "decode", "ingest", "latency", "scale", "replay", "mixed", "skew", "read", "harness",
+    "registry",
 ];
 /// What the limits of the core are measured by, and no more than 25 minutes of a quiet machine.
 const CORE: &[&str] = &[
