@@ -186,6 +186,9 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
     if names.iter().any(|name| NAMED.contains(name)) {
         tools::peers()?;
     }
+    if names.contains(&"kafka") {
+        tools::kafka()?;
+    }
     build_server()?;
     let package = "speargun-benches";
     run(&mut cargo(&["build", "--release", "--package", package]))?;

@@ -56,6 +56,12 @@ pub(crate) fn peers() -> Result<()> {
     mariadb()
 }
 
+/// Installs what a broker of Kafka needs.
+pub(crate) fn kafka() -> Result<()> {
+    maven_itself()?;
+    maven_module("e2e/queues", &["compile"])
+}
+
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
 pub(crate) fn cargo_fuzz() -> Result<()> {
     if succeeds(&mut cargo(&["fuzz", "--version"])) {
@@ -234,7 +240,7 @@ fn maven() -> Result<()> {
         ("e2e/oracle", &["clean", "compile"]),
     ];
     for (module, goals) in modules {
-        module_of_maven(module, goals)?;
+        maven_module(module, goals)?;
     }
     zipkin()?;
     Ok(())
@@ -243,10 +249,10 @@ fn maven() -> Result<()> {
 /// Fetches and compiles a registry of Spring Cloud, which only one command needs.
 pub(crate) fn eureka() -> Result<()> {
     maven_itself()?;
-    module_of_maven("e2e/eureka", &["compile"])
+    maven_module("e2e/eureka", &["compile"])
 }
 
-fn module_of_maven(module: &str, goals: &[&str]) -> Result<()> {
+fn maven_module(module: &str, goals: &[&str]) -> Result<()> {
     let fetch = |network: &[&str]| {
         let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
         let file = format!("{module}/pom.xml");
