@@ -7,6 +7,7 @@
 //! - [`clickhouse`]: a real `ClickHouse` server to store in.
 //! - [`http`]: an HTTP/1.1 client that can also send what no client should.
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
+//! - [`eureka`]: one process of the registry.
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`kit`]: Maven over the tests of other makers, and what they reported.
 //! - [`mariadb`]: a MariaDB in a folder of its own.
@@ -22,6 +23,7 @@ pub mod broker;
 pub mod browser;
 pub mod chance;
 pub mod clickhouse;
+pub mod eureka;
 pub mod golden;
 pub mod grpc;
 pub mod http;

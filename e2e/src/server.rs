@@ -271,7 +271,7 @@ fn spawn(options: &Options, port: u16, folder: &Path) -> Result<Child> {
 }
 
 /// Settings come from the environment, so none of ours may reach the server by accident.
-fn hermetic() -> Result<Command> {
+pub(crate) fn hermetic() -> Result<Command> {
     let mut command = Command::new(binary()?);
     command.env_clear();
     Ok(command)

@@ -24,7 +24,7 @@ use crate::peer::{Peers, State, find};
 use crate::settings::Settings;
 use crate::snapshot;
 use crate::time::{MachineTime, Time};
-use crate::tls;
+use crate::tls::{self, Authorities};
 
 /// Leases are looked through so often.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
@@ -80,7 +80,12 @@ impl Running {
     /// Starts a registry on the runtime it is called on.
     pub async fn start(settings: Settings) -> Result<Self> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
-        let peer_tls = tls::peers(settings.peer_ca.as_deref())?;
+        let is_tls = settings.peers.iter().any(|peer| peer.is_tls);
+        let peer_tls = tls::peers(match settings.peer_ca.as_deref() {
+            Some(file) => Authorities::File(file),
+            None if is_tls => Authorities::System,
+            None => Authorities::Nobody,
+        })?;
         let address = SocketAddr::new(settings.address, settings.port);
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("{address} can't be listened on"))?;

@@ -27,17 +27,28 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
     Ok(Arc::new(config).into())
 }
 
-/// Returns how to speak with peers. Without a file the system's authorities are believed; a system
-/// that knows none is no trouble until a peer shows a certificate.
-pub fn peers(authorities: Option<&Path>) -> Result<Arc<ClientConfig>> {
+/// Whose certificates peers may show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Authorities<'a> {
+    /// Nobody's: no peer speaks TLS. Reading the system's would only make the start longer.
+    Nobody,
+    /// Those that this system knows. One that knows none is no trouble until a peer shows one.
+    System,
+    /// Those in this file.
+    File(&'a Path),
+}
+
+/// Returns how to speak with peers.
+pub fn peers(authorities: Authorities<'_>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     match authorities {
-        Some(path) => {
+        Authorities::Nobody => {}
+        Authorities::File(path) => {
             for certificate in certificates(path)? {
                 roots.add(certificate)?;
             }
         }
-        None => {
+        Authorities::System => {
             let found = rustls_native_certs::load_native_certs();
             // A system has hundreds, and one that is odd is no reason to believe none.
             let (_added, _odd) = roots.add_parsable_certificates(found.certs);

@@ -29,11 +29,12 @@ cargo xtask unit             unit, contract and property tests of all crates but
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask kills [N]        the test that kills a database, with N kills (20)
-cargo xtask bench [NAME] ..  decode, ingest, latency, scale, replay, mixed, skew (core: these), read
-                             or harness (none named: all); peers, mysql or kafka
+cargo xtask bench [NAME] ..  decode, ingest, latency, scale, replay, mixed, skew (core: these),
+                             read, harness or registry (none named: all); peers, mysql or kafka
 cargo xtask bench --check    instructions of each stage against the committed figures; with
                              --renew they are written anew
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
+cargo xtask eureka           a registry of Spring Cloud and ours as peers
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in
                              front of a backend; flows, pictures, bench open it in a browser
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         ["kills", count] => steps::kills(count),
         ["clickhouse"] => steps::clickhouse("20"),
         ["clickhouse", kills] => steps::clickhouse(kills),
+        ["eureka"] => steps::eureka(),
         ["bench", "--check"] => instructions::check(),
         ["bench", "--check", "--renew"] => instructions::renew(),
         ["bench", rest @ ..] => steps::bench(rest),

@@ -125,6 +125,20 @@ pub(crate) fn clickhouse(kills: &str) -> Result<()> {
     run(test.env("CLICKHOUSE_KILLS", kills))
 }
 
+/// A registry of Spring Cloud and ours as peers.
+pub(crate) fn eureka() -> Result<()> {
+    tools::eureka()?;
+    build_server()?;
+    let package = "speargun-e2e";
+    run(&mut cargo(&[
+        "test",
+        "--package",
+        package,
+        "--test",
+        "eureka_java",
+    ]))
+}
+
 /// The page in a browser, over the release binary.
 pub(crate) fn page_flows(words: &[&str]) -> Result<()> {
     build_server()?;
@@ -147,8 +161,9 @@ fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }
 
-const BENCHES: [&str; 10] = [
+const BENCHES: [&str; 11] = [
     "decode", "ingest", "latency", "scale", "replay", "mixed", "skew", "read", "harness", "client",
+    "registry",
 ];
 /// What the limits of the core are measured by, and no more than 25 minutes of a quiet machine.
 const CORE: &[&str] = &[

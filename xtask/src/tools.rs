@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 8] = [
     "confluent-kafka==2.16.1",
+    "py-eureka-client==0.13.3",
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
     "grpcio==1.85.1",
@@ -18,7 +19,8 @@ const PYTHON_PACKAGES: [&str; 7] = [
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
     "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
 ];
-const NODE_PACKAGES: [&str; 9] = [
+const NODE_PACKAGES: [&str; 10] = [
+    "eureka-js-client@4.5.0",
     "zipkin@0.22.0",
     "zipkin-transport-http@0.22.0",
     "node-fetch@2.7.0",
@@ -116,7 +118,8 @@ fn python() -> Result<()> {
             &python,
             &[
                 "-c",
-                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp, confluent_kafka",
+                "import py_eureka_client, py_zipkin, grpc, google.protobuf, \
+                 opentelemetry.exporter.otlp, confluent_kafka",
             ],
         )
         .env("PYTHONNOUSERSITE", "1"),
@@ -134,7 +137,8 @@ fn python() -> Result<()> {
 
 fn node() -> Result<()> {
     let folder = folder().join("node");
-    let check = "require('zipkin'); require('zipkin-transport-http'); require('node-fetch'); \
+    let check = "require('eureka-js-client'); require('zipkin'); \
+                 require('zipkin-transport-http'); require('node-fetch'); \
                  require('@opentelemetry/exporter-trace-otlp-grpc')";
     let installed = || {
         std::fs::create_dir_all(&folder).is_ok()
@@ -240,6 +244,12 @@ fn maven() -> Result<()> {
     }
     zipkin()?;
     Ok(())
+}
+
+/// Fetches and compiles a registry of Spring Cloud, which only one command needs.
+pub(crate) fn eureka() -> Result<()> {
+    maven_itself()?;
+    maven_module("e2e/eureka", &["compile"])
 }
 
 fn maven_module(module: &str, goals: &[&str]) -> Result<()> {
