@@ -1,5 +1,7 @@
 //! Clocks and statistics of a measurement, and the few words a benchmark takes. It judges nothing.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,6 +23,22 @@ impl Samples {
     pub fn new(mut samples: Vec<u64>) -> Self {
         samples.sort_unstable();
         Self { sorted: samples }
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    /// Adds further samples.
+    pub fn add(&mut self, other: Self) {
+        self.sorted.extend(other.sorted);
+        self.sorted.sort_unstable();
     }
 
     /// Returns the sample that `per_cent` of all are not above; 0 when there is none.
@@ -73,6 +91,25 @@ impl Words {
         Ok(words)
     }
 
+    /// Returns how long a server may go on working behind its load until it is idle. A tiny run
+    /// does not wait.
+    pub fn patience(&self) -> Duration {
+        if self.tiny {
+            Duration::ZERO
+        } else {
+            Duration::from_mins(5)
+        }
+    }
+
+    /// Returns how long to do something; a tiny run does it for a moment.
+    pub fn how_long(&self, full: Duration) -> Duration {
+        if self.tiny {
+            full.min(Duration::from_millis(300))
+        } else {
+            full
+        }
+    }
+
     /// Returns how many spans to use.
     pub fn count(&self, tiny: usize, full: usize) -> usize {
         self.spans.unwrap_or(if self.tiny { tiny } else { full })
@@ -96,6 +133,9 @@ mod tests {
         assert_eq!(samples.percentile(99), 100);
         assert_eq!(samples.max(), 100);
         assert_eq!(Samples::default().median(), 0);
+        let mut both = Samples::new(vec![7, 9]);
+        both.add(Samples::new(vec![8]));
+        assert_eq!((both.len(), both.median()), (3, 8));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use speargun_e2e::server::root;
+use speargun_loadgen::report::plot::{self, Plot};
 
 use crate::measure::Words;
 
@@ -15,6 +16,8 @@ pub struct Report {
     name: &'static str,
     lines: Vec<String>,
     columns: usize,
+    /// What each is called, and its file.
+    plots: Vec<(&'static str, String)>,
 }
 
 impl Report {
@@ -24,6 +27,7 @@ impl Report {
             name,
             lines: vec![wrapped(about)],
             columns: 0,
+            plots: Vec::new(),
         }
     }
 
@@ -50,23 +54,42 @@ impl Report {
         self.lines.push(wrapped(text));
     }
 
+    /// Adds a plot, which becomes a file of its own beside the tables and is shown below them.
+    /// `what` is a word for its name.
+    pub fn plot(&mut self, what: &'static str, plot: &Plot) {
+        self.plots.push((what, plot::file(plot)));
+    }
+
     /// Prints the report; a run that is not tiny also writes it to `benches/results`.
     pub fn finish(self, words: Words) -> Result<()> {
         let today = date()?;
         let command: Vec<String> = std::env::args().skip(1).collect();
         let call = format!("cargo xtask bench {} {}", self.name, command.join(" "));
-        let text = format!(
+        let path = path(self.name, &today)?;
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let stem = stem.context("a name that is no text")?.to_owned();
+        let mut text = format!(
             "# {} {today}\n\n`{}`\n\n{}\n\n{}\n",
             self.name,
             call.trim_end(),
             machine()?,
             self.lines.join("\n")
         );
+        for (what, _) in &self.plots {
+            text += &[
+                "\n![", self.name, " by ", what, "](", &stem, "-", what, ".svg)\n",
+            ]
+            .concat();
+        }
         say(&text);
         if !words.tiny {
-            let path = path(self.name, &today)?;
             std::fs::write(&path, text)?;
             say(&format!("written to {}", path.display()));
+            for (what, svg) in self.plots {
+                let path = path.with_file_name(format!("{stem}-{what}.svg"));
+                std::fs::write(&path, svg)?;
+                say(&format!("written to {}", path.display()));
+            }
         }
         Ok(())
     }

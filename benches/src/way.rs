@@ -6,6 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request as GrpcRequest;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use libdeflater::{CompressionLvl, Compressor};
 use speargun_e2e::{Connection, Request};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -18,6 +19,8 @@ use crate::workload::{Format, Span};
 pub enum Way {
     /// Zipkin's, over HTTP.
     Zipkin(Format),
+    /// The same, its bodies packed by gzip as senders do it.
+    Gzip(Format),
     /// OTLP in protobuf over HTTP.
     OtlpHttp,
     /// OTLP over gRPC.
@@ -29,6 +32,8 @@ impl Way {
     pub fn name(self) -> &'static str {
         match self {
             Self::Zipkin(format) => format.name(),
+            Self::Gzip(Format::Proto) => "proto, gzip",
+            Self::Gzip(_) => "json, gzip",
             Self::OtlpHttp => "otlp/http",
             Self::OtlpGrpc => "otlp/grpc",
         }
@@ -37,7 +42,7 @@ impl Way {
     /// Returns the name under which the server counts its spans.
     pub fn transport(self) -> &'static str {
         match self {
-            Self::Zipkin(_) => "http",
+            Self::Zipkin(_) | Self::Gzip(_) => "http",
             Self::OtlpHttp => "otel/http",
             Self::OtlpGrpc => "otel/grpc",
         }
@@ -48,9 +53,20 @@ impl Way {
         match self {
             Self::Zipkin(format) => {
                 let body = format.encode(spans);
-                post(format.path(), format.content_type(), body)
+                let request = post(format.path(), format.content_type(), body);
+                request.to_bytes().into()
             }
-            Self::OtlpHttp => post("/v1/traces", "application/x-protobuf", otlp::encode(spans)),
+            Self::Gzip(format) => {
+                let body = packed(&format.encode(spans));
+                let request = post(format.path(), format.content_type(), body);
+                let request = request.header("Content-Encoding", "gzip");
+                request.to_bytes().into()
+            }
+            Self::OtlpHttp => {
+                let body = otlp::encode(spans);
+                let request = post("/v1/traces", "application/x-protobuf", body);
+                request.to_bytes().into()
+            }
             Self::OtlpGrpc => {
                 let message = otlp::encode(spans);
                 let mut framed = BytesMut::with_capacity(message.len() + 5);
@@ -65,17 +81,29 @@ impl Way {
     /// Opens a connection.
     pub fn open(self, port: u16) -> Result<Line> {
         match self {
-            Self::Zipkin(_) | Self::OtlpHttp => Ok(Line::Http(Connection::open(port)?)),
+            Self::Zipkin(_) | Self::Gzip(_) | Self::OtlpHttp => {
+                Ok(Line::Http(Connection::open(port)?))
+            }
             Self::OtlpGrpc => Line::open_grpc(port),
         }
     }
 }
 
-fn post(path: &str, content_type: &str, body: Vec<u8>) -> Bytes {
+fn post(path: &str, content_type: &str, body: Vec<u8>) -> Request {
     let mut request = Request::spans(body);
     path.clone_into(&mut request.target);
     request.headers = vec![("Content-Type".into(), content_type.into())];
-    request.to_bytes().into()
+    request
+}
+
+/// Packs a body at the level that senders use which do not choose one.
+fn packed(body: &[u8]) -> Vec<u8> {
+    let mut compressor = Compressor::new(CompressionLvl::default());
+    let mut packed = vec![0; compressor.gzip_compress_bound(body.len())];
+    // The bound holds whatever the body is; an empty body would be refused, and the run fail.
+    let size = compressor.gzip_compress(body, &mut packed).unwrap_or(0);
+    packed.truncate(size);
+    packed
 }
 
 /// An open connection, one request at a time.

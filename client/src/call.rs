@@ -27,6 +27,7 @@
 //!
 //! - `service`: a service by name. `request`: one call. `error`: why there is no answer.
 //! - `operation`: what calls of one kind share. `attempt`: one try.
+//! - [`layer`]: the circuit for tower services of any kind.
 //! - [`breaker`], [`bulkhead`], [`retry`], [`balance`], [`instance`]: each by itself.
 
 mod attempt;
@@ -35,6 +36,7 @@ pub mod breaker;
 pub mod bulkhead;
 mod error;
 pub mod instance;
+pub mod layer;
 mod operation;
 mod request;
 pub mod retry;

@@ -9,9 +9,12 @@
 //! - [`call`]: calls by name: balancing, time limits, retries, circuits, fallbacks.
 //! - [`discovery`]: Eureka's registries.
 //! - [`config`]: settings, from a Spring Cloud Config server too.
+//! - [`server`]: the layer that traces requests, health, metrics, connections.
+//! - [`app`]: all of that at once, by settings.
 //! - [`clock`]: both times as a trait, so that a test owns them. [`exposition`]: metrics as
 //!   Prometheus reads them.
 
+pub mod app;
 pub mod call;
 pub mod clock;
 pub mod config;
@@ -19,12 +22,14 @@ pub mod discovery;
 pub mod exposition;
 mod http;
 pub mod report;
+pub mod server;
 mod timing;
 pub mod trace;
 
 #[cfg(test)]
 mod testing;
 
+pub use app::{App, AppBuilder, AppError};
 pub use call::{Call, CallError, CallSettings, ServiceClient};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;

@@ -1,6 +1,8 @@
 //! For tests: an HTTP server on a port of its own that answers as it is told and remembers what it
 //! was asked, and waiting for a condition.
 
+pub(crate) mod registry;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::Read;

@@ -10,11 +10,13 @@
 //! - [`propagation`]: contexts to headers and back, over [`b3`] and [`w3c`].
 //! - [`sampler`]: which traces are kept.
 //! - [`tracer`]: begins spans. [`span`]: one that is going on.
+//! - [`layer`]: client spans for tower clients of any kind.
 //! - [`naming`]: names and tags of HTTP spans, as Sleuth has them.
 
 pub mod b3;
 pub mod context;
 mod current;
+pub mod layer;
 pub mod naming;
 pub mod propagation;
 pub mod sampler;
@@ -24,6 +26,7 @@ pub mod w3c;
 
 pub use context::{Sampling, TraceContext};
 pub use current::{current, scope};
+pub use layer::{ClientTraced, ClientTracedLayer};
 pub use propagation::{Extracted, Format, Propagation};
 pub use sampler::Sampler;
 pub use span::ActiveSpan;

@@ -133,8 +133,13 @@ impl Inlet {
 
     /// Counts a message that failed before its body was whole.
     pub fn count_failed(&self, transport: Transport) {
-        self.count(transport, Count::Messages, 1);
-        self.count(transport, Count::MessagesDropped, 1);
+        self.count_failures(transport, 1);
+    }
+
+    /// Counts several of them.
+    pub fn count_failures(&self, transport: Transport, messages: u64) {
+        self.count(transport, Count::Messages, messages);
+        self.count(transport, Count::MessagesDropped, messages);
     }
 
     /// Does all that needs no waiting. `None` when there is nothing to wait for.

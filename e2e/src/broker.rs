@@ -3,15 +3,19 @@
 //!
 //! # Layout
 //!
+//! - [`batch`]: what Kafka's broker keeps.
 //! - [`check`]: what must be true of every queue.
 //! - [`identity`]: a certificate for them.
 //! - [`kafka`]: one node of Apache Kafka.
+//! - [`librdkafka`]: the sender that most languages have.
 //! - [`rabbitmq`]: one node of RabbitMQ.
 //! - [`sender`]: Zipkin's own senders.
 
+pub mod batch;
 pub mod check;
 pub mod identity;
 pub mod kafka;
+pub mod librdkafka;
 pub mod rabbitmq;
 pub mod sender;
 
@@ -26,8 +30,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server;
 
+pub use batch::Batch;
 pub use identity::Identity;
 pub use kafka::Kafka;
+pub use librdkafka::Librdkafka;
 pub use rabbitmq::RabbitMq;
 pub use sender::Sender;
 

@@ -194,6 +194,8 @@ fn spawn(port: u16, folder: &Path) -> Result<Child> {
         .arg(format!("--path={}", folder.join("data").display()))
         .arg("--listen_host=127.0.0.1")
         .arg(format!("--http_port={port}"))
+        // Nobody asks there, but the usual one may be another server's.
+        .arg(format!("--tcp_port={}", free_port()?))
         .arg("--query")
         .arg(LISTEN)
         .current_dir(folder)

@@ -1,5 +1,6 @@
-//! Runs the Maven module `e2e/kit` against the binary, once for each engine and once with kills,
-//! and reads what its tests reported. What they must have reported is for the tests to say.
+//! Runs the Maven module `e2e/kit` against the binary, once for each engine, over real databases
+//! too, and once with kills; reads what its tests reported. What they must have reported is for the
+//! tests to say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,15 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
+use crate::clickhouse::ClickHouse;
+use crate::mariadb::MariaDb;
 use crate::server;
 
 /// What is shown of a long text when a test fails, in bytes.
 const SHOWN_BYTES_MAX: usize = 16 << 10;
+
+/// Databases that are made: more than the kit has tests.
+const DATABASES: u32 = 120;
 
 /// What became of the tests of one class.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,14 +36,14 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Makes the runs `default`, `mem` and `killed`. Tests that fail do not fail it; they are in
-    /// the reports.
+    /// Makes the runs `default`, `mem`, `killed`, `mysql` and `clickhouse`. Tests that fail do not
+    /// fail it; they are in the reports.
     pub fn make() -> Result<Self> {
         let folder = server::root().join("target/kit/reports");
         if folder.is_dir() {
             fs::remove_dir_all(&folder).context("remove the reports of an earlier run")?;
         }
-        let out = maven(&server::binary()?.canonicalize()?)?;
+        let out = maven(&server::binary()?.canonicalize()?, &Databases::start()?)?;
         if !out.status.success() {
             let printed = [out.stdout.as_slice(), &out.stderr].concat();
             let end = printed.len().saturating_sub(SHOWN_BYTES_MAX);
@@ -58,6 +64,14 @@ impl Reports {
         counts(&report).with_context(|| path.display().to_string())
     }
 
+    /// Returns the names of a class's tests that failed, sorted.
+    pub fn failed(&self, run: &str, class: &str) -> Result<Vec<String>> {
+        let path = self.folder.join(format!("{run}/TEST-{class}.xml"));
+        let report =
+            fs::read_to_string(&path).with_context(|| format!("no report {}", path.display()))?;
+        failed(&report).with_context(|| path.display().to_string())
+    }
+
     /// Returns names and reasons of a class's tests that failed, as many as can be read.
     pub fn failures(&self, run: &str, class: &str) -> Result<String> {
         let mut text = fs::read(self.folder.join(format!("{run}/{class}.txt")))?;
@@ -66,13 +80,42 @@ impl Reports {
     }
 }
 
+/// The databases that servers under test keep their spans in.
+struct Databases {
+    mariadb: MariaDb,
+    clickhouse: ClickHouse,
+}
+
+impl Databases {
+    /// Starts them. Each server gets a database of its own; MySQL's have to be there before.
+    fn start() -> Result<Self> {
+        let databases = Self {
+            mariadb: MariaDb::start(&[])?,
+            clickhouse: ClickHouse::start()?,
+        };
+        let make: Vec<String> = (1..=DATABASES)
+            .map(|number| format!("CREATE DATABASE kit_{number};"))
+            .collect();
+        databases.mariadb.sql(&make.concat())?;
+        Ok(databases)
+    }
+}
+
 /// Maven takes everything from its local repository: a test does not depend on a network.
-fn maven(binary: &Path) -> Result<Output> {
+fn maven(binary: &Path, databases: &Databases) -> Result<Output> {
     Command::new("mvn")
         .args(["--batch-mode", "--quiet", "--offline"])
         .args(["--file", "e2e/kit/pom.xml", "-Dstyle.color=never"])
         .arg("-Dmaven.test.failure.ignore=true")
         .arg(format!("-Dspeargun.binary={}", binary.display()))
+        .arg(format!(
+            "-Dspeargun.mysql.port={}",
+            databases.mariadb.port()
+        ))
+        .arg(format!(
+            "-Dspeargun.clickhouse.url={}",
+            databases.clickhouse.url()
+        ))
         .arg("test")
         .current_dir(server::root())
         .output()
@@ -91,6 +134,30 @@ fn counts(report: &str) -> Result<Counts> {
         failed: attribute(suite, "failures")? + attribute(suite, "errors")?,
         skipped: attribute(suite, "skipped")?,
     })
+}
+
+/// Reads the names of the tests that failed from a Surefire report, sorted.
+fn failed(report: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for case in report.split("<testcase ").skip(1) {
+        let name = text_of(case, "name")?;
+        let rest = case.split("</testcase>").next().unwrap_or(case);
+        if rest.contains("<failure") || rest.contains("<error") {
+            // What parameters it has is not in its name.
+            names.push(name.split('(').next().unwrap_or(name).to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn text_of<'t>(tag: &'t str, name: &str) -> Result<&'t str> {
+    // Whatever comes first: no attribute's name ends as another's does.
+    let found = tag.split_once(&format!("{name}=\"")).map(|(_, rest)| rest);
+    let found = found.and_then(|rest| rest.split_once('"'));
+    found
+        .map(|(text, _)| text)
+        .with_context(|| format!("no {name}"))
 }
 
 fn attribute(tag: &str, name: &str) -> Result<u32> {
@@ -115,6 +182,15 @@ mod tests {
             skipped: 3,
         };
         assert_eq!(counts(REPORT).ok(), Some(expected));
+    }
+
+    #[test]
+    fn tests_that_failed_are_named() {
+        let report = "<testsuite>\n<testcase name=\"b\" classname=\"x\"><failure type=\"y\"/>\
+            </testcase><testcase name=\"c\" classname=\"x\"/><testcase name=\"a(TestInfo)\"><error>\
+            </error></testcase></testsuite>";
+        assert_eq!(failed(report).ok(), Some(vec!["a".into(), "b".into()]));
+        assert!(failed("<testcase ").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Zipkin's own test kit passes on the binary, whole, on both engines and through kills, and what
+//! Zipkin's own test kit passes on the binary, whole, on all engines and through kills, and what
 //! Brave and OpenTelemetry of Java report is what is read.
 
 use std::sync::LazyLock;
@@ -23,6 +23,36 @@ fn zipkins_test_kit_passes_in_memory() -> Result<()> {
 fn zipkins_test_kit_passes_when_each_write_is_followed_by_a_kill() -> Result<()> {
     check_passed("killed", "speargun.KitTest", 85)
 }
+
+#[test]
+fn zipkins_test_kit_passes_over_clickhouse() -> Result<()> {
+    check_passed("clickhouse", "speargun.KitTest", 85)
+}
+
+/// What Zipkin's tables can't hold, named in docs/compatibility.md: a test that passes after all
+/// fails this one.
+#[test]
+fn zipkins_test_kit_passes_over_mysql_but_for_what_its_tables_cant_hold() -> Result<()> {
+    let reports = REPORTS.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+    let class = "speargun.KitTest";
+    let counts = reports.counts("mysql", class)?;
+    ensure!((counts.found, counts.skipped) == (85, 0), "{counts:?}");
+    let failed = reports.failed("mysql", class)?;
+    ensure!(
+        failed == MYSQL_EXCEPTIONS,
+        "{failed:?}\n{}",
+        reports.failures("mysql", class)?
+    );
+    Ok(())
+}
+
+/// Both halves of a shared span have one row. Zipkin leaves out these three, and one more, for its
+/// own engine over MySQL.
+const MYSQL_EXCEPTIONS: [&str; 3] = [
+    "getTrace_differentiatesDebugFromShared",
+    "getTraces_differentiatesDebugFromShared",
+    "getTraces_differentiatesDebugFromShared",
+];
 
 #[test]
 fn what_brave_reports_is_read_back() -> Result<()> {

@@ -5,8 +5,11 @@
     reason = "a failing step fails the test and says which"
 )]
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
-use speargun_e2e::server::{free_port, run_to_end};
+use speargun_e2e::server::{binary, free_port, run_to_end};
 use speargun_e2e::{Options, Server};
 
 /// Runs the command; returns its exit code and all it printed.
@@ -100,6 +103,17 @@ fn it_ends_with_what_went_wrong() {
     assert!(code == 3 && printed.contains("refused"), "{code} {printed}");
     let (code, printed) = load(server.port(), "--rate fast");
     assert!(code == 2 && printed.contains("--rate"), "{code} {printed}");
+    for words in [
+        "--timeout 0s",
+        "--duration 0s",
+        "--rate 5kkk",
+        "--pid 4194305",
+    ] {
+        let (code, printed) = load(server.port(), words);
+        assert_eq!(code, 2, "{words}: {printed}");
+    }
+    let (status, printed) = run_to_end(&["load", "--target", "127.0.0.1:99999"], &[]).unwrap();
+    assert_eq!(status.code(), Some(2), "{printed}");
     let nothing = ["load", "compare", "nowhere.json", "nowhere.json"];
     let (status, printed) = run_to_end(&nothing, &[]).unwrap();
     assert!(printed.contains("read nowhere.json"), "{printed}");
@@ -110,4 +124,109 @@ fn it_ends_with_what_went_wrong() {
         code == 1 && printed.contains("missed: at"),
         "{code} {printed}"
     );
+}
+
+/// Sends a signal to a process.
+fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn an_interruption_ends_the_load_and_the_next_one_all() {
+    let server = Server::start(Options::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("report.json");
+    for (times, code) in [(1, 0), (2, 130)] {
+        let mut child = Command::new(binary().unwrap())
+            .args([
+                "load",
+                "--rate",
+                "1k",
+                "--duration",
+                "10m",
+                "--pool",
+                "2000",
+            ])
+            .args([
+                "--target",
+                &format!("127.0.0.1:{}", server.port()),
+                "--json",
+            ])
+            .arg(&json)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut until = |word: &str| {
+            let mut line = String::new();
+            while !line.contains(word) {
+                line.clear();
+                assert!(said.read_line(&mut line).unwrap() > 0, "no {word}");
+            }
+        };
+        until("spans/s");
+        if times == 2 {
+            // Nobody answers any more, so that the end takes long enough for a second one.
+            signal("-STOP", server.pid());
+        }
+        signal("-INT", child.id());
+        until("again to end at once");
+        if times == 2 {
+            signal("-INT", child.id());
+        }
+        let status = child.wait().unwrap();
+        signal("-CONT", server.pid());
+        assert_eq!(status.code(), Some(code));
+    }
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(report["read_back"]["lost_spans"], 0, "{report}");
+}
+
+#[test]
+fn a_report_that_can_go_nowhere_hides_nothing() {
+    let server = Server::start(Options::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (json, html) = (folder.path().join("a.json"), folder.path().join("a.html"));
+    // Known before the load, which would take ten minutes.
+    let words = format!("--duration 10m --html {} --json /nowhere/x", html.display());
+    let (code, printed) = load(server.port(), &words);
+    assert!(
+        code == 2 && printed.contains("/nowhere/x"),
+        "{code} {printed}"
+    );
+    assert!(!html.exists());
+    // Known at the end: what can be written is, and a missed target is told.
+    for (target, expected) in [("", 2), ("--p99 1us", 1)] {
+        let words = format!(
+            "{SMALL} {target} --html /dev/full --json {}",
+            json.display()
+        );
+        let (code, printed) = load(server.port(), &words);
+        assert!(
+            code == expected && printed.contains("/dev/full"),
+            "{code} {printed}"
+        );
+        assert!(std::fs::read(&json).unwrap().ends_with(b"}"));
+        std::fs::remove_file(&json).unwrap();
+    }
+}
+
+#[test]
+fn connections_that_this_machine_cannot_have_are_said_before_the_load() {
+    let server = Server::start(Options::default()).unwrap();
+    for format in ["json", "grpc"] {
+        let command = format!(
+            "ulimit -n 64; exec {} load --target 127.0.0.1:{} --connections 100 --format {format} \
+             --duration 10m",
+            binary().unwrap().display(),
+            server.port()
+        );
+        let ended = Command::new("sh").args(["-c", &command]).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{format}: {said}");
+        assert!(said.contains("ulimit -n"), "{format}: {said}");
+    }
 }

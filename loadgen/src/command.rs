@@ -10,8 +10,10 @@ use anyhow::{Context, Result};
 
 use crate::meter::Second;
 use crate::options::{Command, Options};
-use crate::report::{Report, compare, page, table};
+use crate::output::Outputs;
+use crate::report::{Report, compare, table};
 use crate::session::{self, Failure};
+use crate::stop::Stop;
 
 const MISSED: u8 = 1;
 const USAGE: u8 = 2;
@@ -27,37 +29,50 @@ pub fn load(options: &Options) -> ExitCode {
             complain(&table::progress(second));
         }
     };
-    match session::run(options, &mut each) {
-        Ok(report) => {
-            let met = report.missed.is_empty();
-            match show(&report, options) {
-                Ok(()) if met => ExitCode::SUCCESS,
-                Ok(()) => ExitCode::from(MISSED),
-                Err(error) => failed(&format!("{error:#}"), USAGE),
+    let outputs = match Outputs::open(&options.output) {
+        Ok(outputs) => outputs,
+        Err(error) => return failed(&format!("{error:#}"), USAGE),
+    };
+    let stop = Stop::on_signals().context("hear of signals");
+    let report = stop
+        .map_err(Failure::Broken)
+        .and_then(|stop| session::run(options, &stop, &mut each));
+    match report {
+        Ok(report) => reported(&report, outputs),
+        Err(failure) => {
+            outputs.discard();
+            match failure {
+                Failure::Usage(text) => failed(&text, USAGE),
+                Failure::Unreachable(text) => failed(&text, UNREACHABLE),
+                Failure::Broken(error) => failed(&format!("{error:#}"), USAGE),
             }
         }
-        Err(Failure::Usage(text)) => failed(&text, USAGE),
-        Err(Failure::Unreachable(text)) => failed(&text, UNREACHABLE),
-        Err(Failure::Broken(error)) => failed(&format!("{error:#}"), USAGE),
     }
 }
 
-fn show(report: &Report, options: &Options) -> Result<()> {
+/// Writes files first, for they are worth more than a terminal that is gone. A missed target is
+/// told whatever else went wrong.
+fn reported(report: &Report, outputs: Outputs) -> ExitCode {
+    let mut errors = outputs.write(report);
+    errors.extend(print(report).context("print the report").err());
+    for error in &errors {
+        complain(&format!("speargun load: {error:#}"));
+    }
+    if !report.missed.is_empty() {
+        ExitCode::from(MISSED)
+    } else if errors.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(USAGE)
+    }
+}
+
+fn print(report: &Report) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let text = table::text(report, out.is_terminal());
     out.write_all(text.as_bytes())?;
-    if let Some(path) = &options.output.json {
-        let json = serde_json::to_vec_pretty(report)?;
-        write(path, &json)?;
-    }
-    if let Some(path) = &options.output.html {
-        write(path, page::text(report).as_bytes())?;
-    }
+    out.flush()?;
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
 }
 
 fn compare_files(base: &Path, other: &Path) -> Result<()> {

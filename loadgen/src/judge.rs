@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use crate::options::CheckOptions;
+use crate::queries::Answered;
 use crate::report::table::time;
-use crate::report::{Report, StepReport};
+use crate::report::{Report, StepReport, ratio};
+
+/// A harness that takes more of the machine leaves too little for itself.
+const OWN_SHARE: f64 = 0.6;
 
 /// Returns what a step missed.
 pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
@@ -33,12 +37,14 @@ pub fn step(step: &StepReport, targets: &CheckOptions) -> Vec<String> {
 }
 
 /// What was asked of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Asked {
     /// A search is expected to miss targets in some of its steps.
     pub searched: bool,
     /// Whether traces were to be read back.
     pub reads_back: bool,
+    /// Queries that may fail, of a hundred.
+    pub refused_max: f64,
 }
 
 /// Returns whether the server's counters say something of the run.
@@ -62,6 +68,15 @@ pub fn run(report: &Report, asked: Asked) -> Vec<String> {
             missed.extend(step.missed.iter().map(|text| format!("{rate}{text}")));
         }
     }
+    if report.steps.is_empty() {
+        missed.push("nothing was measured".into());
+    }
+    let sum = |of: fn(&Answered) -> u64| report.queries.iter().map(of).sum::<u64>();
+    let (answered, failed) = (sum(|it| it.answered), sum(|it| it.failed));
+    if ratio(failed * 100, answered + failed) > asked.refused_max {
+        let all = answered + failed;
+        missed.push(format!("{failed} of {all} queries were not answered"));
+    }
     let found = &report.read_back;
     if !found.is_whole() {
         missed.push(format!(
@@ -84,9 +99,29 @@ pub fn run(report: &Report, asked: Asked) -> Vec<String> {
     missed
 }
 
+/// Returns whether the harness used so much of this machine in a step that what was missed in it
+/// may be its own fault.
+pub fn is_own_limit(step: &StepReport, cores: u64) -> bool {
+    let all_us = step.wall_ms * 1000 * cores;
+    !step.missed.is_empty() && ratio(step.harness_cpu_us, all_us) > OWN_SHARE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_harness_that_takes_the_whole_machine_may_be_the_limit() {
+        let mut step = StepReport {
+            wall_ms: 1000,
+            harness_cpu_us: 1_400_000,
+            missed: vec!["p99".into()],
+            ..StepReport::default()
+        };
+        assert!(is_own_limit(&step, 2) && !is_own_limit(&step, 4));
+        step.missed.clear();
+        assert!(!is_own_limit(&step, 2));
+    }
 
     fn targets() -> CheckOptions {
         CheckOptions {

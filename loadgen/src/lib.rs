@@ -7,13 +7,13 @@
 //! - [`workload`], [`replay`]: the spans, made or recorded.
 //! - [`pool`]: their bodies, made before the run and renewed in it.
 //! - [`target`], [`tls`], [`mod@line`]: where bodies go, and a connection there.
-//! - [`schedule`], [`run`]: when they are sent, and by whom.
+//! - [`schedule`], [`run`], [`stop`]: when they are sent, by whom, and until when.
 //! - [`record`], [`meter`], [`accepted`]: what is counted.
 //! - [`queries`]: questions beside the spans.
 //! - [`truth`]: reading back, and the server's counters.
 //! - [`process`]: what a process costs.
 //! - [`search`], [`judge`]: the highest rate, and whether targets were met.
-//! - [`session`], [`report`], [`command`]: a whole run, what it gave, how that is shown.
+//! - [`session`], [`report`], [`output`], [`command`]: a whole run, what it gave, where that goes.
 
 pub mod accepted;
 pub mod command;
@@ -21,6 +21,7 @@ pub mod judge;
 pub mod line;
 pub mod meter;
 pub mod options;
+pub mod output;
 pub mod plan;
 pub mod pool;
 pub mod process;
@@ -32,6 +33,7 @@ pub mod run;
 pub mod schedule;
 pub mod search;
 pub mod session;
+pub mod stop;
 pub mod target;
 pub mod tls;
 pub mod truth;

@@ -63,7 +63,8 @@ pub enum Line {
 }
 
 impl Line {
-    /// Returns a connection that is not yet open; `patience` bounds each answer.
+    /// Returns a connection that is not yet open; `patience` bounds each exchange, from the first
+    /// byte out to the last one in, to a sixteenth.
     pub fn new(transport: &Transport, target: &Target, patience: Duration) -> io::Result<Self> {
         Ok(match transport {
             Transport::Http { format, gzip } => {
@@ -75,6 +76,14 @@ impl Line {
         })
     }
 
+    /// Opens the connection before the first body.
+    pub fn open(&mut self) -> io::Result<()> {
+        match self {
+            Self::Http(http) => http.open(),
+            Self::Grpc(grpc) => grpc.open(),
+        }
+    }
+
     /// Sends a body and waits for the answer.
     pub fn send(&mut self, body: &Filled) -> io::Result<Outcome> {
         match self {
@@ -82,4 +91,10 @@ impl Line {
             Self::Grpc(grpc) => grpc.send(&body.bytes),
         }
     }
+}
+
+/// Returns what a server said without what a terminal would obey.
+fn printable(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
+    text.trim().to_owned()
 }

@@ -80,7 +80,7 @@ pub struct PaceOptions {
     #[arg(long)]
     pub closed: bool,
     /// How long: 30s, 2m, 500ms.
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = some_time)]
     pub duration: Duration,
     /// How long to load before it counts.
     #[arg(long, default_value = "0s", value_parser = duration)]
@@ -89,7 +89,7 @@ pub struct PaceOptions {
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub connections: u16,
     /// How long an answer may take, and how long unsent requests are still sent after the end.
-    #[arg(long, default_value = "10s", value_parser = duration)]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     pub timeout: Duration,
     /// Go on at once after a refusal, whatever Retry-After says.
     #[arg(long)]
@@ -130,7 +130,7 @@ pub struct BodyOptions {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub pool: u32,
     /// Send recorded spans from a file (JSON v2 or v1, proto3, thrift), moved to now.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["services", "depth", "fan_out", "trace_spans"])]
     pub replay: Option<PathBuf>,
     /// Instead of the shop, a tree of calls between so many services.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -181,7 +181,7 @@ pub struct CheckOptions {
     /// Target: the latency of 999 of 1000 requests at most.
     #[arg(long, value_parser = duration)]
     pub p999: Option<Duration>,
-    /// Target: bodies that may be refused or fail, of a hundred.
+    /// Target: bodies that may be refused or fail, and queries that may fail, of a hundred.
     #[arg(long, default_value_t = 0.0, value_parser = per_cent)]
     pub refused_max: f64,
     /// Traces to read back.
@@ -236,13 +236,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// Reads a duration that is more than none.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() {
+        return Err("no time at all".into());
+    }
+    Ok(time)
+}
+
 /// Reads `20000`, `20k`, `1.5M`.
 pub fn rate(text: &str) -> Result<f64, String> {
-    let (number, factor) = match text.as_bytes().last() {
-        Some(b'k') => (text.trim_end_matches('k'), 1e3),
-        Some(b'M') => (text.trim_end_matches('M'), 1e6),
-        _ => (text, 1.0),
-    };
+    let thousands = text.strip_suffix('k').map(|number| (number, 1e3));
+    let millions = text.strip_suffix('M').map(|number| (number, 1e6));
+    let (number, factor) = thousands.or(millions).unwrap_or((text, 1.0));
     let number: f64 = number.parse().map_err(|_| "no number".to_owned())?;
     let rate = number * factor;
     if rate.is_finite() && (1.0..=1e8).contains(&rate) {
@@ -301,7 +308,9 @@ mod tests {
         }
         assert_eq!(rate("20k"), Ok(20_000.0));
         assert_eq!(rate("1.5M"), Ok(1_500_000.0));
-        for bad in ["0", "k", "NaN", "inf", "1e9", "-5"] {
+        assert_eq!(some_time("1us"), Ok(Duration::from_micros(1)));
+        assert!(some_time("0s").is_err());
+        for bad in ["0", "k", "5kkk", "5kM", "NaN", "inf", "1e9", "-5"] {
             assert!(rate(bad).is_err(), "{bad}");
         }
     }

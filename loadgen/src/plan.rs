@@ -31,8 +31,8 @@ pub fn rates(options: &Options) -> Vec<f64> {
     }
 }
 
-/// Makes the bodies.
-pub fn pool(options: &Options) -> Result<Pool> {
+/// Makes the bodies; returns also what is odd about them, in words.
+pub fn pool(options: &Options) -> Result<(Pool, Option<String>)> {
     let body = &options.body;
     let mut recipe = Recipe {
         knobs: knobs(body),
@@ -43,12 +43,18 @@ pub fn pool(options: &Options) -> Result<Pool> {
         gzip: body.gzip.then(|| packed(options)),
     };
     match &body.replay {
-        None => Pool::new(&recipe),
+        None => Ok((Pool::new(&recipe)?, None)),
         Some(path) => {
             let mut recording = replay::read(path)?;
             recipe.window_us = recording.window_us;
             recipe.knobs.dress(&mut recording.spans);
-            Pool::of(recording.spans, &recipe)
+            let odd = (recording.odd > 0).then(|| {
+                format!(
+                    "{} recorded spans are years from the others: they were moved to them",
+                    recording.odd
+                )
+            });
+            Ok((Pool::of(recording.spans, &recipe)?, odd))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What another process costs, as the kernel counts it. It does not start or stop anything.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -46,13 +47,13 @@ pub fn own_cpu_us() -> u64 {
     now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000
 }
 
-/// Returns the process that listens on a port of this machine, when it may be seen.
-pub fn listening(port: u16) -> Option<u32> {
+/// Returns the process that listens on an address of this machine, when it may be seen.
+pub fn listening(address: SocketAddr) -> Option<u32> {
     let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())
         .flat_map(|text| {
-            let own = text.lines().filter_map(|line| inode_of(line, port));
+            let own = text.lines().filter_map(|line| inode_of(line, address));
             own.map(|inode| format!("socket:[{inode}]"))
                 .collect::<Vec<_>>()
         })
@@ -71,13 +72,30 @@ pub fn listening(port: u16) -> Option<u32> {
     pids.find(holds)
 }
 
-/// Returns the inode of a socket that listens on a port, from a line of the kernel's table.
-fn inode_of(line: &str, port: u16) -> Option<&str> {
+/// Returns the inode of a socket that listens on an address, if need be as one of all, from a line
+/// of the kernel's table.
+fn inode_of(line: &str, address: SocketAddr) -> Option<&str> {
     const LISTENS: &str = "0A";
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let (_, digits) = fields.get(1)?.rsplit_once(':')?;
-    let own = u16::from_str_radix(digits, 16).ok()? == port;
+    let (ip, port) = fields.get(1)?.rsplit_once(':')?;
+    let ip = address_of(ip)?.to_canonical();
+    let all = ip.is_unspecified() && (ip.is_ipv6() || address.is_ipv4());
+    let own = (ip == address.ip().to_canonical() || all)
+        && u16::from_str_radix(port, 16).ok()? == address.port();
     (own && *fields.get(3)? == LISTENS).then_some(*fields.get(9)?)
+}
+
+/// Reads an address of the kernel's tables: words of 32 bits, each with its first byte last.
+fn address_of(digits: &str) -> Option<IpAddr> {
+    let word = |at: usize| {
+        let word = digits.get(at..at + 8)?;
+        Some(u32::from_str_radix(word, 16).ok()?.to_ne_bytes())
+    };
+    let words: Vec<[u8; 4]> = (0..digits.len() / 8).map_while(|at| word(at * 8)).collect();
+    match words.as_flattened() {
+        bytes if bytes.len() == 4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into()),
+        bytes => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into()),
+    }
 }
 
 /// Memory of a process.
@@ -175,10 +193,26 @@ mod tests {
     #[test]
     fn the_process_behind_a_port_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert_eq!(listening(port), Some(std::process::id()));
+        let address = listener.local_addr().unwrap();
+        assert_eq!(listening(address), Some(std::process::id()));
+        // Another one on the same port of another address is not meant.
+        let other = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), address.port());
+        assert_eq!(listening(other), None);
         drop(listener);
-        assert_eq!(listening(port), None);
+        assert_eq!(listening(address), None);
+        let all = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = all.local_addr().unwrap().port();
+        let some = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        assert_eq!(listening(some), Some(std::process::id()));
+    }
+
+    #[test]
+    fn addresses_of_the_kernel_are_read() {
+        let read = |digits: &str| address_of(digits).map(|ip| ip.to_string());
+        assert_eq!(read("0100007F").as_deref(), Some("127.0.0.1"));
+        let one = "00000000000000000000000001000000";
+        assert_eq!(read(one).as_deref(), Some("::1"));
+        assert_eq!((read(""), read("xyz")), (None, None));
     }
 
     #[test]

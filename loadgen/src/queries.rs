@@ -115,6 +115,20 @@ impl Counts {
         Ok(())
     }
 
+    /// Counts queries that were due and never sent, which is no success of the server's: each
+    /// endpoint has its share of them.
+    fn give_up(&mut self, queries: u64, wait: Duration) {
+        let total: u64 = MIX.iter().map(|(_, weight, _)| weight).sum();
+        let (mut before, mut given) = (0, 0);
+        for ((_, weight, _), count) in MIX.iter().zip(&mut self.0) {
+            before += weight;
+            let until = queries * before / total;
+            count.failed += until - given;
+            count.latencies.add_many(wait, until - given);
+            given = until;
+        }
+    }
+
     /// Returns a row an endpoint; none when nothing was asked.
     pub fn rows(&self) -> Vec<Answered> {
         let asked = |count: &Count| count.answered + count.failed > 0;
@@ -174,18 +188,18 @@ fn ask_all(
     let mut http = Http::new(&load.target, load.patience);
     while let Some(due) = schedule.due(next.fetch_add(1, Ordering::Relaxed)) {
         let due = start + due;
-        let index = draw(&mut random);
         if start.elapsed() > schedule.length + load.patience {
-            // Due and never sent, which is no success of the server's.
-            if let Some(count) = counts.0.get_mut(index) {
-                count.latencies.add(due.elapsed());
-                count.failed += 1;
-            }
-            continue;
+            let taken = next.swap(schedule.count(), Ordering::Relaxed);
+            let left = schedule.count().saturating_sub(taken);
+            counts.give_up(left + 1, due.elapsed());
+            break;
         }
+        let index = draw(&mut random);
         let (_, _, path) = MIX[index];
         let path = path(load, &mut random);
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if !load.stop.sleep_until(due) {
+            break;
+        }
         let answered = http.get(&path).is_ok_and(|reply| match reply.status {
             200 => true,
             404 => index == TRACE,

@@ -30,6 +30,13 @@ impl Latencies {
         self.0.saturating_record(us.clamp(1, LATENCY_US_MAX));
     }
 
+    /// Adds so many alike.
+    pub fn add_many(&mut self, latency: Duration, count: u64) {
+        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.0
+            .saturating_record_n(us.clamp(1, LATENCY_US_MAX), count);
+    }
+
     /// Adds those of another.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         self.0.add(&other.0)?;
@@ -76,6 +83,8 @@ pub struct Tally {
     pub unknown_spans: u64,
     /// Bodies that were due and given up unsent, because the target was too slow.
     pub unsent: u64,
+    /// From the start to the last answer.
+    pub ended: Duration,
     /// How often bodies failed or were refused in which way.
     pub reasons: BTreeMap<String, u64>,
 }
@@ -93,6 +102,7 @@ impl Tally {
             failed: 0,
             unknown_spans: 0,
             unsent: 0,
+            ended: Duration::ZERO,
             reasons: BTreeMap::new(),
         })
     }
@@ -136,6 +146,7 @@ impl Tally {
         self.failed += other.failed;
         self.unknown_spans += other.unknown_spans;
         self.unsent += other.unsent;
+        self.ended = self.ended.max(other.ended);
         for (reason, count) in &other.reasons {
             self.reason(reason.clone(), *count);
         }
@@ -146,6 +157,7 @@ impl Tally {
     pub fn clear(&mut self) {
         self.latencies.clear();
         self.reasons.clear();
+        self.ended = Duration::ZERO;
         for count in [
             &mut self.accepted,
             &mut self.accepted_spans,

@@ -2,6 +2,8 @@
 //! as the query API answers it. They are moved so that the first begins where a pool does.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,6 +17,9 @@ use crate::workload::{Endpoint, Kind, Span, Text};
 /// A larger file is not read.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
+/// Spans farther than five years from the middle one have a wrong clock.
+const FAR_US: u64 = 5 * 365 * 86_400 * 1_000_000;
+
 /// Recorded spans, ready to be sent.
 #[derive(Debug)]
 pub struct Recording {
@@ -22,18 +27,30 @@ pub struct Recording {
     pub spans: Vec<Span>,
     /// From the start of the first to the end of the last.
     pub window_us: u64,
+    /// Spans whose times were too far from the others'.
+    pub odd: usize,
 }
 
 /// Reads a file.
 pub fn read(path: &Path) -> Result<Recording> {
+    let bytes = read_file(path, FILE_BYTES_MAX)?;
+    parse(bytes).with_context(|| format!("read {}", path.display()))
+}
+
+/// Reads a file of so many bytes at most. What it says of its length is not believed: a device
+/// has none and never ends.
+pub(crate) fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let about = || format!("read {}", path.display());
-    let bytes = std::fs::metadata(path).with_context(about)?.len();
+    let file = File::open(path).with_context(about)?;
+    let mut bytes = Vec::new();
+    let read = file.take(bytes_max + 1).read_to_end(&mut bytes);
+    read.with_context(about)?;
     ensure!(
-        bytes <= FILE_BYTES_MAX,
-        "{} is larger than {FILE_BYTES_MAX} bytes",
+        bytes.len() as u64 <= bytes_max,
+        "{} is larger than {bytes_max} bytes",
         path.display()
     );
-    parse(std::fs::read(path).with_context(about)?).with_context(about)
+    Ok(bytes)
 }
 
 /// Reads the bytes of a file.
@@ -51,11 +68,18 @@ pub fn parse(bytes: Vec<u8>) -> Result<Recording> {
         .map(|view| convert(view.to_span(), &mut instances))
         .collect();
     drop(batch);
-    let times = spans.iter().filter(|span| span.timestamp_us > 0);
-    let start_us = times.clone().map(|span| span.timestamp_us).min();
-    let start_us = start_us.context("no span has a time")?;
-    let end_us = times.map(Span::end_us).max().unwrap_or(start_us);
-    let moved = |at: u64| at.saturating_sub(start_us) + EPOCH_US;
+    let with_time = || spans.iter().filter(|span| span.timestamp_us > 0);
+    let mut times: Vec<u64> = with_time().map(|span| span.timestamp_us).collect();
+    times.sort_unstable();
+    let middle = *times.get(times.len() / 2).context("no span has a time")?;
+    // One wrong clock would put all others years from now.
+    let is_near = |at: u64| at.abs_diff(middle) <= FAR_US;
+    let near = || with_time().filter(|span| is_near(span.timestamp_us));
+    let start_us = near().map(|span| span.timestamp_us).min().unwrap_or(middle);
+    let end_us = near().map(Span::end_us).max().unwrap_or(middle);
+    let end_us = end_us.min(middle.saturating_add(FAR_US));
+    let odd = times.iter().filter(|at| !is_near(**at)).count();
+    let moved = |at: u64| at.clamp(start_us, end_us) - start_us + EPOCH_US;
     for span in &mut spans {
         if span.timestamp_us > 0 {
             span.timestamp_us = moved(span.timestamp_us);
@@ -67,6 +91,7 @@ pub fn parse(bytes: Vec<u8>) -> Result<Recording> {
     Ok(Recording {
         spans,
         window_us: end_us - start_us,
+        odd,
     })
 }
 
@@ -164,6 +189,51 @@ mod tests {
         assert_eq!(recording.spans.len(), 2);
         assert_eq!(recording.window_us, 4);
         assert_ne!(recording.spans[0].instance, recording.spans[1].instance);
+    }
+
+    #[test]
+    fn a_wrong_clock_and_a_long_file_do_not_move_the_others() {
+        let span = |id: u64, at: u64| {
+            format!("{{\"traceId\":\"{id}\",\"id\":\"{id}\",\"timestamp\":{at}}}")
+        };
+        let at = 1_600_000_000_000_000;
+        let year = 365 * 86_400_000_000;
+        let all = [
+            span(1, 5),
+            span(2, at),
+            span(3, at + 3 * year),
+            span(4, at + 9),
+        ];
+        let recording = parse(format!("[{}]", all.join(",")).into()).unwrap();
+        assert_eq!((recording.odd, recording.window_us), (1, 3 * year));
+        let times: Vec<u64> = recording.spans.iter().map(|it| it.timestamp_us).collect();
+        let start = EPOCH_US;
+        assert_eq!(times, [start, start, start + 3 * year, start + 9]);
+        let recipe = crate::pool::Recipe {
+            knobs: crate::workload::Knobs::default(),
+            spans: 0,
+            window_us: recording.window_us,
+            batch: 10,
+            format: Format::Json,
+            gzip: None,
+        };
+        let pool = crate::pool::Pool::of(recording.spans, &recipe).unwrap();
+        let now = crate::pool::now_us();
+        let shifted = pool.round(0).time_in_pool(now);
+        // Now is where the last of it is.
+        assert!(shifted.abs_diff(start + 3 * year) < year / 300, "{shifted}");
+        let mut body = crate::pool::Filled::default();
+        pool.fill(0, &mut body);
+        let sent: Value = serde_json::from_slice(&body.bytes).unwrap();
+        let newest = sent.as_array().unwrap().iter();
+        let newest = newest.filter_map(|span| span["timestamp"].as_u64()).max();
+        assert!(newest.unwrap().abs_diff(now) < year / 300, "{newest:?}");
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read_to_it() {
+        let error = read_file(Path::new("/dev/zero"), 1000).unwrap_err();
+        assert!(error.to_string().contains("larger than 1000"), "{error}");
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //! - `columns`: what tables show of a step and of an endpoint.
 //! - [`table`]: for a terminal.
 //! - [`page`]: for a browser, with plots.
+//! - [`plot`]: plots, inside that page and as files of their own.
 //! - [`compare`]: two reports side by side.
 
 mod columns;
 pub mod compare;
 pub mod page;
+pub mod plot;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -27,7 +29,7 @@ use crate::truth::{Ledger, ReadBack};
 pub const VERSION: u32 = 1;
 
 /// All of a run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// [`VERSION`].
     pub version: u32,
@@ -47,6 +49,12 @@ pub struct Report {
     pub ledger: Option<Ledger>,
     /// What the server used, when its process is known.
     pub cost: Option<Cost>,
+    /// Growth of the server's data folder, when that is known.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
+    /// Whether it was ended before its time.
+    #[serde(default)]
+    pub interrupted: bool,
     /// What queries gave.
     pub queries: Vec<Answered>,
     /// Bodies that could only be repeated, since packed ones can't be made new.
@@ -59,7 +67,7 @@ pub struct Report {
 }
 
 /// How a run was sent.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Setting {
     /// Open or closed loop.
     pub pace: String,
@@ -84,7 +92,7 @@ pub struct Setting {
 pub struct StepReport {
     /// Spans a second at the end of the step; `None` in a closed loop.
     pub asked: Option<f64>,
-    /// From the first request to the last answer.
+    /// From the first request to the last answer, or to the end of the schedule when that is later.
     pub wall_ms: u64,
     /// Bodies accepted.
     pub accepted: u64,

@@ -1,6 +1,8 @@
 //! A whole run: the pool, the first question, warm-up, steps, what was accepted, what it cost, what
 //! was missed. Each of these is done elsewhere.
 
+mod first;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,17 +10,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::accepted::Accepted;
-use crate::line::{Http, Line, Outcome, Transport};
+use crate::line::Http;
 use crate::meter::{Meter, Second};
-use crate::options::{FormatName, Options};
-use crate::pool::{Filled, Pool, now_us};
+use crate::options::Options;
+use crate::pool::{Pool, now_us};
 use crate::queries::{self, Counts};
+use crate::report::table::{grouped, rounded};
 use crate::report::{Cost, Report, Setting, StepReport, VERSION, ratio};
 use crate::run::{Load, Pace};
 use crate::schedule::Schedule;
 use crate::search::Search;
-use crate::target::{Target, TargetError};
-use crate::tls::Trust;
+use crate::stop::Stop;
+use crate::target::Target;
 use crate::truth::{Counters, Ledger, Sampling, Sent, read_back};
 use crate::{judge, plan, process};
 
@@ -56,16 +59,23 @@ struct Session<'a> {
     queries: Counts,
     /// Spans sent so far, in the warm-up too.
     sent: Sent,
+    /// What is to be known beside figures and verdicts.
+    notes: Vec<String>,
     each: &'a mut dyn FnMut(&Second),
 }
 
-/// Runs what the options ask for; `each` hears of every second.
-pub fn run(options: &Options, each: &mut dyn FnMut(&Second)) -> Result<Report, Failure> {
-    let target = target(options)?;
-    let transport = transport(options)?;
-    ask_first(&target, &transport, options)?;
+/// Runs what the options ask for, or until it is to stop; `each` hears of every second.
+pub fn run(
+    options: &Options,
+    stop: &Stop,
+    each: &mut dyn FnMut(&Second),
+) -> Result<Report, Failure> {
+    first::check(options)?;
+    let mut target = first::target(options)?;
+    let transport = first::transport(options)?;
+    first::ask(&mut target, &transport, options)?;
     let started_at_us = now_us();
-    let pool = plan::pool(options)?;
+    let (pool, odd) = plan::pool(options)?;
     let load = Load {
         accepted: Accepted::new(requests(options, &pool)),
         pool,
@@ -75,94 +85,28 @@ pub fn run(options: &Options, each: &mut dyn FnMut(&Second)) -> Result<Report, F
         patience: options.pace.timeout,
         honours_retry_after: !options.pace.ignore_retry_after,
         next: AtomicU64::new(0),
+        stop: stop.clone(),
     };
-    let local = load.target.address.ip().is_loopback();
-    let port = load.target.address.port();
-    let found = || local.then(|| process::listening(port)).flatten();
+    let found = || listening(&load.target);
     let mut session = Session {
         options,
         meter: Meter::new(options.check.pid.or_else(found)),
         load,
         queries: Counts::new()?,
         sent: Sent::default(),
+        notes: Vec::new(),
         each,
     };
+    session.notes.extend(odd);
     let mut report = session.report()?;
     report.started_at_us = started_at_us;
     Ok(report)
 }
 
-fn target(options: &Options) -> Result<Target, Failure> {
-    let trust = match (&options.ca, options.insecure) {
-        (Some(path), _) => Trust::File(path),
-        (None, true) => Trust::Anyone,
-        (None, false) => Trust::System,
-    };
-    let target = Target::parse(&options.target, trust).map_err(|error| match error {
-        TargetError::Unusable(text) => Failure::Usage(text),
-        TargetError::Unknown(text) => Failure::Unreachable(text),
-    })?;
-    if target.tls.is_none() && !matches!(trust, Trust::System) {
-        return Err(Failure::Usage(
-            "--ca and --insecure are for https:// targets".into(),
-        ));
-    }
-    if !target.is_private() && !options.yes_i_own_this_target {
-        return Err(Failure::Usage(format!(
-            "{} is neither on this machine nor in a private network; if it is yours to load, say \
-             --yes-i-own-this-target",
-            target.address
-        )));
-    }
-    Ok(target)
-}
-
-fn transport(options: &Options) -> Result<Transport, Failure> {
-    let gzip = options.body.gzip;
-    match (options.body.format, gzip) {
-        (FormatName::Grpc, true) => Err(Failure::Usage("gRPC is not sent with --gzip".into())),
-        (FormatName::Grpc, false) => Ok(Transport::Grpc),
-        (format, gzip) => Ok(Transport::Http {
-            format: plan::format(format),
-            gzip,
-        }),
-    }
-}
-
-/// A body without spans, which Zipkin takes as the question whether it is there.
-fn ask_first(target: &Target, transport: &Transport, options: &Options) -> Result<(), Failure> {
-    let (path, empty) = match transport {
-        Transport::Http { format, .. } => (format.path(), &b"[]"[..]),
-        Transport::Grpc => ("/zipkin.proto3.SpanService/Report", &b""[..]),
-    };
-    // An empty list of proto3 is no bytes at all, which not every server takes: JSON asks for it.
-    let asks = match transport {
-        Transport::Http { format, .. } => Transport::Http {
-            format: match format {
-                crate::workload::Format::Proto => crate::workload::Format::Json,
-                other => *other,
-            },
-            gzip: false,
-        },
-        Transport::Grpc => Transport::Grpc,
-    };
-    let body = Filled {
-        bytes: empty.to_vec(),
-        spans: 0,
-    };
-    let patience = options.pace.timeout;
-    let asked = Line::new(&asks, target, patience).and_then(|mut line| line.send(&body));
-    let what = format!("POST {}{path} on {}", target.base, target.authority);
-    match asked {
-        Ok(Outcome::Accepted | Outcome::Refused { .. }) => Ok(()),
-        Ok(Outcome::Failed { status: 404, .. }) => Err(Failure::Unreachable(format!(
-            "{what} is 404: no Zipkin-compatible server, or below another path"
-        ))),
-        Ok(Outcome::Failed { status, text }) => Err(Failure::Unreachable(format!(
-            "{what} failed with status {status}: {text}"
-        ))),
-        Err(error) => Err(Failure::Unreachable(format!("{what}: {error}"))),
-    }
+/// Returns the process behind a target on this machine.
+fn listening(target: &Target) -> Option<u32> {
+    let local = target.address.ip().is_loopback();
+    local.then(|| process::listening(target.address)).flatten()
 }
 
 /// Returns how many requests the run will have, as far as that is known.
@@ -190,7 +134,13 @@ impl Session<'_> {
         } else {
             self.hold()?
         };
-        let cost = self.cost(&steps, disk_before)?;
+        let interrupted = self.load.stop.is_asked_for();
+        if interrupted {
+            self.notes.push("the load was ended before its time".into());
+        }
+        let grown = |after: u64| after.saturating_sub(disk_before.unwrap_or(0));
+        let disk_bytes = self.disk_bytes()?.map(grown);
+        let cost = self.cost(&steps, disk_bytes);
         let sampling = Sampling {
             traces: self.options.check.read_back,
             settle: self.options.check.settle,
@@ -210,33 +160,50 @@ impl Session<'_> {
             read_back,
             ledger,
             cost,
+            disk_bytes,
+            interrupted,
             queries: self.queries.rows(),
             repeated_bodies: distinct.map_or(0, |distinct| sent.saturating_sub(distinct)),
             notes: Vec::new(),
             missed: Vec::new(),
         };
-        report.notes = self.notes(&report);
+        self.note(&report);
+        report.notes = std::mem::take(&mut self.notes);
         let asked = judge::Asked {
             searched: search.is_some(),
             reads_back: sampling.traces > 0,
+            refused_max: self.options.check.refused_max,
         };
         report.missed = judge::run(&report, asked);
         Ok(report)
     }
 
-    /// Returns what is to be known beside figures and verdicts.
-    fn notes(&self, report: &Report) -> Vec<String> {
-        let mut notes = report.ledger.as_ref().map_or(Vec::new(), Ledger::doubts);
+    /// Notes what the checks found that is no verdict.
+    fn note(&mut self, report: &Report) {
+        let notes = &mut self.notes;
+        notes.extend(report.ledger.iter().flat_map(Ledger::doubts));
         if report.read_back.unread_traces > 0 {
             notes.push(format!(
                 "there was no time to read {} traces of the sample",
                 report.read_back.unread_traces
             ));
         }
+        let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+        let own = report
+            .steps
+            .iter()
+            .rev()
+            .find(|step| judge::is_own_limit(step, cores));
+        if let Some(step) = own {
+            notes.push(format!(
+                "at {} spans/s the harness itself used most of this machine: what was missed there \
+                 may be its own limit",
+                grouped(rounded(step.rate()))
+            ));
+        }
         if self.options.check.read_back == 0 && !judge::has_ledger(report) {
             notes.push("what was accepted was not checked".into());
         }
-        notes
     }
 
     fn counters(&self) -> Option<Counters> {
@@ -270,16 +237,17 @@ impl Session<'_> {
     /// Holds each rate that was asked for.
     fn hold(&mut self) -> Result<Vec<StepReport>> {
         let pace = &self.options.pace;
-        if pace.closed {
-            return Ok(vec![self.step(Pace::Closed(pace.duration), None)?]);
-        }
         let mut steps = Vec::new();
+        if pace.closed {
+            self.add(&mut steps, Pace::Closed(pace.duration), None)?;
+            return Ok(steps);
+        }
         for rate in plan::rates(self.options) {
             let mut schedule = self.schedule(rate, pace.duration);
             if pace.ramp {
                 schedule.from = 0.0;
             }
-            steps.push(self.step(Pace::Open(schedule), Some(rate))?);
+            self.add(&mut steps, Pace::Open(schedule), Some(rate))?;
         }
         Ok(steps)
     }
@@ -293,10 +261,12 @@ impl Session<'_> {
             let mut met = false;
             // One pause of a machine that others use too is not the server's limit.
             for _ in 0..TRIES_OF_RATE {
-                let step = self.step(Pace::Open(schedule), Some(rate))?;
-                met = step.missed.is_empty();
-                steps.push(step);
-                thread::sleep(REST);
+                self.add(&mut steps, Pace::Open(schedule), Some(rate))?;
+                if !self.load.stop.sleep_until(Instant::now() + REST) {
+                    // A try that was not made to its end says nothing.
+                    return Ok((steps, search.highest()));
+                }
+                met = steps.last().is_some_and(|step| step.missed.is_empty());
                 if met {
                     break;
                 }
@@ -304,6 +274,22 @@ impl Session<'_> {
             search.tried(met);
         }
         Ok((steps, search.highest()))
+    }
+
+    /// Adds a step, unless all is to end. One that can't be made ends a run that has others.
+    fn add(&mut self, steps: &mut Vec<StepReport>, pace: Pace, asked: Option<f64>) -> Result<()> {
+        if self.load.stop.is_asked_for() {
+            return Ok(());
+        }
+        match self.step(pace, asked) {
+            Ok(step) => steps.push(step),
+            Err(error) if steps.is_empty() => return Err(error),
+            Err(error) => {
+                self.notes.push(format!("a rate was not held: {error:#}"));
+                self.load.stop.ask();
+            }
+        }
+        Ok(())
     }
 
     fn step(&mut self, pace: Pace, asked: Option<f64>) -> Result<StepReport> {
@@ -328,25 +314,23 @@ impl Session<'_> {
         Schedule::steady(spans_a_second / self.load.pool.spans_per_body(), length)
     }
 
-    fn cost(&self, steps: &[StepReport], disk_before: Option<u64>) -> Result<Option<Cost>> {
-        let Some(pid) = self.meter.pid() else {
-            return Ok(None);
-        };
-        // A server that ended under the load has no memory; that it ended shows in failed requests.
+    fn cost(&mut self, steps: &[StepReport], disk_bytes: Option<u64>) -> Option<Cost> {
+        let pid = self.meter.pid()?;
         let Ok(memory) = process::memory(pid) else {
-            return Ok(None);
+            let text = format!("process {pid} ended in the run: its cost is not known");
+            self.notes.push(text);
+            return None;
         };
         let cpu_us = steps.iter().map(|step| step.server_cpu_us).sum();
         let spans = steps.iter().map(|step| step.accepted_spans).sum();
-        let grown = |after: u64| after.saturating_sub(disk_before.unwrap_or(0));
-        Ok(Some(Cost {
+        Some(Cost {
             pid,
             cpu_us,
             cpu_us_per_span: ratio(cpu_us, spans),
             resident_bytes: memory.resident_bytes,
             peak_bytes: memory.peak_bytes,
-            disk_bytes: self.disk_bytes()?.map(grown),
-        }))
+            disk_bytes,
+        })
     }
 
     /// Compares counters until nothing is missing or the time is up.
@@ -359,6 +343,13 @@ impl Session<'_> {
             if after.is_none() {
                 let gone = "the server's counters can't be read any more";
                 ledger.not_comparable = Some(gone.to_owned());
+            }
+            if let (Some(pid), Some(now)) = (self.meter.pid(), listening(&self.load.target))
+                && self.options.check.pid.is_none()
+                && pid != now
+            {
+                let other = format!("the server is process {now} now: it was restarted");
+                ledger.not_comparable = Some(other);
             }
             if ledger.missing() == 0 || start.elapsed() >= self.options.check.settle {
                 return Some(ledger);

@@ -19,6 +19,8 @@ pub enum TargetError {
 pub struct Target {
     /// Where to connect.
     pub address: SocketAddr,
+    /// Where else the name leads.
+    others: Vec<SocketAddr>,
     /// As in a Host header.
     pub authority: String,
     /// What comes before `/api/v2/spans`; without a slash at its end.
@@ -42,9 +44,12 @@ impl Target {
         if authority.is_empty() || authority.contains(['@', ' ', '?', '#']) {
             return Err(unusable("no host"));
         }
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| !port.contains(']') && port.parse::<u16>().is_ok());
+        let port = authority.rsplit_once(':').map(|(_, port)| port);
+        let port = port.filter(|port| !port.contains(']'));
+        if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+            return Err(unusable("its port is none"));
+        }
+        let has_port = port.is_some();
         let authority = if has_port {
             authority.to_owned()
         } else {
@@ -56,29 +61,40 @@ impl Target {
         let found = authority
             .to_socket_addrs()
             .map_err(|error| TargetError::Unknown(format!("{authority}: {error}")))?;
-        // Of a name's addresses the older kind, on which servers always listen.
-        let address = found
-            .min_by_key(SocketAddr::is_ipv6)
+        // Of a name's addresses first the older kind, on which servers nearly always listen.
+        let mut others: Vec<SocketAddr> = found.collect();
+        others.sort_by_key(|address| !address.is_ipv6());
+        others.dedup();
+        let address = others
+            .pop()
             .ok_or_else(|| TargetError::Unknown(format!("{authority}: no address")))?;
         Ok(Self {
             address,
+            others,
             authority,
             base: base.trim_end_matches('/').to_owned(),
             tls,
         })
     }
 
-    /// Returns whether the address is on this machine or in a private network.
+    /// Goes on to another address of the name; returns false when there is none.
+    pub fn next_address(&mut self) -> bool {
+        let next = self.others.pop();
+        self.address = next.unwrap_or(self.address);
+        next.is_some()
+    }
+
+    /// Returns whether all its addresses are on this machine or in a private network.
     pub fn is_private(&self) -> bool {
-        is_private(self.address.ip())
+        let mut all = self.others.iter().chain([&self.address]);
+        all.all(|address| is_private(address.ip()))
     }
 }
 
 fn is_private(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => {
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
-        }
+        // Not 169.254.0.0/16: clouds answer there for the machine.
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_unspecified(),
         IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
             Some(ip) => is_private(ip.into()),
             None => {
@@ -120,6 +136,9 @@ mod tests {
             ("ftp://127.0.0.1", "http://"),
             ("http://", "no host"),
             ("http://me@127.0.0.1", "no host"),
+            ("127.0.0.1:99999", "port"),
+            ("127.0.0.1:0", "port"),
+            ("127.0.0.1:x", "port"),
         ] {
             match parsed(text) {
                 Err(TargetError::Unusable(why)) => assert!(why.contains(word), "{why}"),
@@ -137,6 +156,7 @@ mod tests {
             ("172.31.0.1", true),
             ("172.32.0.1", false),
             ("8.8.8.8", false),
+            ("169.254.169.254", false),
             ("::1", true),
             ("fd00::1", true),
             ("::ffff:10.0.0.1", true),

@@ -154,6 +154,11 @@ fn words(error: &Error) -> String {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "its certificate is for another name".into()
             }
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+                "its certificate is one of an authority, which is not believed of a server: give \
+                 it one that says CA:FALSE, or say --insecure"
+                    .into()
+            }
             other => format!("its certificate is not believed: {other:?}"),
         },
         Error::InvalidMessage(_) => "it does not speak TLS there: say http://".into(),

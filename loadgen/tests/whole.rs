@@ -6,6 +6,8 @@
     reason = "a failing step fails the test and says which"
 )]
 
+#[path = "whole/ends.rs"]
+mod ends;
 #[path = "whole/secure.rs"]
 mod secure;
 #[path = "whole/server.rs"]
@@ -19,6 +21,7 @@ use server::{Behaviour, Server};
 use speargun_loadgen::Options;
 use speargun_loadgen::report::{Report, compare, page, table};
 use speargun_loadgen::session::{self, Failure};
+use speargun_loadgen::stop::Stop;
 
 #[derive(Parser)]
 struct Cli {
@@ -34,9 +37,13 @@ fn options(server: &Server, words: &str) -> Options {
     Cli::parse_from(target.split_whitespace()).options
 }
 
+fn start(options: &Options) -> Result<Report, Failure> {
+    session::run(options, &Stop::default(), &mut |_| {})
+}
+
 fn run(behaviour: Behaviour, words: &str) -> Report {
     let server = Server::start(behaviour);
-    session::run(&options(&server, words), &mut |_| {}).unwrap()
+    start(&options(&server, words)).unwrap()
 }
 
 /// A thousand requests of one span in a second.
@@ -209,7 +216,7 @@ fn reports_are_written_read_and_compared() {
 #[test]
 fn what_cannot_be_loaded_says_why() {
     let server = Server::start(Behaviour::NotFound);
-    let failure = |words: &str| session::run(&options(&server, words), &mut |_| {}).unwrap_err();
+    let failure = |words: &str| start(&options(&server, words)).unwrap_err();
     match failure("") {
         Failure::Unreachable(text) => assert!(text.contains("404"), "{text}"),
         other => panic!("{other:?}"),
@@ -220,12 +227,12 @@ fn what_cannot_be_loaded_says_why() {
     }
     let mut strange = options(&server, "");
     "8.8.8.8".clone_into(&mut strange.target);
-    match session::run(&strange, &mut |_| {}).unwrap_err() {
+    match start(&strange).unwrap_err() {
         Failure::Usage(text) => assert!(text.contains("yes-i-own-this-target"), "{text}"),
         other => panic!("{other:?}"),
     }
     "127.0.0.1:1".clone_into(&mut strange.target);
-    let unreachable = session::run(&strange, &mut |_| {}).unwrap_err();
+    let unreachable = start(&strange).unwrap_err();
     assert!(
         matches!(unreachable, Failure::Unreachable(_)),
         "{unreachable:?}"
@@ -247,7 +254,7 @@ fn the_target_may_speak_tls() {
                 &format!("{SMALL} --format {format} {trust} --read-back {kept} --settle 200ms"),
             );
             options.target = format!("https://localhost:{}", secure.port());
-            let report = session::run(&options, &mut |_| {}).unwrap();
+            let report = start(&options).unwrap();
             assert_eq!(report.steps[0].missed, Vec::<String>::new(), "{format}");
             assert!(report.read_back.is_whole(), "{format} {trust}");
             assert_eq!(report.steps[0].accepted_spans, 1000);
@@ -269,7 +276,15 @@ fn why_there_is_no_tls_is_said() {
     let by_address = format!("https://127.0.0.1:{}", secure.port());
     let own = format!("--ca {}", secure.ca().display());
     let others = format!("--ca {}", other.ca().display());
+    let authority = Secure::by_authority(server.port());
+    let as_authority = format!("https://localhost:{}", authority.port());
+    let by_itself = format!("--ca {}", authority.ca().display());
+    let below = format!("{https}/base");
+    let plain = format!("http://localhost:{}", server.port());
     for (target, words, said) in [
+        (&as_authority, by_itself.as_str(), "CA:FALSE"),
+        (&below, "--insecure --format grpc", "404"),
+        (&plain, "--format grpc", "does not speak HTTP/2"),
         (&https, others.as_str(), "nobody who is believed here"),
         (&by_address, &own, "for another name"),
         (&http, "", "TLS"),
@@ -283,18 +298,18 @@ fn why_there_is_no_tls_is_said() {
     ] {
         let mut options = options(&server, words);
         options.target.clone_from(target);
-        match session::run(&options, &mut |_| {}).unwrap_err() {
+        match start(&options).unwrap_err() {
             Failure::Unreachable(text) => assert!(text.contains(said), "{said}: {text}"),
             failure => panic!("{said}: {failure:?}"),
         }
     }
     for words in ["--insecure", "--ca nowhere.pem"] {
-        let failure = session::run(&options(&server, words), &mut |_| {}).unwrap_err();
+        let failure = start(&options(&server, words)).unwrap_err();
         assert!(matches!(failure, Failure::Usage(_)), "{failure:?}");
     }
     let mut nowhere = options(&server, "--ca nowhere.pem");
     nowhere.target = https;
-    match session::run(&nowhere, &mut |_| {}).unwrap_err() {
+    match start(&nowhere).unwrap_err() {
         Failure::Usage(text) => assert!(text.contains("nowhere.pem"), "{text}"),
         failure => panic!("{failure:?}"),
     }

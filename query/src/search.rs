@@ -66,9 +66,7 @@ pub fn summary_request(
     let mut request = trace_request(params, now_ms, lookback_default_ms)?;
     request.limit = positive_up_to(params, "limit", SUMMARIES)?;
     for tag in params.texts("tag").filter(|tag| !tag.is_empty()) {
-        if request.terms.len() >= TERMS_MAX {
-            return Err(QueryError::Refused(format!("more than {TERMS_MAX} tags")));
-        }
+        room_for_one_more(&request.terms)?;
         let (key, value) = tag.split_once('=').unzip();
         add_term(&mut request.terms, key.unwrap_or(tag), value);
     }
@@ -77,6 +75,7 @@ pub fn summary_request(
         min_duration_us: optional_positive(params, min)?,
         max_duration_us: optional_positive(params, max)?,
         edge: edge(params)?,
+        without: left_out(params)?,
     };
     if let (Some(least), Some(most)) = (filter.min_duration_us, filter.max_duration_us)
         && most < least
@@ -88,6 +87,27 @@ pub fn summary_request(
         filter,
         after: None,
     })
+}
+
+/// Reads what no span of a trace may have; one key may be there with several values.
+fn left_out(params: &Params) -> Result<Vec<TagTerm>, QueryError> {
+    let mut terms = Vec::new();
+    for tag in params.texts("without").filter(|tag| !tag.is_empty()) {
+        room_for_one_more(&terms)?;
+        let (key, value) = tag.split_once('=').unzip();
+        terms.push(TagTerm {
+            key: key.unwrap_or(tag).to_owned(),
+            value: value.map(str::to_owned),
+        });
+    }
+    Ok(terms)
+}
+
+fn room_for_one_more(terms: &[TagTerm]) -> Result<(), QueryError> {
+    if terms.len() >= TERMS_MAX {
+        return Err(QueryError::Refused(format!("more than {TERMS_MAX} tags")));
+    }
+    Ok(())
 }
 
 /// Reads a window whose two ends have defaults.

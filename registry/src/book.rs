@@ -8,11 +8,11 @@
 //!
 //! # Layout
 //!
-//! - [`register`], [`renew`], [`status`]: what clients and peers ask for.
-//! - [`adopt`]: what others knew.
-//! - [`expire`]: leases that run out, and [`preserve`]: when that is not believed.
-//! - [`lists`]: everything, and what changed, as clients fetch it.
-//! - [`rules`]: which status an instance has in the end.
+//! - `register`, `renew`, `status`: what clients and peers ask for.
+//! - `adopt`: what others knew.
+//! - `expire`: leases that run out, and [`preserve`]: when that is not believed.
+//! - `lists`: everything, and what changed, as clients fetch it.
+//! - `rules`: which status an instance has in the end.
 //! - [`recent`]: what happened lately.
 
 mod adopt;

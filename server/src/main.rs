@@ -64,6 +64,8 @@ enum Command {
     Storage(StorageCommand),
     /// Load a Zipkin-compatible server and check that what it accepted is there.
     Load(Box<speargun_loadgen::Options>),
+    /// Run a registry of services that Eureka's clients take for one of theirs.
+    Registry(Box<speargun_registry::Options>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,6 +130,7 @@ fn main() -> ExitCode {
             ..flags
         }),
         Command::Load(options) => return speargun_loadgen::load(&options),
+        Command::Registry(options) => serve_registry(*options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -153,18 +156,33 @@ fn property(argument: &str) -> Option<(String, String)> {
 fn serve(flags: Flags) -> anyhow::Result<()> {
     let texts = flags.texts()?;
     let settings = Settings::parse(&texts)?;
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(false)
-        .with_max_level(settings.log)
-        .finish()
-        .with(told(settings.log))
-        .init();
+    log(settings.log);
     for note in texts.notes() {
         tracing::warn!("{note}");
     }
     wiring::run(settings)
+}
+
+fn serve_registry(options: speargun_registry::Options) -> anyhow::Result<()> {
+    let texts = std::env::vars_os().filter_map(|(name, value)| {
+        // A value that is no text is a wrong value, not an absent one.
+        let value = value.to_string_lossy().into_owned();
+        Some((name.into_string().ok()?, value))
+    });
+    let settings = options.settings(texts)?;
+    log(LevelFilter::INFO);
+    speargun_registry::run(settings)
+}
+
+fn log(level: LevelFilter) {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .with_max_level(level)
+        .finish()
+        .with(told(level))
+        .init();
 }
 
 /// Clients of queues tell of every attempt; what concerns the operator we say ourselves, once.

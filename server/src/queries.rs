@@ -208,8 +208,8 @@ impl Answering {
             let _unheard = query.reply.send(busy(&query.path, NO_ROOM));
             return;
         }
-        if query.reply.send(reply).is_ok() {
-            lines.write_to(&mut |some| sink.push(some.into()));
+        if query.reply.send(reply).is_ok() && lines.write_to(&mut |some| sink.push(some.into())) {
+            sink.finish();
         }
     }
 }

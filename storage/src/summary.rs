@@ -10,7 +10,7 @@ use speargun_model::{Span, TraceId};
 use crate::error::ReadError;
 use crate::order::millisecond;
 use crate::read::{ReadContext, SpanReader};
-use crate::request::{TraceRequest, Window};
+use crate::request::{TagTerm, TraceRequest, Window};
 
 /// Traces that a search over [`SpanReader::search`] asks for beyond those it wants, at first: it
 /// can't say which of them lie before the place where it goes on.
@@ -72,11 +72,17 @@ pub struct TraceFilter {
     pub max_duration_us: Option<u64>,
     /// It has such a call.
     pub edge: Option<Edge>,
+    /// No span of it meets any of these.
+    pub without: Vec<TagTerm>,
 }
 
 impl TraceFilter {
     /// Returns the summary of a trace, in the order of the contract, if it is wanted.
     pub fn summarise(&self, spans: Vec<Span>) -> Option<TraceSummary> {
+        let has = |term: &TagTerm| spans.iter().any(|span| term.matches(span));
+        if self.without.iter().any(has) {
+            return None;
+        }
         if self.edge.as_ref().is_some_and(|edge| !edge.is_in(&spans)) {
             return None;
         }

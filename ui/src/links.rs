@@ -18,7 +18,15 @@ pub fn of_jaeger(path: &str, query: Option<&str>) -> Option<String> {
     let asked = Asked(query.unwrap_or_default());
     match path {
         "/search" => Some(search(&asked)),
-        "/dependencies" | "/deep-dependencies" => Some("dependency".to_owned()),
+        "/dependencies" => Some("dependency".to_owned()),
+        "/deep-dependencies" => Some(asked.first("service").map_or_else(
+            || "dependency".to_owned(),
+            |service| {
+                let mut to = Serializer::new(String::new());
+                to.append_pair("focus", &service);
+                format!("dependency?{}", to.finish())
+            },
+        )),
         "/monitor" => {
             let mut to = Serializer::new(String::new());
             to.extend_pairs(asked.first("service").map(|s| ("serviceName", s)));
@@ -236,7 +244,8 @@ mod tests {
     #[test]
     fn other_pages_of_jaeger_lead_to_the_nearest_here() {
         leads("/dependencies", "dependency");
-        leads("/deep-dependencies?service=a", "dependency");
+        leads("/deep-dependencies?service=a+b", "dependency?focus=a+b");
+        leads("/deep-dependencies", "dependency");
         leads(
             "/monitor?service=a%2Fb&timeframe=3600000",
             "?serviceName=a%2Fb&lookback=1h",

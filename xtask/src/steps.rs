@@ -147,7 +147,13 @@ fn build_server() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "speargun"]))
 }
 
-const BENCHES: [&str; 4] = ["decode", "ingest", "read", "harness"];
+const BENCHES: [&str; 9] = [
+    "decode", "ingest", "latency", "scale", "replay", "mixed", "skew", "read", "harness",
+];
+/// What the limits of the core are measured by, and no more than 25 minutes of a quiet machine.
+const CORE: &[&str] = &[
+    "decode", "ingest", "latency", "scale", "replay", "mixed", "skew",
+];
 /// Need Java, a database and what Maven fetches, so they run only when they are named.
 const NAMED: [&str; 3] = ["peers", "mysql", "kafka"];
 
@@ -155,6 +161,7 @@ const NAMED: [&str; 3] = ["peers", "mysql", "kafka"];
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
     let (names, rest): (&[&str], &[&str]) = match words {
         [] => (&BENCHES, &[]),
+        ["core", rest @ ..] => (CORE, rest),
         [name, rest @ ..] => (std::slice::from_ref(name), rest),
     };
     for name in names {
@@ -163,6 +170,9 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
     }
     if names.iter().any(|name| NAMED.contains(name)) {
         tools::peers()?;
+    }
+    if names.contains(&"kafka") {
+        tools::kafka()?;
     }
     build_server()?;
     let package = "speargun-benches";

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 7] = [
+    "confluent-kafka==2.16.1",
     "py-zipkin[protobuf]==1.2.8",
     "protobuf==7.36.2",
     "grpcio==1.85.1",
@@ -51,6 +52,12 @@ pub(crate) fn install() -> Result<()> {
 pub(crate) fn peers() -> Result<()> {
     maven_itself()?;
     mariadb()
+}
+
+/// Installs what a broker of Kafka needs.
+pub(crate) fn kafka() -> Result<()> {
+    maven_itself()?;
+    maven_module("e2e/queues", &["compile"])
 }
 
 /// Installs cargo-fuzz into `.tools` unless some cargo-fuzz is there.
@@ -109,7 +116,7 @@ fn python() -> Result<()> {
             &python,
             &[
                 "-c",
-                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp",
+                "import py_zipkin, grpc, google.protobuf, opentelemetry.exporter.otlp, confluent_kafka",
             ],
         )
         .env("PYTHONNOUSERSITE", "1"),
@@ -229,21 +236,25 @@ fn maven() -> Result<()> {
         ("e2e/oracle", &["clean", "compile"]),
     ];
     for (module, goals) in modules {
-        let fetch = |network: &[&str]| {
-            let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
-            let file = format!("{module}/pom.xml");
-            maven.args(network).args(["--file", &file]).args(goals);
-            maven
-        };
-        if !succeeds(&mut fetch(&["--offline"])) {
-            // What could not be fetched the last time is asked for again.
-            run(&mut fetch(&["--update-snapshots"])).with_context(|| {
-                format!("fetch what {module} needs; Maven Central must be reachable")
-            })?;
-        }
+        maven_module(module, goals)?;
     }
     zipkin()?;
     Ok(())
+}
+
+fn maven_module(module: &str, goals: &[&str]) -> Result<()> {
+    let fetch = |network: &[&str]| {
+        let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
+        let file = format!("{module}/pom.xml");
+        maven.args(network).args(["--file", &file]).args(goals);
+        maven
+    };
+    if succeeds(&mut fetch(&["--offline"])) {
+        return Ok(());
+    }
+    // What could not be fetched the last time is asked for again.
+    run(&mut fetch(&["--update-snapshots"]))
+        .with_context(|| format!("fetch what {module} needs; Maven Central must be reachable"))
 }
 
 fn maven_itself() -> Result<()> {

@@ -15,11 +15,19 @@ use speargun_benches::way::Way;
 use speargun_benches::workload::{Format, Traffic, batches};
 use speargun_e2e::spans::now_us;
 use speargun_e2e::{Options, Server, metrics};
+use speargun_loadgen::report::plot::{Axis, Colour, Line, Plot, Scale};
+use speargun_loadgen::report::ratio;
 
 const MIB: u64 = 1 << 20;
-/// How long merging may go on behind the load.
-const PATIENCE: Duration = Duration::from_mins(2);
 const READ_BACK: usize = 50;
+/// All ways in, and their lines in the plot.
+const WAYS: [(Way, Colour); 5] = [
+    (Way::Zipkin(Format::Json), Colour::Blue),
+    (Way::Gzip(Format::Json), Colour::Violet),
+    (Way::Zipkin(Format::Proto), Colour::Green),
+    (Way::OtlpHttp, Colour::Amber),
+    (Way::OtlpGrpc, Colour::Red),
+];
 
 fn main() -> Result<()> {
     let words = Words::read()?;
@@ -45,20 +53,50 @@ fn main() -> Result<()> {
         "peak MiB",
         "checksum",
     ]);
-    for way in [
-        Way::Zipkin(Format::Json),
-        Way::Zipkin(Format::Proto),
-        Way::OtlpHttp,
-        Way::OtlpGrpc,
-    ] {
+    let mut costs: Vec<Vec<(f64, f64)>> = vec![Vec::new(); WAYS.len()];
+    for ((way, _), points) in WAYS.into_iter().zip(&mut costs) {
         for (size, full) in [(1, 100_000), (10, 400_000), (100, 2_000_000)] {
-            report.row(&measure(way, size, words.count(2000, full))?);
+            let (row, cpu_ns) = measure((way, size), words.count(2000, full), words.patience())?;
+            report.row(&row);
+            points.push((ratio(size as u64, 1), ratio(cpu_ns, 1000)));
         }
     }
+    report.plot("batch", &plot(costs));
     report.finish(words)
 }
 
-fn measure(way: Way, size: usize, count: usize) -> Result<Vec<String>> {
+/// Cost against batch size, one line for each way in.
+fn plot(costs: Vec<Vec<(f64, f64)>>) -> Plot<'static> {
+    let lines = WAYS.into_iter().zip(costs);
+    let lines = lines.map(|((way, colour), points)| Line {
+        name: way.name(),
+        colour,
+        points,
+    });
+    Plot {
+        title: "CPU of the server for a durable span, merging included",
+        x: Axis {
+            name: "spans in a request",
+            scale: Scale::Powers,
+            show: |size| format!("{size:.0}"),
+            marks: vec![1.0, 10.0, 100.0],
+        },
+        y: Axis {
+            name: "CPU, us a span",
+            scale: Scale::Powers,
+            show: |us| format!("{us}"),
+            marks: Vec::new(),
+        },
+        lines: lines.collect(),
+    }
+}
+
+/// Returns the row, and CPU ns a span with all that comes behind the load.
+fn measure(
+    (way, size): (Way, usize),
+    count: usize,
+    patience: Duration,
+) -> Result<(Vec<String>, u64)> {
     let (requests, expected) = prepare(way, size, count);
     let mut server = Server::start(Options::default())?;
     let pid = server.pid();
@@ -73,7 +111,7 @@ fn measure(way: Way, size: usize, count: usize) -> Result<Vec<String>> {
         format!("{stored}") == count.to_string(),
         "{stored} of {count} spans were counted"
     );
-    let idle = process::wait_until_idle(pid, PATIENCE)?;
+    let idle = process::wait_until_idle(pid, patience)?;
     let merged = process::cpu_ns(pid)? - before;
     let memory = process::memory(pid)?;
     // What still lies in memory is sealed by an orderly end; only then do bytes a span mean much.
@@ -85,7 +123,7 @@ fn measure(way: Way, size: usize, count: usize) -> Result<Vec<String>> {
 
     let spans = count as u64;
     let wall_us = done.wall.as_micros() as u64;
-    Ok(vec![
+    let row = vec![
         way.name().to_owned(),
         size.to_string(),
         count.to_string(),
@@ -102,7 +140,8 @@ fn measure(way: Way, size: usize, count: usize) -> Result<Vec<String>> {
         per(memory.resident_bytes, MIB).to_string(),
         per(memory.peak_bytes, MIB).to_string(),
         format!("{checksum:08x}"),
-    ])
+    ];
+    Ok((row, per(merged, spans)))
 }
 
 /// Returns the requests, and how many spans some of the traces have.

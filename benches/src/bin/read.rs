@@ -3,36 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
-use speargun_benches::load;
-use speargun_benches::measure::{Samples, Words, per};
+use anyhow::Result;
+use speargun_benches::ask::ask;
+use speargun_benches::fill::{Filling, Known, check_counts, fill, spread};
+use speargun_benches::measure::{Words, per};
 use speargun_benches::process;
 use speargun_benches::report::Report;
-use speargun_benches::way::Way;
-use speargun_benches::workload::{Format, Traffic, batches};
 use speargun_e2e::spans::now_us;
-use speargun_e2e::{Connection, Options, Request, Server};
+use speargun_e2e::{Options, Server};
 
 const MIB: u64 = 1 << 20;
-/// How spans come in.
-const PROTO: Way = Way::Zipkin(Format::Proto);
-const PATIENCE: Duration = Duration::from_mins(5);
 /// A slow query is asked less often, so that a row takes about this long.
 const ROW_TAKES: Duration = Duration::from_secs(10);
 /// Spans that only the journal has when the server is killed.
 const UNSEALED: usize = 50_000;
-/// Spans made at a time: what is stored may be larger than this process' memory.
-const CHUNK: usize = 200_000;
 /// All spans lie in this window before now.
 const WINDOW_US: u64 = 6 * 3_600_000_000;
-
-/// A trace that was written.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    trace_id: u128,
-    spans: usize,
-}
 
 fn main() -> Result<()> {
     let words = Words::read()?;
@@ -43,8 +29,8 @@ fn main() -> Result<()> {
     );
     let mut report = Report::new("read", &about);
     let mut server = Server::start(Options::default())?;
-    let known = fill(&server, (1, count))?;
-    let idle = process::wait_until_idle(server.pid(), PATIENCE)?;
+    let known = load(&server, (1, count))?;
+    let idle = process::wait_until_idle(server.pid(), words.patience())?;
 
     report.head(&[
         "query",
@@ -59,11 +45,19 @@ fn main() -> Result<()> {
     let by_id: Vec<String> = spread(&known, times)
         .map(|known| format!("/api/v2/trace/{:032x}", known.trace_id))
         .collect();
-    report.row(&ask(&server, "trace by id", &by_id)?);
+    report.row(&row(&server, "trace by id", by_id)?);
     for (name, target) in queries() {
-        report.row(&ask(&server, name, &vec![target.to_owned(); times])?);
+        let targets = (0..times as u64).map(|number| match target {
+            // No two are the same, as when somebody looks at the page again.
+            "dependencies" => {
+                let end_ms = now_us() / 1000 + number;
+                format!("/api/v2/dependencies?endTs={end_ms}")
+            }
+            other => other.to_owned(),
+        });
+        report.row(&row(&server, name, targets.collect())?);
     }
-    check_counts(&server, &known, times)?;
+    check_counts(&server, spread(&known, times))?;
     let memory = process::memory(server.pid())?;
     report.note(&format!(
         "{} MiB resident, {} MiB at most{}.",
@@ -82,12 +76,12 @@ fn main() -> Result<()> {
     report.head(&["start after", "ms to healthy", "RSS MiB"]);
     report.row(&restart(&mut server, "an orderly end")?);
     let replayed = UNSEALED.min(count);
-    let unsealed = fill(&server, (2, replayed))?;
+    let unsealed = load(&server, (2, replayed))?;
     server.kill()?;
     let after = format!("kill -9, {replayed} spans to replay");
     report.row(&restart(&mut server, &after)?);
-    check_counts(&server, &known, times)?;
-    check_counts(&server, &unsealed, times)?;
+    check_counts(&server, spread(&known, times))?;
+    check_counts(&server, spread(&unsealed, times))?;
     report.finish(words)
 }
 
@@ -116,80 +110,29 @@ fn queries() -> [(&'static str, &'static str); 8] {
     ]
 }
 
-/// Writes the spans chunk by chunk; returns some of the traces.
-fn fill(server: &Server, (seed, count): (u64, usize)) -> Result<Vec<Known>> {
-    let mut traffic = Traffic::new(seed);
-    let chunks = count.div_ceil(CHUNK);
-    let begin_us = now_us() - WINDOW_US;
-    let window_us = WINDOW_US / chunks as u64;
-    let mut known = Vec::new();
-    let mut left = count;
-    for chunk in 0..chunks as u64 {
-        let spans = traffic.spans(left.min(CHUNK), begin_us + chunk * window_us, window_us);
-        left -= spans.len();
-        for trace in spans.chunk_by(|a, b| a.trace_id == b.trace_id).step_by(97) {
-            known.push(Known {
-                trace_id: trace[0].trace_id,
-                spans: trace.len(),
-            });
-        }
-        let requests: Vec<_> = batches(spans, 500)
-            .iter()
-            .map(|batch| PROTO.prepare(batch))
-            .collect();
-        load::send(PROTO, server.port(), &requests)?;
-    }
-    Ok(known)
+/// Puts spans into the window; returns some of the traces.
+fn load(server: &Server, (seed, spans): (u64, usize)) -> Result<Vec<Known>> {
+    let filling = Filling {
+        seed,
+        spans,
+        begin_us: now_us() - WINDOW_US,
+        length_us: WINDOW_US,
+    };
+    Ok(fill(server.port(), filling, &mut |_| ())?.known)
 }
 
-/// Returns `times` of the traces, spread over all time.
-fn spread(known: &[Known], times: usize) -> impl Iterator<Item = Known> {
-    let len = known.len().max(1);
-    (0..times).filter_map(move |n| known.get(n * 7919 % len).copied())
-}
-
-fn ask(server: &Server, name: &str, targets: &[String]) -> Result<Vec<String>> {
-    let mut connection = Connection::open(server.port())?;
-    let (mut samples, mut bytes) = (Vec::new(), 0);
-    let before = process::cpu_ns(server.pid())?;
-    let begin = Instant::now();
-    for target in targets {
-        if samples.len() >= 5 && begin.elapsed() > ROW_TAKES {
-            break;
-        }
-        let target = match target.as_str() {
-            "dependencies" => format!("/api/v2/dependencies?endTs={}", now_us() / 1000),
-            other => other.to_owned(),
-        };
-        let start = Instant::now();
-        let answer = connection.ask(&Request::get(target.as_str()))?;
-        samples.push(start.elapsed().as_micros() as u64);
-        ensure!(answer.status == 200, "{target}: {}", answer.status);
-        bytes += answer.body.len() as u64;
-    }
-    let cpu = process::cpu_ns(server.pid())? - before;
-    let times = samples.len() as u64;
-    let samples = Samples::new(samples);
+fn row(server: &Server, name: &str, targets: Vec<String>) -> Result<Vec<String>> {
+    let asked = ask(server, targets, ROW_TAKES)?;
+    let times = asked.times();
     Ok(vec![
         name.to_owned(),
         times.to_string(),
-        samples.median().to_string(),
-        samples.percentile(99).to_string(),
-        samples.max().to_string(),
-        per(cpu, times * 1000).to_string(),
-        per(bytes, times).to_string(),
+        asked.wall_us.median().to_string(),
+        asked.wall_us.percentile(99).to_string(),
+        asked.wall_us.max().to_string(),
+        asked.cpu_us().to_string(),
+        per(asked.answer_bytes, times).to_string(),
     ])
-}
-
-/// The traces that were asked for have all their spans.
-fn check_counts(server: &Server, known: &[Known], times: usize) -> Result<()> {
-    for known in spread(known, times) {
-        let answer = server.get(&format!("/api/v2/trace/{:032x}", known.trace_id))?;
-        let spans: Value = serde_json::from_slice(&answer.body).context("no JSON")?;
-        let got = spans.as_array().map_or(0, Vec::len);
-        ensure!(got == known.spans, "{known:?}: {got} spans came back");
-    }
-    Ok(())
 }
 
 fn restart(server: &mut Server, after: &str) -> Result<Vec<String>> {

@@ -182,7 +182,7 @@ pub trait Instances: Send + Sync + Debug {
 }
 
 /// Instances that are known from the start.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FixedInstances(BTreeMap<String, Arc<[Arc<Instance>]>>);
 
 impl FixedInstances {

@@ -167,7 +167,7 @@ impl Settings {
     }
 
     /// Returns the names directly below a prefix, as they are spelt.
-    pub(super) fn below(&self, prefix: &str) -> Vec<String> {
+    pub(crate) fn below(&self, prefix: &str) -> Vec<String> {
         let prefix = uniform(prefix);
         let mut seen = BTreeSet::new();
         let mut names = Vec::new();
@@ -183,7 +183,7 @@ impl Settings {
     }
 
     /// Returns whether something is set at a name or below it.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         let uniform = uniform(name);
         let begins = |key: &str| {
             let rest = key.strip_prefix(&uniform);

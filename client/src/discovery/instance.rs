@@ -95,7 +95,7 @@ impl OwnInstance {
     }
 
     /// Returns the body of a registration, key for key as Spring's clients post it.
-    pub(super) fn describe(
+    pub(crate) fn describe(
         &self,
         status: Status,
         dirty_ms: u64,

@@ -3,18 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::Full;
-use parking_lot::Mutex;
+use http::Method;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::applications::Applications;
 use super::*;
-use crate::testing::{TestServer, reply, until};
+use crate::testing::registry::{Registry, hash_of};
+use crate::testing::{TestServer, until};
 
 macro_rules! golden {
     ($name:literal) => {
@@ -173,11 +170,6 @@ fn we_register_as_springs_client_does() {
     );
 }
 
-fn hash_of<S: std::fmt::Display>(counts: &BTreeMap<S, usize>) -> String {
-    let one = |all, (status, count)| format!("{all}{status}_{count}_");
-    counts.iter().fold(String::new(), one)
-}
-
 fn any_change() -> impl Strategy<Value = (u8, u8, Option<&'static str>)> {
     let status = prop_oneof![
         Just(Some("UP")),
@@ -233,112 +225,6 @@ proptest! {
         let part = &whole[..cut.min(whole.len() - 1)];
         prop_assert!(decode::decode(part).is_err());
     }
-}
-
-/// A registry in memory, with the switches of what goes wrong.
-#[derive(Default)]
-struct Registry {
-    instances: Mutex<BTreeMap<String, Value>>,
-    changes: Mutex<Vec<Value>>,
-    misses_changes: AtomicBool,
-    gives_no_changes: AtomicBool,
-    fails: AtomicBool,
-    full_fetches: AtomicUsize,
-}
-
-impl Registry {
-    async fn serve(self: &Arc<Self>) -> TestServer {
-        let registry = Arc::clone(self);
-        TestServer::start(move |asked| {
-            let answer = registry.answer(&asked);
-            async move { answer }
-        })
-        .await
-    }
-
-    fn answer(&self, asked: &Request<Bytes>) -> Response<Full<Bytes>> {
-        if self.fails.load(Ordering::Relaxed) {
-            return reply(503, "");
-        }
-        let path = asked.uri().path().to_owned();
-        match (asked.method().clone(), path.as_str()) {
-            (Method::GET, "/eureka/apps/") => {
-                self.full_fetches.fetch_add(1, Ordering::Relaxed);
-                let all = self.instances.lock().values().cloned().collect();
-                reply(200, self.applications(all))
-            }
-            (Method::GET, "/eureka/apps/delta") => {
-                if self.gives_no_changes.load(Ordering::Relaxed) {
-                    return reply(403, "");
-                }
-                reply(200, self.applications(self.changes.lock().clone()))
-            }
-            (Method::POST, _) => {
-                let body: Value = serde_json::from_slice(asked.body()).unwrap();
-                self.put(body["instance"].clone());
-                reply(204, "")
-            }
-            (Method::PUT, path) => {
-                let known = self.instances.lock().contains_key(id_of(path));
-                reply(if known { 200 } else { 404 }, "")
-            }
-            (Method::DELETE, path) => {
-                self.delete(id_of(path));
-                reply(200, "")
-            }
-            _ => reply(405, ""),
-        }
-    }
-
-    fn put(&self, mut instance: Value) {
-        let id = instance["instanceId"].as_str().unwrap().replace(':', "%3A");
-        instance["actionType"] = "ADDED".into();
-        self.instances.lock().insert(id, instance.clone());
-        self.change(instance);
-    }
-
-    fn delete(&self, id: &str) {
-        if let Some(mut instance) = self.instances.lock().remove(id) {
-            instance["actionType"] = "DELETED".into();
-            self.change(instance);
-        }
-    }
-
-    fn change(&self, instance: Value) {
-        if !self.misses_changes.load(Ordering::Relaxed) {
-            self.changes.lock().push(instance);
-        }
-    }
-
-    fn add(&self, app: &str, port: u16) {
-        let own = OwnInstance::new(app, "127.0.0.1", "127.0.0.1", port);
-        let lease = (Duration::from_secs(30), Duration::from_secs(90));
-        self.put(own.describe(Status::Up, 1, lease)["instance"].clone());
-    }
-
-    fn status(&self, id: &str) -> Option<String> {
-        let instances = self.instances.lock();
-        let instance = instances.get(&id.replace(':', "%3A"))?;
-        Some(instance["status"].as_str().unwrap().to_owned())
-    }
-
-    fn applications(&self, instances: Vec<Value>) -> String {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for instance in self.instances.lock().values() {
-            *counts
-                .entry(instance["status"].as_str().unwrap().into())
-                .or_default() += 1;
-        }
-        let hash = hash_of(&counts);
-        let one = |instance: Value| json!({"name": instance["app"], "instance": [instance]});
-        let list: Vec<Value> = instances.into_iter().map(one).collect();
-        let all = json!({"versions__delta": "1", "apps__hashcode": hash, "application": list});
-        json!({ "applications": all }).to_string()
-    }
-}
-
-fn id_of(path: &str) -> &str {
-    path.rsplit('/').next().unwrap()
 }
 
 const OWN: &str = "127.0.0.1:service-2:8763";

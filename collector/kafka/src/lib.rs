@@ -7,9 +7,16 @@
 //! - [`Config`]: where, which topics, as whom.
 //! - [`consume`]: connects, again and again until the process ends.
 //! - `session`: what is done while a connection lasts.
+//! - `round`: messages on their way into the store.
+//! - `watch`: how it stands, for health and metrics.
+//! - `unreadable`, `skip`: batches that can't be read, and how they are passed.
 
 mod config;
+mod round;
 mod session;
+mod skip;
+mod unreadable;
+mod watch;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,19 +35,26 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a broker may take to answer a question about how things stand.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// What is known of brokers and topics is asked again after that: how they stand is told by it.
 const METADATA_AGE_MAX: Duration = Duration::from_millis(1500);
 /// How long the group waits for a consumer that was killed before others read its partitions, or
 /// the one that was started again. The client's own 45 seconds are long for a restart.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// The age of an end of a partition after which it is asked for.
+const LAG_AGE_MAX: Duration = Duration::from_secs(10);
 /// Bytes of one fetch, unless one batch has more.
 const FETCH_BYTES_MAX: i32 = 8 << 20;
 /// Bytes of one partition in a fetch, unless one batch has more.
 const PARTITION_BYTES_MAX: i32 = 2 << 20;
 /// The largest answer of a broker that is read: a batch may be larger than a fetch asks for.
 const ANSWER_BYTES_MAX: usize = 128 << 20;
-/// Messages that are taken together, and that are held unpacked for the next time.
+/// Messages that are taken together.
 const ROUND_MESSAGES_MAX: i32 = 500;
+/// Messages that are held unpacked for the next rounds. What a fetch brings beyond them is dropped
+/// and fetched again, so that they are as many as small ones are in a fetch.
+const AHEAD_MESSAGES_MAX: i32 = 16_384;
 
 /// Takes spans in until the process ends.
 pub async fn consume(config: Config, intake: Rc<Intake>) {
@@ -89,9 +103,10 @@ async fn open(config: &Config) -> Result<Consumer, KrafkaError> {
         .fetch_max_bytes(FETCH_BYTES_MAX)
         .max_partition_fetch_bytes(PARTITION_BYTES_MAX)
         .max_poll_records(ROUND_MESSAGES_MAX)
-        .max_buffered_records(ROUND_MESSAGES_MAX)
+        .max_buffered_records(AHEAD_MESSAGES_MAX)
         .max_decompressed_size(config.inflated_bytes_max)
         .session_timeout(SESSION_TIMEOUT)
+        .lag_staleness_threshold(LAG_AGE_MAX)
         .metrics_push(false)
         .build()
         .await?;

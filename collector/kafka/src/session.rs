@@ -1,16 +1,22 @@
 //! What is done while a connection lasts: messages are fetched, taken in and stored, and only then
-//! are their offsets committed. It connects to nothing.
+//! are their offsets committed. While one round of them is being stored the next is fetched. It
+//! connects to nothing.
 
 use std::collections::HashMap;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
 use krafka::KrafkaError;
 use krafka::consumer::{Consumer, ConsumerRecord, OffsetAndMetadata, TopicPartition};
-use speargun_collector::receive::queue::{Fate, Intake};
-use tokio::time::Instant;
+use speargun_collector::receive::queue::Intake;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::Config;
+use crate::round::{Due, Round, Settled};
+use crate::skip;
+use crate::unreadable::Unreadable;
+use crate::watch::{self, Watch};
+use crate::{ANSWER_WITHIN, Config};
 
 /// How long a fetch waits for messages.
 const FETCH_WITHIN: Duration = Duration::from_secs(1);
@@ -21,35 +27,40 @@ const FAULT_PAUSE: Duration = Duration::from_millis(200);
 /// How often the group hears of a consumer that waits for room: else it would take the partitions
 /// away after five minutes.
 const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
-/// How often topics are looked for, and the lag is told. A fetch does not tell that the brokers are
-/// gone: the client asks them again and again.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long a broker may take to answer such a question.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How often a batch is asked for before it is skipped: what broke on its way comes whole the next
+/// time.
+const TRIES_MAX: u32 = 3;
 
-/// Offsets to commit, by partition.
-type Due = HashMap<TopicPartition, OffsetAndMetadata>;
+/// Assigned partitions, by topic.
+type Partitions = HashMap<String, Vec<i32>>;
 
 struct Session<'a> {
-    config: &'a Config,
     consumer: &'a Consumer,
     intake: &'a Rc<Intake>,
+    watch: Watch<'a>,
+    /// The round that is being stored.
+    storing: Option<Pin<Box<dyn Future<Output = Settled>>>>,
     /// Stored and not committed yet.
     due: Due,
-    /// Fetched while it was waited for room.
+    /// Fetched while something else was waited for.
     ahead: Vec<ConsumerRecord>,
-    looked: Option<Instant>,
+    /// Where the last batch was that could not be read in a partition, and how often.
+    tried: HashMap<TopicPartition, (i64, u32)>,
+    /// Whether a message must come again, so that nothing behind it is committed.
+    left: bool,
 }
 
 /// Takes in messages until the process ends or the connection is of no use.
 pub(crate) async fn run(config: &Config, consumer: &Consumer, intake: &Rc<Intake>) {
     let mut session = Session {
-        config,
         consumer,
         intake,
+        watch: Watch::new(config, consumer, intake),
+        storing: None,
         due: Due::new(),
         ahead: Vec::new(),
-        looked: None,
+        tried: HashMap::new(),
+        left: false,
     };
     let mut faults = 0;
     while faults < FAULTS_MAX && !intake.is_ending() {
@@ -57,71 +68,108 @@ pub(crate) async fn run(config: &Config, consumer: &Consumer, intake: &Rc<Intake
             fetched = session.fetch() => fetched,
             () = intake.ended() => break,
         };
-        match fetched {
+        let gone_well = match fetched {
             Ok(records) => {
-                faults = 0;
                 session.store(records).await;
-                session.commit().await;
-                session.look().await;
+                session.watch.look().await;
+                Ok(())
             }
             Err(error) => {
+                session.finish().await;
+                tokio::select! {
+                    mended = session.mend(error) => mended,
+                    () = intake.ended() => break,
+                }
+            }
+        };
+        faults = match gone_well {
+            Ok(()) => 0,
+            Err(error) => {
                 intake.failed(config.words(&error));
-                faults = if error.is_fatal() {
+                if error.is_fatal() {
                     FAULTS_MAX
                 } else {
                     faults + 1
-                };
-                tokio::select! {
-                    () = tokio::time::sleep(FAULT_PAUSE) => {}
-                    () = intake.ended() => {}
                 }
             }
-        }
+        };
     }
-    session.commit().await;
+    session.finish().await;
 }
 
 impl Session<'_> {
-    /// Fetches messages. The client may look for lost brokers without end, so it is not asked how
-    /// things stand.
+    /// Fetches messages, while those before are being stored. The client may look for lost brokers
+    /// without end, so it is not asked how things stand.
     async fn fetch(&mut self) -> Result<Vec<ConsumerRecord>, KrafkaError> {
         if !self.ahead.is_empty() {
             return Ok(std::mem::take(&mut self.ahead));
         }
         let consumer = self.consumer;
-        let mut fetching = std::pin::pin!(consumer.poll(FETCH_WITHIN));
+        let mut fetching = pin!(consumer.poll(FETCH_WITHIN));
         loop {
             tokio::select! {
                 fetched = &mut fetching => return fetched,
-                () = tokio::time::sleep(LOOK_EVERY) => self.look().await,
+                settled = of(&mut self.storing) => {
+                    self.storing = None;
+                    self.note(settled).await;
+                }
+                () = sleep(watch::EVERY) => self.watch.look().await,
             }
         }
     }
 
-    /// Stores messages and notes how far offsets may be committed.
+    /// Takes messages in. That they are stored is waited for when the next ones are taken in: two
+    /// rounds are under way at most.
     async fn store(&mut self, records: Vec<ConsumerRecord>) {
         if records.is_empty() {
             return;
         }
-        let mut storing = std::pin::pin!(take_in(self.intake, &records));
-        let mut paused = HashMap::new();
-        let due = loop {
+        let intake = Rc::clone(self.intake);
+        let round = self.patiently(Round::admit(&intake, records)).await;
+        self.finish().await;
+        self.storing = Some(Box::pin(round.settle(intake)));
+    }
+
+    /// Waits until all that was taken in is stored, and commits that.
+    async fn finish(&mut self) {
+        if let Some(storing) = self.storing.take() {
+            let settled = self.patiently(storing).await;
+            self.note(settled).await;
+        }
+        self.commit().await;
+    }
+
+    async fn note(&mut self, settled: Settled) {
+        if !self.left {
+            self.due.extend(settled.due);
+        }
+        self.left |= settled.left;
+        self.commit().await;
+    }
+
+    /// Waits for something that may take as long as there is no room, and stays in the group.
+    async fn patiently<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let mut paused = Partitions::new();
+        let mut heard = Instant::now();
+        let done = loop {
             tokio::select! {
-                due = &mut storing => break due,
-                () = tokio::time::sleep(SIGN_OF_LIFE) => {
-                    paused = pause(self.consumer).await;
-                    // What was assigned meanwhile is not paused yet and may come.
-                    let poll = self.consumer.poll(Duration::ZERO);
-                    if let Ok(Ok(ahead)) = tokio::time::timeout(ANSWER_WITHIN, poll).await {
-                        self.ahead.extend(ahead);
-                    }
-                }
+                done = &mut work => break done,
+                () = sleep(watch::EVERY) => self.watch.look().await,
+            }
+            if heard.elapsed() < SIGN_OF_LIFE {
+                continue;
+            }
+            heard = Instant::now();
+            paused = pause(self.consumer).await;
+            // What was assigned meanwhile is not paused yet and may come.
+            let poll = self.consumer.poll(Duration::ZERO);
+            if let Ok(Ok(ahead)) = timeout(ANSWER_WITHIN, poll).await {
+                self.ahead.extend(ahead);
             }
         };
-        for (topic, partitions) in paused {
-            self.consumer.resume(&topic, &partitions).await;
-        }
-        self.due.extend(due);
+        self.resume(paused).await;
+        done
     }
 
     /// Commits what is due. What can't be committed now is due the next time, or comes again.
@@ -136,7 +184,7 @@ impl Session<'_> {
             partitions.is_some_and(|partitions| partitions.contains(&place.partition))
         });
         let committing = self.consumer.commit_offsets(&self.due);
-        match tokio::time::timeout(ANSWER_WITHIN, committing).await {
+        match timeout(ANSWER_WITHIN, committing).await {
             Ok(Ok(())) => self.due.clear(),
             Ok(Err(error)) => tracing::debug!(%error, "offsets are committed later"),
             // Whether it came through or not: the same offsets may be committed again.
@@ -144,71 +192,69 @@ impl Session<'_> {
         }
     }
 
-    /// Tells the lag, and whether all topics are there.
-    async fn look(&mut self) {
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            return;
+    /// Does what can be done about a fault without leaving the group. Returns it when that is
+    /// nothing.
+    async fn mend(&mut self, error: KrafkaError) -> Result<(), KrafkaError> {
+        let Some(batch) = Unreadable::of(&error) else {
+            sleep(FAULT_PAUSE).await;
+            return Err(error);
+        };
+        let (offset, tries) = self.tried.entry(batch.partition.clone()).or_default();
+        *tries = if *offset == batch.offset {
+            *tries + 1
+        } else {
+            1
+        };
+        *offset = batch.offset;
+        if *tries < TRIES_MAX {
+            sleep(FAULT_PAUSE).await;
+            return Ok(());
         }
-        self.looked = Some(Instant::now());
-        let lags = self.consumer.lag().await;
-        self.intake
-            .behind(lags.values().filter_map(|lag| lag.lag).sum());
-        for topic in &self.config.topics {
-            if let Err(error) = self.find(topic).await {
-                self.intake.failed(error);
-                return;
-            }
+        self.tried.remove(&batch.partition);
+        if batch.foreign {
+            self.watch.hold(&batch).await;
+            return Ok(());
         }
-        self.intake.connected();
+        self.skip(&batch).await
     }
 
-    /// Asks a broker for a topic: it may not be there, and nor may the broker.
-    async fn find(&self, topic: &str) -> Result<(), String> {
-        let found = self.consumer.fetch_metadata(Some(topic));
-        let Ok(found) = tokio::time::timeout(ANSWER_WITHIN, found).await else {
-            let servers = &self.config.servers;
-            return Err(format!("{servers}: no answer within {ANSWER_WITHIN:?}"));
-        };
-        match found {
-            Ok(found) if found.topics.iter().any(|t| t.partition_count() > 0) => Ok(()),
-            Ok(_) | Err(KrafkaError::UnknownTopic { .. }) => Err(format!(
-                "{}: there is no topic {topic}",
-                self.config.servers
-            )),
-            Err(error) => Err(self.config.words(&error)),
+    /// Goes on behind a batch, and counts what is in it.
+    async fn skip(&mut self, batch: &Unreadable) -> Result<(), KrafkaError> {
+        let place = &batch.partition;
+        let paused = pause(self.consumer).await;
+        let of_batch = [place.partition];
+        self.consumer.resume(&place.topic, &of_batch).await;
+        let skipped = skip::behind(self.consumer, batch, &mut self.ahead).await;
+        self.resume(paused).await;
+        let next = skipped?;
+        let words = format!("{}, read on at {next}", batch.words());
+        self.intake
+            .skip_unreadable(next.abs_diff(batch.offset), &words);
+        // All before it is stored by now.
+        self.due.insert(place.clone(), OffsetAndMetadata::new(next));
+        self.commit().await;
+        Ok(())
+    }
+
+    /// Resumes partitions, but for those that are held.
+    async fn resume(&self, paused: Partitions) {
+        for (topic, mut partitions) in paused {
+            partitions.retain(|&partition| !self.watch.holds(&topic, partition));
+            self.consumer.resume(&topic, &partitions).await;
         }
     }
 }
 
-/// Takes messages in, in their order, and returns the offsets behind those that need not come
-/// again: none behind one that must.
-async fn take_in(intake: &Intake, records: &[ConsumerRecord]) -> Due {
-    let mut receipts = Vec::with_capacity(records.len());
-    for record in records {
-        let payload = record.value.as_deref().unwrap_or_default();
-        receipts.push(intake.admit(payload).await);
+/// Waits for a round that is under way; for ever when none is.
+async fn of(storing: &mut Option<Pin<Box<dyn Future<Output = Settled>>>>) -> Settled {
+    match storing {
+        Some(storing) => storing.await,
+        None => std::future::pending().await,
     }
-    let mut due = Due::new();
-    let mut left = Vec::new();
-    for (record, receipt) in records.iter().zip(receipts) {
-        let fate = intake.settle(receipt).await;
-        let place = TopicPartition::new(&*record.topic, record.partition);
-        if fate == Fate::Left || left.contains(&place) {
-            left.push(place);
-            continue;
-        }
-        let next = record.offset + 1;
-        let offset = match record.leader_epoch {
-            Some(epoch) => OffsetAndMetadata::with_epoch(next, epoch),
-            None => OffsetAndMetadata::new(next),
-        };
-        due.insert(place, offset);
-    }
-    due
 }
 
 /// Pauses all partitions, and returns them.
-async fn pause(consumer: &Consumer) -> HashMap<String, Vec<i32>> {
+async fn pause(consumer: &Consumer) -> Partitions {
     let assigned = consumer.assignment().await;
     for (topic, partitions) in &assigned {
         consumer.pause(topic, partitions).await;

@@ -46,11 +46,18 @@ pub enum Skip {
     Malformed,
     /// It is beyond a bound.
     TooLarge,
+    /// The broker's batch around it can't be unpacked.
+    Unreadable,
 }
 
 impl Skip {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Unknown, Self::Malformed, Self::TooLarge];
+    pub const ALL: [Self; 4] = [
+        Self::Unknown,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Unreadable,
+    ];
 
     /// Returns the label in metrics.
     pub fn name(self) -> &'static str {
@@ -58,6 +65,7 @@ impl Skip {
             Self::Unknown => "unknown",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -74,17 +82,30 @@ pub struct Standing {
 
 #[derive(Debug)]
 struct Consumer {
-    /// Why it fetches nothing.
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Trouble>,
     behind: AtomicU64,
 }
+
+/// Why a consumer fetches nothing.
+#[derive(Debug, Default)]
+struct Trouble {
+    now: Option<String>,
+    /// What was logged since it began: a client that tries again says the same in turns.
+    told: Vec<String>,
+}
+
+/// Different words of one trouble that are logged.
+const TOLD_MAX: usize = 8;
 
 impl Standing {
     /// Returns the standing of a transport that is not connected yet; `name` is that of its
     /// component in `/health`.
     pub fn new(transport: Transport, name: String, consumers: usize) -> Self {
         let consumer = || Consumer {
-            trouble: Mutex::new(Some("not connected yet".to_owned())),
+            trouble: Mutex::new(Trouble {
+                now: Some("not connected yet".to_owned()),
+                told: Vec::new(),
+            }),
             behind: AtomicU64::new(0),
         };
         Self {
@@ -109,7 +130,7 @@ impl Standing {
     /// Returns why nothing is fetched, if that is so for one of the consumers.
     pub fn trouble(&self) -> Option<String> {
         let mut troubles = self.consumers.iter();
-        troubles.find_map(|consumer| consumer.trouble.lock().clone())
+        troubles.find_map(|consumer| consumer.trouble.lock().now.clone())
     }
 
     /// Returns how many messages wait in the queue, as far as that is known.
@@ -128,10 +149,11 @@ impl Standing {
         self.waits.load(Ordering::Relaxed)
     }
 
-    fn skip(&self, skip: Skip, why: &str) {
-        let n = self.skipped[skip as usize].fetch_add(1, Ordering::Relaxed) + 1;
+    fn skip(&self, skip: Skip, messages: u64, why: &str) {
+        let before = self.skipped[skip as usize].fetch_add(messages, Ordering::Relaxed);
+        let n = before + messages;
         // The first, and ever fewer of the next: a broken sender does not fill the log.
-        if n.is_power_of_two() {
+        if n.checked_ilog2() > before.checked_ilog2() {
             let (transport, reason) = (self.transport.name(), skip.name());
             tracing::warn!(
                 transport,
@@ -177,7 +199,8 @@ impl Intake {
     pub async fn admit(&self, payload: &[u8]) -> Receipt {
         let Some((format, body)) = list_of(payload) else {
             self.inlet.count_failed(self.standing.transport);
-            self.standing.skip(Skip::Unknown, "it is no list of spans");
+            self.standing
+                .skip(Skip::Unknown, 1, "it is no list of spans");
             return Receipt::Settled(Fate::Done);
         };
         let message = Message {
@@ -196,7 +219,7 @@ impl Intake {
             Err(Refusal::Malformed(why)) => (Skip::Malformed, why),
             Err(Refusal::TooLarge(why)) => (Skip::TooLarge, why),
         };
-        self.standing.skip(skip.0, skip.1.trim_end());
+        self.standing.skip(skip.0, 1, skip.1.trim_end());
         Receipt::Settled(Fate::Done)
     }
 
@@ -213,12 +236,19 @@ impl Intake {
         }
     }
 
+    /// Counts messages that never come out of the broker's batch, nor ever will.
+    pub fn skip_unreadable(&self, messages: u64, why: &str) {
+        self.inlet.count_failures(self.standing.transport, messages);
+        self.standing.skip(Skip::Unreadable, messages, why);
+    }
+
     /// Says that messages are being fetched.
     pub fn connected(&self) {
         let Some(consumer) = self.consumer() else {
             return;
         };
-        if consumer.trouble.lock().take().is_some() {
+        let trouble = std::mem::take(&mut *consumer.trouble.lock());
+        if trouble.now.is_some() {
             tracing::info!(
                 consumer = self.number,
                 "{} is connected",
@@ -233,11 +263,12 @@ impl Intake {
             return;
         };
         let mut trouble = consumer.trouble.lock();
-        if trouble.as_ref() != Some(&why) {
+        if trouble.told.len() < TOLD_MAX && !trouble.told.contains(&why) {
             let name = &self.standing.name;
             tracing::warn!(consumer = self.number, error = why, "{name} takes no spans");
+            trouble.told.push(why.clone());
         }
-        *trouble = Some(why);
+        trouble.now = Some(why);
     }
 
     /// Says how many messages wait in the part of the queue that this consumer reads.

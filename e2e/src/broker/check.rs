@@ -51,6 +51,16 @@ pub fn wait_for(server: &Server, family: &str, label: &str, value: f64) -> Resul
     }
 }
 
+/// Waits until something is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so()? {
+        ensure!(Instant::now() < deadline, "not {what} within {PATIENCE:?}");
+        server::pause();
+    }
+    Ok(())
+}
+
 /// Checks that nothing of a transport was refused and nothing is under way.
 pub fn ensure_all_stored(server: &Server, transport: &str) -> Result<()> {
     let label = format!("transport=\"{transport}\"");

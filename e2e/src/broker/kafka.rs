@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
-use super::{Identity, Process, identity, java};
+use super::{Batch, Identity, Process, identity, java};
 use crate::server::free_port;
 
 /// A running broker. Dropping it kills the process and removes its data.
@@ -104,6 +104,17 @@ impl Kafka {
     /// Ends it at once, as `kill -9` does.
     pub fn kill(&mut self) -> Result<()> {
         self.process.take().map_or(Ok(()), |mut p| p.kill())
+    }
+
+    /// Asks it to end, as an operator does, and waits for that.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.take().map_or(Ok(()), |mut p| p.terminate())
+    }
+
+    /// Returns what it keeps of a partition.
+    pub fn batches(&self, topic: &str, partition: i32) -> Result<Vec<Batch>> {
+        let folder = format!("data/{topic}-{partition}");
+        Batch::all(&self.folder.path().join(folder))
     }
 
     /// Returns its address.

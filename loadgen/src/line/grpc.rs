@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
-use super::{ANSWER_BYTES_MAX, Outcome};
+use super::{ANSWER_BYTES_MAX, Outcome, printable};
 use crate::target::Target;
 use crate::tls;
 
@@ -46,6 +46,15 @@ impl Grpc {
         })
     }
 
+    /// Opens the connection before the first call.
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        let (target, patience) = (&self.target, self.patience);
+        let timed = async { tokio::time::timeout(patience, open(target)).await };
+        let sender = self.runtime.block_on(timed).map_err(|_| late())??;
+        self.sender = Some(sender);
+        Ok(())
+    }
+
     pub(super) fn send(&mut self, message: &[u8]) -> io::Result<Outcome> {
         let mut framed = BytesMut::with_capacity(message.len() + 5);
         framed.put_u8(0);
@@ -53,13 +62,14 @@ impl Grpc {
         framed.put_slice(message);
         let call = call(&self.target, self.sender.take(), framed.freeze());
         let timed = async { tokio::time::timeout(self.patience, call).await };
-        let (sender, outcome) = self
-            .runtime
-            .block_on(timed)
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let (sender, outcome) = self.runtime.block_on(timed).map_err(|_| late())??;
         self.sender = Some(sender);
         Ok(outcome)
     }
+}
+
+fn late() -> io::Error {
+    io::ErrorKind::TimedOut.into()
 }
 
 type Sender = SendRequest<Full<Bytes>>;
@@ -73,13 +83,16 @@ async fn call(
         Some(sender) if !sender.is_closed() => sender,
         _ => open(target).await?,
     };
-    sender.ready().await.map_err(io::Error::other)?;
+    sender.ready().await.map_err(|error| in_words(&error))?;
     let scheme = if target.tls.is_some() {
         "https"
     } else {
         "http"
     };
-    let request = Request::post(format!("{scheme}://{}{PATH}", target.authority))
+    let Target {
+        authority, base, ..
+    } = target;
+    let request = Request::post(format!("{scheme}://{authority}{base}{PATH}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(Full::new(message))
@@ -87,7 +100,7 @@ async fn call(
     let answer = sender
         .send_request(request)
         .await
-        .map_err(io::Error::other)?;
+        .map_err(|error| in_words(&error))?;
     let (parts, body) = answer.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX as usize)
         .collect()
@@ -132,7 +145,7 @@ where
 {
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
-        .map_err(io::Error::other)?;
+        .map_err(|error| in_words(&error))?;
     // It ends with the connection, which the sender and this runtime own.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -143,10 +156,25 @@ where
     Ok(sender)
 }
 
+/// Says of a server that answers HTTP/2 with something else what that means.
+fn in_words(error: &hyper::Error) -> io::Error {
+    let inner = std::error::Error::source(error);
+    let inner = inner.map(ToString::to_string).unwrap_or_default();
+    if inner.contains("frame with invalid size") || inner.contains("preface") || error.is_parse() {
+        return io::Error::other("the server does not speak HTTP/2, which gRPC needs");
+    }
+    let text = if inner.is_empty() {
+        error.to_string()
+    } else {
+        format!("{error}: {inner}")
+    };
+    io::Error::other(text)
+}
+
 fn status_of(headers: &HeaderMap) -> Option<u16> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
 fn message_of(headers: &HeaderMap) -> Option<String> {
-    Some(headers.get("grpc-message")?.to_str().ok()?.to_owned())
+    Some(printable(headers.get("grpc-message")?.to_str().ok()?))
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::stream::Stream;
-use super::{ANSWER_BYTES_MAX, Outcome};
+use super::{ANSWER_BYTES_MAX, Outcome, printable};
 use crate::target::Target;
 use crate::workload::Format;
 
@@ -102,7 +102,7 @@ impl Http {
                 let text = reply.body.get(..TEXT_BYTES).unwrap_or(&reply.body);
                 Outcome::Failed {
                     status,
-                    text: String::from_utf8_lossy(text).trim().to_owned(),
+                    text: printable(&String::from_utf8_lossy(text)),
                 }
             }
         })
@@ -136,6 +136,13 @@ impl Http {
         if !self.reply.closes {
             self.stream = Some(stream);
         }
+        Ok(())
+    }
+
+    /// Opens the connection before the first request.
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        self.stream = Some(self.take()?);
+        self.used = Instant::now();
         Ok(())
     }
 

@@ -212,7 +212,8 @@ mod tests {
             let mut digits = [0; 16];
             digits.copy_from_slice(format!("{value:016x}").as_bytes());
             mask_digits(&mut digits, spread(mask));
-            prop_assert_eq!(std::str::from_utf8(&digits).unwrap(), format!("{:016x}", value ^ mask));
+            let masked = format!("{:016x}", value ^ mask);
+            prop_assert_eq!(std::str::from_utf8(&digits).unwrap(), masked);
             digits.copy_from_slice(time.to_string().as_bytes());
             add_digits(&mut digits, in_digits(more.cast_unsigned()));
             let sum = time.wrapping_add_signed(more).to_string();

@@ -5,17 +5,15 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::table::{grouped, rounded, time};
-use super::{Report, StepReport, VERSION, ratio};
+use super::{Report, Setting, StepReport, VERSION, ratio};
+use crate::replay::read_file;
 
 /// A larger file is no report.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Reads a report that was written with `--json`.
 pub fn read(path: &Path) -> Result<Report> {
-    let about = || format!("read {}", path.display());
-    let bytes = std::fs::metadata(path).with_context(about)?.len();
-    ensure!(bytes <= FILE_BYTES_MAX, "{} is too large", path.display());
-    let text = std::fs::read(path).with_context(about)?;
+    let text = read_file(path, FILE_BYTES_MAX)?;
     let report: Report = serde_json::from_slice(&text)
         .with_context(|| format!("{} is no report", path.display()))?;
     ensure!(
@@ -70,18 +68,65 @@ pub fn text(base: &Report, other: &Report) -> String {
         Some(ratio(report.cost.as_ref()?.peak_bytes, 1 << 20))
     });
     row("disk, MiB", whole, &|report| {
-        Some(ratio(report.cost.as_ref()?.disk_bytes?, 1 << 20))
+        let of_cost = || report.cost.as_ref()?.disk_bytes;
+        Some(ratio(report.disk_bytes.or_else(of_cost)?, 1 << 20))
     });
     row("spans lost", whole, &|report| {
         Some(ratio(report.read_back.lost_spans, 1))
     });
+    row("spans changed", whole, &|report| {
+        Some(ratio(report.read_back.changed_spans, 1))
+    });
+    row("spans repeated", whole, &|report| {
+        Some(ratio(report.read_back.repeated_spans, 1))
+    });
+    row("spans not in the counters", whole, &|report| {
+        Some(ratio(report.ledger.as_ref()?.missing(), 1))
+    });
+    row("queries failed", whole, &|report| {
+        let failed = report.queries.iter().map(|query| query.failed);
+        (!report.queries.is_empty()).then(|| ratio(failed.sum(), 1))
+    });
+    row("targets missed", whole, &|report| {
+        Some(ratio(report.missed.len() as u64, 1))
+    });
     lines.push(String::new());
+    lines.extend(differences(&base.setting, &other.setting));
     lines.join("\n")
 }
 
-/// Latencies are those of the last step, at the highest rate that was asked for.
+/// Returns in which ways the runs can't be compared as they are.
+fn differences(a: &Setting, b: &Setting) -> Vec<String> {
+    [
+        ("pace", a.pace.clone(), b.pace.clone()),
+        ("format", a.format.clone(), b.format.clone()),
+        ("batch", a.batch.to_string(), b.batch.to_string()),
+        (
+            "connections",
+            a.connections.to_string(),
+            b.connections.to_string(),
+        ),
+        ("seed", a.seed.to_string(), b.seed.to_string()),
+        ("workload", a.workload.clone(), b.workload.clone()),
+        (
+            "warm-up, ms",
+            a.warmup_ms.to_string(),
+            b.warmup_ms.to_string(),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, a, b)| a != b)
+    .map(|(what, a, b)| format!("not alike: {what}: A {a}; B {b}"))
+    .collect()
+}
+
+/// Latencies are those of the last step, at the highest rate that was asked for; of a search those
+/// of the last try that met the targets.
 fn last(report: &Report) -> Option<&StepReport> {
-    report.steps.last()
+    match report.highest_rate {
+        Some(_) => report.steps.iter().rfind(|step| step.missed.is_empty()),
+        None => report.steps.last(),
+    }
 }
 
 fn at(report: &Report, per_cent: f64) -> Option<f64> {

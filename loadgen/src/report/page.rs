@@ -1,17 +1,13 @@
-//! The report for a browser: one file without scripts or anything from elsewhere, its plots drawn
-//! as SVG. It fits one printed page, if need be without the last of many rates.
+//! The report for a browser: one file without scripts or anything from elsewhere, with plots. It
+//! fits one printed page, if need be without the last of many rates.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::plot::{self, Axis, Colour, Line, Plot, Scale, escaped};
 use super::table::{grouped, rounded, time};
 use super::{Report, StepReport, columns, ratio};
 use crate::meter::Second;
-
-const WIDTH: f64 = 340.0;
-const HEIGHT: f64 = 120.0;
-/// Room for the names of the axes.
-const LEFT: f64 = 62.0;
-const BELOW: f64 = 18.0;
 
 const STYLE: &str = "\
 body{font:13px/1.4 system-ui,sans-serif;color:#1b1f24;background:#fff;max-width:900px;\
@@ -33,28 +29,14 @@ svg{width:100%;height:auto}\
 /// their titles.
 const PRINTED: [usize; 2] = [5, 36];
 
+/// So many ways to fail are shown.
+const REASONS_MAX: usize = 5;
+
 /// Appends formatted text. Writing to memory can't fail.
 macro_rules! put {
     ($out:expr, $($text:tt)*) => {
         write!($out, $($text)*).unwrap_or(())
     };
-}
-
-/// A line of a plot.
-struct Line {
-    name: &'static str,
-    colour: &'static str,
-    points: Vec<(f64, f64)>,
-}
-
-/// A plot: what its axes show, and its lines.
-struct Plot {
-    title: &'static str,
-    show_x: fn(f64) -> String,
-    show_y: fn(f64) -> String,
-    /// Marks of the axis below; without any it has three.
-    marks: Vec<f64>,
-    lines: Vec<Line>,
 }
 
 /// Returns the page.
@@ -83,7 +65,7 @@ pub fn text(report: &Report) -> String {
     queries(&mut out, report);
     out.push_str("<div class=\"plots\">\n");
     for plot in plots(report) {
-        draw(&mut out, &plot);
+        plot::figure(&mut out, &plot);
     }
     out.push_str("</div></body></html>\n");
     out
@@ -159,7 +141,9 @@ fn truth(out: &mut String, report: &Report) {
         grouped(found.changed_spans),
         grouped(found.repeated_spans)
     );
-    if let Some(ledger) = &report.ledger {
+    if let Some(ledger) = &report.ledger
+        && ledger.not_comparable.is_none()
+    {
         let class = if ledger.missing() == 0 { "good" } else { "bad" };
         put!(
             out,
@@ -177,6 +161,39 @@ fn truth(out: &mut String, report: &Report) {
             cost.peak_bytes >> 20
         );
     }
+    let sum = |one: fn(&StepReport) -> u64| report.steps.iter().map(one).sum::<u64>();
+    put!(
+        out,
+        "<p>Harness: {:.3} us of CPU a span",
+        ratio(sum(|it| it.harness_cpu_us), sum(|it| it.accepted_spans))
+    );
+    if let Some(bytes) = report.disk_bytes {
+        put!(out, "; disk: {} KiB more", grouped(bytes >> 10));
+    }
+    if report.repeated_bodies > 0 {
+        let bodies = grouped(report.repeated_bodies);
+        put!(out, "; {bodies} bodies were sent again as they were");
+    }
+    out.push_str("</p>\n");
+    reasons(out, report);
+}
+
+/// How bodies were refused or failed, the most frequent ways of all rates.
+fn reasons(out: &mut String, report: &Report) {
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    for (reason, count) in report.steps.iter().flat_map(|step| &step.reasons) {
+        *all.entry(reason).or_default() += count;
+    }
+    let mut all: Vec<(&str, u64)> = all.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (reason, count) in all.into_iter().take(REASONS_MAX) {
+        put!(
+            out,
+            "<p>{} times: {}</p>\n",
+            grouped(count),
+            escaped(reason)
+        );
+    }
 }
 
 fn queries(out: &mut String, report: &Report) {
@@ -192,14 +209,15 @@ fn queries(out: &mut String, report: &Report) {
 }
 
 /// All seconds of all steps, one after the other.
-fn plots(report: &Report) -> Vec<Plot> {
+fn plots(report: &Report) -> Vec<Plot<'static>> {
     let mut start_ms = 0;
     let mut seconds: Vec<(f64, &Second)> = Vec::new();
     for step in &report.steps {
         for second in &step.seconds {
             seconds.push((ratio(start_ms + second.at_ms, 1000), second));
         }
-        start_ms += step.wall_ms;
+        let last = step.seconds.last().map_or(0, |second| second.at_ms);
+        start_ms += step.wall_ms.max(last);
     }
     let line = |name, colour, of: fn(&Second) -> f64| Line {
         name,
@@ -208,9 +226,8 @@ fn plots(report: &Report) -> Vec<Plot> {
     };
     let over_time = |title, show_y, lines| Plot {
         title,
-        show_x: |at| format!("{at:.0} s"),
-        show_y,
-        marks: Vec::new(),
+        x: axis(|at| format!("{at:.0} s")),
+        y: axis(show_y),
         lines,
     };
     vec![
@@ -218,16 +235,16 @@ fn plots(report: &Report) -> Vec<Plot> {
             "Latency",
             |us| time(rounded(us)),
             vec![
-                line("max", "#b00020", |it| ratio(it.max_us, 1)),
-                line("p99", "#bf8700", |it| ratio(it.p99_us, 1)),
-                line("p50", "#1f6feb", |it| ratio(it.p50_us, 1)),
+                line("max", Colour::Red, |it| ratio(it.max_us, 1)),
+                line("p99", Colour::Amber, |it| ratio(it.p99_us, 1)),
+                line("p50", Colour::Blue, |it| ratio(it.p50_us, 1)),
             ],
         ),
         spectrum(&report.steps),
         over_time(
             "Spans a second",
             |rate| grouped(rounded(rate)),
-            vec![line("accepted", "#1f6feb", |it| {
+            vec![line("accepted", Colour::Blue, |it| {
                 ratio(it.spans * 1000, it.length_ms)
             })],
         ),
@@ -235,10 +252,10 @@ fn plots(report: &Report) -> Vec<Plot> {
             "CPU, cores",
             |cores| format!("{cores:.2}"),
             vec![
-                line("server", "#1f6feb", |it| {
+                line("server", Colour::Blue, |it| {
                     ratio(it.server_cpu_us, it.length_ms * 1000)
                 }),
-                line("harness", "#8c959f", |it| {
+                line("harness", Colour::Grey, |it| {
                     ratio(it.harness_cpu_us, it.length_ms * 1000)
                 }),
             ],
@@ -246,15 +263,25 @@ fn plots(report: &Report) -> Vec<Plot> {
         over_time(
             "Memory of the server",
             |bytes| format!("{:.0} MiB", bytes / 1_048_576.0),
-            vec![line("resident", "#1f6feb", |it| {
+            vec![line("resident", Colour::Blue, |it| {
                 ratio(it.server_resident_bytes, 1)
             })],
         ),
     ]
 }
 
+/// An axis whose unit its marks tell.
+fn axis(show: fn(f64) -> String) -> Axis<'static> {
+    Axis {
+        name: "",
+        scale: Scale::FromZero,
+        show,
+        marks: Vec::new(),
+    }
+}
+
 /// Latency by how rare it is: each mark of the axis is ten times rarer.
-fn spectrum(steps: &[StepReport]) -> Plot {
+fn spectrum(steps: &[StepReport]) -> Plot<'static> {
     let points = |step: &StepReport| {
         let rare = step.latency_us.iter().filter(|(at, _)| *at < 100.0);
         rare.map(|(at, us)| (-(1.0 - at / 100.0).log10(), ratio(*us, 1)))
@@ -262,12 +289,14 @@ fn spectrum(steps: &[StepReport]) -> Plot {
     };
     Plot {
         title: "Latency by percentile, last step",
-        show_x: |nines| format!("p{}", round_off(100.0 - 100.0 / 10_f64.powf(nines))),
-        show_y: |us| time(rounded(us)),
-        marks: vec![1.0, 2.0, 3.0, 4.0],
+        x: Axis {
+            marks: vec![1.0, 2.0, 3.0, 4.0],
+            ..axis(|nines| format!("p{}", round_off(100.0 - 100.0 / 10_f64.powf(nines))))
+        },
+        y: axis(|us| time(rounded(us))),
         lines: vec![Line {
             name: "latency",
-            colour: "#1f6feb",
+            colour: Colour::Blue,
             points: steps.last().map(points).unwrap_or_default(),
         }],
     }
@@ -277,76 +306,6 @@ fn spectrum(steps: &[StepReport]) -> Plot {
 fn round_off(per_cent: f64) -> String {
     let text = format!("{per_cent:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn draw(out: &mut String, plot: &Plot) {
-    let points = || plot.lines.iter().flat_map(|line| &line.points);
-    let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
-    let (x_max, y_max) = (most(|at| at.0).max(1e-9), most(|at| at.1).max(1e-9));
-    let x = |value: f64| LEFT + value / x_max * (WIDTH - LEFT - 12.0);
-    let y = |value: f64| 6.0 + (1.0 - value / y_max) * (HEIGHT - BELOW - 6.0);
-    put!(
-        out,
-        "<figure><figcaption>{}</figcaption><svg role=\"img\" aria-label=\"{}\" width=\"{WIDTH}\" \
-         height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">",
-        plot.title,
-        plot.title
-    );
-    put!(
-        out,
-        "<path class=\"axis\" d=\"M{LEFT} 6V{0:.1}H{1:.1}\"/>",
-        y(0.0),
-        WIDTH - 12.0
-    );
-    let marks = match plot.marks.as_slice() {
-        [] => vec![0.0, x_max / 2.0, x_max],
-        marks => marks.to_vec(),
-    };
-    for mark in marks.into_iter().filter(|mark| *mark <= x_max) {
-        put!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            x(mark),
-            HEIGHT - 6.0,
-            escaped(&(plot.show_x)(mark))
-        );
-    }
-    for part in [0.0, 0.5, 1.0] {
-        put!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 4.0,
-            y(y_max * part) + 3.0,
-            escaped(&(plot.show_y)(y_max * part))
-        );
-    }
-    for (index, line) in plot.lines.iter().enumerate() {
-        let mut path = String::new();
-        for (place, (at, value)) in line.points.iter().enumerate() {
-            let word = if place == 0 { 'M' } else { 'L' };
-            put!(path, "{word}{:.1} {:.1}", x(*at), y(*value));
-        }
-        put!(out, "<path stroke=\"{}\" d=\"{path}\"/>", line.colour);
-        // Of one line the title says what it is.
-        if plot.lines.len() > 1 {
-            put!(
-                out,
-                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\" style=\"fill:{}\">{}</text>",
-                WIDTH - 14.0,
-                14 + 10 * index,
-                line.colour,
-                line.name
-            );
-        }
-    }
-    out.push_str("</svg></figure>\n");
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

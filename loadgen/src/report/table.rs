@@ -126,6 +126,7 @@ fn truth(out: &mut String, report: &Report, red: &dyn Fn(&str) -> String) {
     }
     match &report.ledger {
         None => put!(out, "ledger: the server has no counters that are known"),
+        Some(ledger) if ledger.not_comparable.is_some() => {}
         Some(ledger) => {
             let word = if ledger.counts_stored {
                 "stored"
@@ -149,17 +150,17 @@ fn truth(out: &mut String, report: &Report, red: &dyn Fn(&str) -> String) {
 
 fn cost(out: &mut String, report: &Report) {
     if let Some(cost) = &report.cost {
-        let disk = cost.disk_bytes.map_or(String::new(), |bytes| {
-            format!(", {} MiB more on disk", bytes >> 20)
-        });
         put!(
             out,
-            "server (process {}): {:.3} us CPU a span, {} MiB resident, {} MiB at most{disk}",
+            "server (process {}): {:.3} us CPU a span, {} MiB resident, {} MiB at most",
             cost.pid,
             cost.cpu_us_per_span,
             cost.resident_bytes >> 20,
             cost.peak_bytes >> 20
         );
+    }
+    if let Some(bytes) = report.disk_bytes {
+        put!(out, "disk: {} KiB more", grouped(bytes >> 10));
     }
     let sum = |one: fn(&StepReport) -> u64| report.steps.iter().map(one).sum::<u64>();
     put!(

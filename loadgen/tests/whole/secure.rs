@@ -32,8 +32,18 @@ pub(crate) struct Secure {
 impl Secure {
     /// Opens a door to the server behind this port, for the name `localhost`.
     pub(crate) fn before(port: u16) -> Self {
+        Self::open(port, Certificate::Signed)
+    }
+
+    /// The same with the certificate of an authority for the door's own.
+    pub(crate) fn by_authority(port: u16) -> Self {
+        Self::open(port, Certificate::Authority)
+    }
+
+    fn open(port: u16, certificate: Certificate) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config(folder.path())));
+        let config = config(folder.path(), certificate);
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_io()
@@ -64,6 +74,15 @@ impl Secure {
     }
 }
 
+/// What a door shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Certificate {
+    /// One that an authority signed.
+    Signed,
+    /// The authority's own.
+    Authority,
+}
+
 /// Opens a port where nothing but errors of HTTP is spoken.
 pub(crate) fn plain() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -85,8 +104,9 @@ fn ca_in(folder: &Path) -> PathBuf {
 }
 
 /// Makes an authority, whose certificate goes into the folder, and a certificate by it.
-fn config(folder: &Path) -> ServerConfig {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+fn config(folder: &Path, certificate: Certificate) -> ServerConfig {
+    let names = vec!["localhost".to_owned()];
+    let mut authority = CertificateParams::new(names.clone()).unwrap();
     // Authorities of one name would be taken for each other.
     let name = folder.display().to_string();
     authority.distinguished_name.push(DnType::CommonName, name);
@@ -94,11 +114,14 @@ fn config(folder: &Path) -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let own = authority.self_signed(&key).unwrap();
     std::fs::write(ca_in(folder), own.pem()).unwrap();
-    let issuer = Issuer::new(authority, key);
-    let key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned()];
-    let leaf = CertificateParams::new(names).unwrap();
-    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    let (leaf, key) = if certificate == Certificate::Authority {
+        (own, key)
+    } else {
+        let issuer = Issuer::new(authority, key);
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(names).unwrap();
+        (leaf.signed_by(&key, &issuer).unwrap(), key)
+    };
     let provider = Arc::new(ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -130,7 +153,11 @@ async fn pass(acceptor: TlsAcceptor, stream: TcpStream, port: u16) {
 }
 
 async fn accept(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
     drop(request.into_body().collect().await);
+    if path != "/zipkin.proto3.SpanService/Report" {
+        return Ok(Response::builder().status(404).body(Empty::new()).unwrap());
+    }
     let answer = Response::builder()
         .header("content-type", "application/grpc")
         .header("grpc-status", "0")

@@ -40,6 +40,8 @@ pub(crate) enum Behaviour {
     BeginsAgain,
     /// It keeps everything twice.
     KeepsTwice,
+    /// It keeps spans and has no answer but for traces.
+    FailsQueries,
     /// It gives all back with this part of spans being another.
     Changes(&'static str),
 }
@@ -49,6 +51,8 @@ struct State {
     bodies: AtomicU64,
     seen: AtomicU64,
     kept: AtomicU64,
+    /// Questions for traces that are not there.
+    unknown: AtomicU64,
     traces: Mutex<HashMap<String, Vec<Value>>>,
     /// Held by whoever stalls.
     stall: Mutex<()>,
@@ -72,6 +76,7 @@ impl Server {
             bodies: AtomicU64::new(0),
             seen: AtomicU64::new(0),
             kept: AtomicU64::new(5000),
+            unknown: AtomicU64::new(0),
             traces: Mutex::default(),
             stall: Mutex::default(),
             recent: Mutex::new((Instant::now(), 0)),
@@ -93,6 +98,11 @@ impl Server {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns how often a trace was asked for that is not there.
+    pub(crate) fn unknown_traces(&self) -> u64 {
+        self.state.unknown.load(Ordering::Relaxed)
     }
 }
 
@@ -162,7 +172,10 @@ impl State {
         if let Some(id) = path.strip_prefix("/api/v2/trace/") {
             return match self.traces().get(id) {
                 Some(spans) => (200, "", self.told(spans).to_string()),
-                None => (404, "", "not found".into()),
+                None => {
+                    self.unknown.fetch_add(1, Ordering::Relaxed);
+                    (404, "", "not found".into())
+                }
             };
         }
         match path {
@@ -175,7 +188,9 @@ impl State {
                 );
                 (200, "", text)
             }
-            path if path.starts_with("/api/v2/") => (200, "", "[]".into()),
+            path if path.starts_with("/api/v2/") && self.behaviour != Behaviour::FailsQueries => {
+                (200, "", "[]".into())
+            }
             _ => (404, "", "404 Not Found".into()),
         }
     }

@@ -48,7 +48,7 @@ pub enum UiAnswer {
     Lines(Lines),
 }
 
-type Make = dyn FnOnce(&mut dyn FnMut(Vec<u8>) -> bool) + Send;
+type Make = dyn FnOnce(&mut dyn FnMut(Vec<u8>) -> bool) -> bool + Send;
 
 /// A body of lines that is yet to be made.
 pub struct Lines {
@@ -185,7 +185,7 @@ impl Route {
 }
 
 impl Lines {
-    fn new(make: impl FnOnce(&mut dyn FnMut(Vec<u8>) -> bool) + Send + 'static) -> Self {
+    fn new(make: impl FnOnce(&mut dyn FnMut(Vec<u8>) -> bool) -> bool + Send + 'static) -> Self {
         Self {
             make: Box::new(make),
         }
@@ -197,9 +197,10 @@ impl Lines {
     }
 
     /// Makes the lines and hands them to `send`, some at a time, until all are made or `send`
-    /// returns false: then nobody reads them any more. Blocks.
-    pub fn write_to(self, send: &mut dyn FnMut(Vec<u8>) -> bool) {
-        (self.make)(send);
+    /// returns false: then nobody reads them any more. Returns whether all were taken and none of
+    /// them says that the search failed. Blocks.
+    pub fn write_to(self, send: &mut dyn FnMut(Vec<u8>) -> bool) -> bool {
+        (self.make)(send)
     }
 }
 

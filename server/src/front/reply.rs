@@ -32,10 +32,34 @@ pub(crate) struct ReplyBody {
 }
 
 /// A body that is being made.
-#[derive(Debug)]
 struct Rest {
     source: Source,
     _place: HeldPlace,
+    status: StatusCode,
+    /// Told how it ended.
+    told: Option<Box<Told>>,
+}
+
+type Told = dyn FnOnce(StatusCode) + Send;
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        // Who leaves before the end has got what the head said.
+        let status = if self.source.has_failed() {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            self.status
+        };
+        if let Some(told) = self.told.take() {
+            told(status);
+        }
+    }
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rest").finish_non_exhaustive()
+    }
 }
 
 impl Body for ReplyBody {
@@ -240,8 +264,23 @@ pub(crate) fn hold_stream(
     reply.body_mut().rest = Some(Rest {
         source,
         _place: place,
+        status: reply.status(),
+        told: None,
     });
     true
+}
+
+/// Returns whether the body is being made while it is sent.
+pub(crate) fn is_streamed(reply: &Reply) -> bool {
+    reply.body().rest.is_some()
+}
+
+/// Calls `told` once such a body is sent or given up, with the status that it turned out to have:
+/// that of the head, or 500 when it failed on the way.
+pub(crate) fn when_ended(reply: &mut Reply, told: impl FnOnce(StatusCode) + Send + 'static) {
+    if let Some(rest) = &mut reply.body_mut().rest {
+        rest.told = Some(Box::new(told));
+    }
 }
 
 /// Takes what tells whether the client reads the answer.
@@ -269,6 +308,52 @@ pub(crate) fn set(reply: &mut Reply, name: HeaderName, value: &'static str) {
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[test]
+    fn a_streamed_answer_is_told_of_when_it_ends() {
+        use super::super::stream::stream;
+        use std::sync::mpsc;
+
+        let ended = |end: fn(super::super::stream::Sink, Reply)| {
+            let (sink, source) = stream(None);
+            let mut reply = empty(StatusCode::OK);
+            assert!(!is_streamed(&reply));
+            let unread = Arc::new(Unread::default());
+            assert!(hold_stream(
+                &mut reply,
+                source,
+                (&unread, Duration::from_mins(1))
+            ));
+            assert!(is_streamed(&reply));
+            let (tell, told) = mpsc::sync_channel(2);
+            when_ended(&mut reply, move |status| tell.send(status).unwrap());
+            assert!(told.try_recv().is_err());
+            end(sink, reply);
+            let status = told.try_recv().unwrap();
+            assert!(told.try_recv().is_err());
+            status
+        };
+        let whole = ended(|sink, reply| {
+            sink.finish();
+            drop(reply);
+        });
+        let failed = ended(|sink, reply| {
+            drop(sink);
+            drop(reply);
+        });
+        let given_up = ended(|sink, reply| {
+            drop(reply);
+            drop(sink);
+        });
+        assert_eq!(
+            (whole, failed, given_up),
+            (
+                StatusCode::OK,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                StatusCode::OK
+            )
+        );
+    }
 
     #[test]
     fn only_large_answers_are_packed_and_only_for_those_who_take_it() {

@@ -84,10 +84,23 @@ impl Service {
                 route,
                 began,
             };
-            self.app.requests.count(self.shard, &asked, reply.status());
+            self.count(asked, &mut reply);
         }
         cors::apply(grant, &mut reply);
         Ok(reply)
+    }
+
+    /// Counts a request with its answer; one that is made while it is sent when it has ended.
+    fn count(&self, asked: Asked, reply: &mut Reply) {
+        if !reply::is_streamed(reply) {
+            self.app.requests.count(self.shard, &asked, reply.status());
+            return;
+        }
+        let (app, shard) = (Arc::clone(&self.app), self.shard);
+        // Bodies are sent, and dropped, by the thread of their connection, which is the shard's.
+        reply::when_ended(reply, move |status| {
+            app.requests.count(shard, &asked, status);
+        });
     }
 
     async fn take_spans(&self, version: spans::Version, (head, body): (Parts, Incoming)) -> Reply {

@@ -19,6 +19,8 @@ struct Row {
     bytes: usize,
     /// No more pieces come.
     ended: bool,
+    /// All came that should have.
+    whole: bool,
     /// Nobody takes them.
     left: bool,
     reader: Option<Waker>,
@@ -72,6 +74,11 @@ impl Sink {
         wake(&mut row);
         true
     }
+
+    /// Ends the body as one that is whole; one that is only dropped has failed.
+    pub(crate) fn finish(self) {
+        self.shared.row.lock().whole = true;
+    }
 }
 
 impl Drop for Sink {
@@ -102,6 +109,12 @@ impl Source {
         }
         row.reader = Some(context.waker().clone());
         Poll::Pending
+    }
+
+    /// Returns whether the body came to an end before it was whole.
+    pub(crate) fn has_failed(&self) -> bool {
+        let row = self.0.row.lock();
+        row.ended && !row.whole
     }
 }
 
@@ -140,6 +153,17 @@ mod tests {
         }
         assert_eq!(next(&source).await, None);
         assert!(maker.join().unwrap());
+    }
+
+    #[test]
+    fn a_body_has_failed_when_it_ends_without_being_whole() {
+        let (sink, source) = stream(None);
+        assert!(!source.has_failed());
+        drop(sink);
+        assert!(source.has_failed());
+        let (sink, source) = stream(None);
+        sink.finish();
+        assert!(!source.has_failed());
     }
 
     #[test]

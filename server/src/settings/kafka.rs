@@ -62,10 +62,16 @@ pub(super) fn consumers(texts: &Texts, name: &'static str) -> Result<usize, Sett
     })
 }
 
-/// Reads the name of a file, which may be empty.
-pub(super) fn file(texts: &Texts, name: &'static str) -> Option<String> {
-    let file = texts.text(name);
-    (!file.is_empty()).then(|| file.to_owned())
+/// Reads the name of a file that only TLS needs; it may be empty. One that nobody would look at
+/// stops the start: who names it believes the connection to be encrypted.
+pub(super) fn file_of_tls(
+    texts: &Texts,
+    name: &'static str,
+    tls: bool,
+) -> Result<Option<String>, SettingError> {
+    texts.get_with(name, "a file, with TLS alone", |file| {
+        (tls || file.is_empty()).then(|| (!file.is_empty()).then(|| file.to_owned()))
+    })
 }
 
 fn security(texts: &Texts) -> Result<Security, SettingError> {
@@ -90,10 +96,16 @@ fn security(texts: &Texts) -> Result<Security, SettingError> {
             _ => None,
         },
     )?;
-    let user = texts.get_with("SPEARGUN_KAFKA_USER", "a user, with SASL", |text| {
-        (!sasl || !text.is_empty()).then(|| text.to_owned())
+    let user = texts.get_with(
+        "SPEARGUN_KAFKA_USER",
+        "a user with SASL, and not set without it",
+        |text| (sasl != text.is_empty()).then(|| text.to_owned()),
+    )?;
+    let password = texts.get_with("SPEARGUN_KAFKA_PASSWORD", "set with SASL alone", |text| {
+        (sasl || text.is_empty()).then(|| text.to_owned())
     })?;
-    let certificate = file(texts, "SPEARGUN_KAFKA_CERT_FILE");
+    let ca_file = file_of_tls(texts, "SPEARGUN_KAFKA_CA_FILE", tls)?;
+    let certificate = file_of_tls(texts, "SPEARGUN_KAFKA_CERT_FILE", tls)?;
     let key = texts.get_with(
         "SPEARGUN_KAFKA_KEY_FILE",
         "the key of SPEARGUN_KAFKA_CERT_FILE, and not set without it",
@@ -101,13 +113,13 @@ fn security(texts: &Texts) -> Result<Security, SettingError> {
     )?;
     Ok(Security {
         tls: tls.then(|| Tls {
-            ca_file: file(texts, "SPEARGUN_KAFKA_CA_FILE"),
+            ca_file,
             identity: certificate.map(|certificate| (certificate, key)),
         }),
-        login: sasl.then(|| Login {
+        login: sasl.then_some(Login {
             mechanism,
             user,
-            password: texts.text("SPEARGUN_KAFKA_PASSWORD").to_owned(),
+            password,
         }),
     })
 }

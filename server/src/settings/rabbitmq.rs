@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use speargun_rabbitmq::Place;
 
-use super::kafka::{consumers, file};
+use super::kafka::{consumers, file_of_tls};
 use super::value::Milliseconds;
 use super::{SettingError, Texts};
 
@@ -55,6 +55,7 @@ impl RabbitSettings {
         if let Some(uri) = uri {
             places = vec![uri];
         }
+        let may_have_tls = places.is_empty() || places.iter().any(Place::has_tls);
         let Milliseconds(connect_within) = texts.get("RABBIT_CONNECTION_TIMEOUT")?;
         let settings = Self {
             queue: texts.get_with("RABBIT_QUEUE", "a name of at most 255 bytes", |text| {
@@ -69,7 +70,7 @@ impl RabbitSettings {
                 "a whole number, 1 to 65535",
                 |text| text.parse().ok().filter(|n| *n > 0),
             )?,
-            ca_file: file(texts, "SPEARGUN_RABBIT_CA_FILE"),
+            ca_file: file_of_tls(texts, "SPEARGUN_RABBIT_CA_FILE", may_have_tls)?,
             places,
         };
         Ok((enabled && !settings.places.is_empty()).then_some(settings))

@@ -11,6 +11,8 @@ use speargun_storage::TraceRequest;
 pub(crate) struct Criteria {
     conditions: Vec<String>,
     parameters: Vec<(String, Value)>,
+    /// Whether each condition names the service.
+    has_service: bool,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl Criteria {
                 None => format!("(mapContains(tags, {key}) OR has(annotation_values, {key}))"),
             });
         }
+        criteria.has_service = service.is_some();
         criteria.conditions = if conditions.is_empty() {
             service.into_iter().collect()
         } else {
@@ -70,6 +73,14 @@ impl Criteria {
             format!(" AND trace_low IN (SELECT trace_low FROM spans WHERE {condition}{near})")
         });
         each.collect()
+    }
+
+    /// Returns the condition that seems to be met least often, when the server finds out in the
+    /// order of time where it is met and there is more to it than the service.
+    pub(crate) fn rarest(&self) -> Option<&str> {
+        // Terms come last.
+        let last = self.conditions.last().filter(|_| self.has_service)?;
+        last.contains(" AND ").then_some(last)
     }
 
     pub(crate) fn bind(&self, query: Query) -> Query {
@@ -121,5 +132,19 @@ mod tests {
     fn a_service_alone_is_a_criterion() {
         let criteria = Criteria::of(&of_service("a"));
         assert_eq!(criteria.conditions, ["service = {c0:String}"]);
+        assert_eq!(criteria.rarest(), None);
+    }
+
+    #[test]
+    fn a_term_is_rarer_than_a_name() {
+        let request = TraceRequest {
+            span_name: Some("get".into()),
+            terms: with_terms(&["error"]).terms,
+            ..of_service("a")
+        };
+        let criteria = Criteria::of(&request);
+        assert!(criteria.rarest().unwrap().contains("mapContains"));
+        let nowhere = Criteria::of(&with_terms(&["error"]));
+        assert_eq!(nowhere.rarest(), None, "all services would be read");
     }
 }

@@ -1,17 +1,15 @@
 //! A list of spans into the tables, once: the list's name goes along, and the server leaves out
 //! what came under it before. Names go first: one without spans does no harm.
 
-use std::error::Error;
-
+use bytes::Bytes;
 use clickhouse::Client;
-use clickhouse::native::Block;
-use clickhouse::native::builder::BlockBuilder;
 use speargun_model::Span;
 use speargun_storage::ListName;
 
 use crate::columns::{self, Arrival};
 use crate::fault::Fault;
 use crate::names::{Known, News};
+use crate::native::{self, Block, Numbers, Texts};
 use crate::server::{Deadline, Failed, Server};
 
 /// Stores a list; an empty one is nothing.
@@ -24,10 +22,9 @@ pub(crate) fn store(
     if spans.is_empty() {
         return Ok(());
     }
-    let built = |error: Box<dyn Error + Send + Sync>| Fault::Answer(error.to_string());
     let news = known.news(spans, arrival.ms);
-    let names = names_block(&news, arrival).map_err(built)?;
-    let block = columns::block(spans, arrival).map_err(built)?;
+    let names = names_block(&news, arrival).map(Bytes::from);
+    let block = Bytes::from(columns::block(spans, arrival));
     let token = name.to_string();
     server.with_client(deadline, async |client| {
         if let Some(names) = &names {
@@ -42,41 +39,41 @@ pub(crate) fn store(
 async fn insert(
     client: &Client,
     table: &str,
-    block: &Block,
+    block: &Bytes,
     token: Option<&str>,
 ) -> Result<(), Failed> {
-    let mut insert = client
-        .insert_native(table)
+    let mut settings = vec![
         // Answered once the rows are in the table, on a cluster on each shard.
-        .with_setting("async_insert", "0")
-        .with_setting("insert_distributed_sync", "1");
+        ("async_insert", "0"),
+        ("insert_distributed_sync", "1"),
+    ];
     if let Some(token) = token {
-        insert = insert
-            .with_setting("insert_deduplication_token", token)
-            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1");
+        settings.extend([
+            ("insert_deduplication_token", token),
+            ("deduplicate_blocks_in_dependent_materialized_views", "1"),
+        ]);
     }
-    insert.write(block).await?;
-    Ok(insert.end().await?)
+    Ok(native::insert(client.clone(), table, block, &settings).await?)
 }
 
-fn names_block(
-    news: &News<'_>,
-    arrival: Arrival,
-) -> Result<Option<Block>, Box<dyn Error + Send + Sync>> {
+fn names_block(news: &News<'_>, arrival: Arrival) -> Option<Vec<u8>> {
     if news.entries.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let entries = || news.entries.iter();
-    let mut builder = BlockBuilder::new();
-    let what = entries().map(|entry| entry.what as u8);
-    builder.upsert_column::<u8>("what")?.add_all(what)?;
-    let owner = entries().map(|entry| entry.owner);
-    builder.upsert_column::<&str>("owner")?.add_all(owner)?;
-    let name = entries().map(|entry| entry.name);
-    builder.upsert_column::<&str>("name")?.add_all(name)?;
     // A `DateTime` has 32 bits.
     let seconds = u32::try_from(arrival.ms / 1000).unwrap_or(u32::MAX);
-    let seen = entries().map(|_| seconds);
-    builder.upsert_column::<u32>("seen")?.add_all(seen)?;
-    Ok(Some(builder.build()?))
+    let (mut what, mut seen) = (Numbers::default(), Numbers::default());
+    let (mut owner, mut name) = (Texts::default(), Texts::default());
+    for entry in &news.entries {
+        what.push([entry.what as u8]);
+        owner.push(entry.owner);
+        name.push(entry.name);
+        seen.push(seconds.to_le_bytes());
+    }
+    let mut block = Block::new((4, news.entries.len()), 0);
+    block.add("what", "UInt8", &what);
+    block.add("owner", "String", &owner);
+    block.add("name", "String", &name);
+    block.add("seen", "DateTime", &seen);
+    Some(block.into_bytes())
 }

@@ -8,7 +8,7 @@
 //! - [`server`]: a connection: settings, deadlines, the next server after a failure.
 //! - [`fault`]: what went wrong, and what to do about it.
 //! - [`prepare`]: makes the tables, or finds out why they can't be used.
-//! - `columns`: spans to columns; `rows`: back again.
+//! - `columns`: spans to columns, in the format that `native` writes; `rows`: back again.
 //! - `insert`: a list of spans into the tables, once.
 //! - `names`: names of services and spans, values of tags.
 //! - `fetch`: traces by their ids. `criteria`, `search`: which traces are asked for.
@@ -27,6 +27,7 @@ mod fetch;
 mod insert;
 mod links;
 mod names;
+mod native;
 pub mod prepare;
 mod rows;
 pub mod schema;

@@ -3,7 +3,8 @@
 //!
 //! A slice asks for traces that have any span in it and, near it, one for each criterion. What
 //! matches is found in the slice of its newest span, or when its spans lie further apart, in an
-//! older one. In a small store near is everywhere.
+//! older one. In a small store near is everywhere. Where a service and more is asked for, it is
+//! looked first how far back the first slice must reach, in the order of the primary key.
 
 use std::collections::HashSet;
 
@@ -31,10 +32,28 @@ const FETCHED: std::ops::RangeInclusive<usize> = 16..=512;
 /// How far around a slice criteria are met, at least and at most.
 const NEAR_MS: std::ops::RangeInclusive<u64> = 60_000..=3_600_000;
 
+const MINUTE_MS: u64 = 60_000;
+
 #[derive(Row, Deserialize, Debug)]
 struct Candidate {
     trace_low: u64,
     trace_high: u64,
+}
+
+#[derive(Row, Deserialize, Debug)]
+struct Minute {
+    minute: u32,
+}
+
+/// How far back the first slice reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reach {
+    /// A little: nothing is known.
+    Little,
+    /// To this millisecond, from which on there is about enough.
+    To(u64),
+    /// To the beginning, as little is found.
+    All,
 }
 
 /// A search that goes on.
@@ -82,7 +101,10 @@ impl<'a> Search<'a> {
 
     /// Returns the traces that match, newest first.
     pub(crate) fn run(mut self) -> Result<Vec<Vec<Span>>, Fault> {
-        for slice in slices(self.request.window, self.everywhere) {
+        let Some(reach) = self.reach()? else {
+            return Ok(Vec::new());
+        };
+        for slice in slices(self.request.window, reach) {
             self.search(slice)?;
             if self.is_full() {
                 break;
@@ -92,6 +114,44 @@ impl<'a> Search<'a> {
         self.found.sort_by_key(|(ms, _)| std::cmp::Reverse(*ms));
         self.found.truncate(self.request.limit);
         Ok(self.found.into_iter().map(|(_, trace)| trace).collect())
+    }
+
+    /// Returns how far back the first slice must reach; none when nothing can match.
+    fn reach(&self) -> Result<Option<Reach>, Fault> {
+        if self.everywhere {
+            return Ok(Some(Reach::All));
+        }
+        let Some(condition) = self.criteria.rarest() else {
+            return Ok(Some(Reach::Little));
+        };
+        let text = format!(
+            "SELECT minute FROM spans WHERE {condition} AND (minute BETWEEN {{near_first:UInt32}} \
+             AND {{near_last:UInt32}} OR minute = 0) ORDER BY minute DESC LIMIT 1 BY trace_low \
+             LIMIT {{wanted:UInt64}}"
+        );
+        let wanted = u64::try_from(self.request.limit).unwrap_or(u64::MAX);
+        let wanted = wanted.clamp(1, *CANDIDATES.end());
+        let window = self.request.window;
+        let first_ms = window.start_ms().saturating_sub(*NEAR_MS.end());
+        let last_ms = window.end_ms.saturating_add(*NEAR_MS.end());
+        let fetch = self.fetch;
+        let found = fetch.server.with_client(fetch.deadline, async |client| {
+            let query = query(&client, &text, fetch.deadline)?;
+            let query = self.criteria.bind(query);
+            let query = query
+                .param("near_first", near(first_ms))
+                .param("near_last", near(last_ms))
+                .param("wanted", wanted);
+            Ok(query.fetch_all::<Minute>().await?)
+        })?;
+        let enough = found.len() as u64 == wanted;
+        Ok(found.last().map(|oldest| {
+            if enough {
+                Reach::To(u64::from(oldest.minute).saturating_mul(MINUTE_MS))
+            } else {
+                Reach::All
+            }
+        }))
     }
 
     fn is_full(&self) -> bool {
@@ -117,7 +177,6 @@ impl<'a> Search<'a> {
 
     fn candidates(&self, slice: Slice, (page, passed): (u64, u64)) -> Result<Vec<TraceId>, Fault> {
         let text = self.text();
-        let near = |ms: u64| u64::from(minute(ms.saturating_mul(1000)));
         let fetch = self.fetch;
         let rows = fetch.server.with_client(fetch.deadline, async |client| {
             let query = query(&client, &text, fetch.deadline)?;
@@ -208,6 +267,11 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Returns the minute of a millisecond.
+fn near(ms: u64) -> u64 {
+    u64::from(minute(ms.saturating_mul(1000)))
+}
+
 /// Returns the last microsecond of a millisecond, at most that of the last time there is.
 fn end_us(ms: u64) -> u64 {
     ms.saturating_mul(1000)
@@ -216,12 +280,19 @@ fn end_us(ms: u64) -> u64 {
 }
 
 /// Returns the slices of a window, the newest first.
-fn slices(window: Window, everywhere: bool) -> impl Iterator<Item = Slice> {
+fn slices(window: Window, reach: Reach) -> impl Iterator<Item = Slice> {
     // There is no time beyond, and slices of nothing would take for ever.
     let last_ms = i64::MAX as u64 / 1000;
     let start_ms = window.start_ms();
     let mut next = (start_ms <= last_ms).then(|| window.end_ms.min(last_ms));
-    let mut length = if everywhere { u64::MAX } else { FIRST_SLICE_MS };
+    let mut length = match reach {
+        Reach::Little => FIRST_SLICE_MS,
+        Reach::To(from_ms) => (window.end_ms.min(last_ms))
+            .saturating_sub(from_ms)
+            .saturating_add(1)
+            .max(FIRST_SLICE_MS),
+        Reach::All => u64::MAX,
+    };
     std::iter::from_fn(move || {
         let end_ms = next?;
         let from = end_ms.saturating_sub(length - 1).max(start_ms);
@@ -249,7 +320,25 @@ mod tests {
             end_ms,
             lookback_ms,
         };
-        slices(window, false).collect()
+        slices(window, Reach::Little).collect()
+    }
+
+    #[test]
+    fn the_first_slice_reaches_as_far_as_it_must() {
+        let window = Window {
+            end_ms: 1_700_000_000_000,
+            lookback_ms: 86_400_000,
+        };
+        let first = |reach| slices(window, reach).next().unwrap();
+        let slice = first(Reach::To(1_699_999_000_000));
+        assert_eq!(slice.start_ms, 1_699_999_000_000);
+        assert_eq!(slice.near_ms, 1_000_001);
+        assert_eq!(first(Reach::All).start_ms, window.start_ms());
+        // What is near the window, not in it.
+        for outside_ms in [0, 1_700_000_100_000] {
+            let slice = first(Reach::To(outside_ms));
+            assert!((window.start_ms()..=window.end_ms - 3999).contains(&slice.start_ms));
+        }
     }
 
     #[test]

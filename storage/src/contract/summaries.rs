@@ -5,7 +5,7 @@ use speargun_model::{Kind, Span};
 
 use super::spans::{NOW_MS, Sketch, everything, of_service, span};
 use super::{Asked, Harness, Store};
-use crate::request::{TraceRequest, Window};
+use crate::request::{TagTerm, TraceRequest, Window};
 use crate::summary::{Edge, FoundTraces, SummaryRequest, TraceFilter};
 
 fn plain(request: TraceRequest) -> SummaryRequest {
@@ -126,7 +126,7 @@ pub fn lengths_of_traces_are_filtered<H: Harness>() {
         filter: TraceFilter {
             min_duration_us,
             max_duration_us,
-            edge: None,
+            ..TraceFilter::default()
         },
         ..plain(everything())
     };
@@ -136,6 +136,43 @@ pub fn lengths_of_traces_are_filtered<H: Harness>() {
         (lasting(None, Some(99)), vec![4]),
     ] {
         for limit in [1, 100] {
+            store.expect(&expected, |ask| paged(ask, &request, limit));
+        }
+    }
+}
+
+/// A trace is left out for what any span of it has, whoever recorded that.
+pub fn traces_are_left_out_by_their_tags<H: Harness>() {
+    let mut store = Store::<H>::strict();
+    store.write(&[
+        span(1, 1).by("a").tag("k", "v"),
+        span(2, 1).by("a").at(1000),
+        span(2, 2).by("b").under(1).at(1000).tag("k", "w"),
+        span(3, 1).by("a").at(2000).note(1, "k"),
+        span(4, 1).by("a").at(3000),
+    ]);
+    let term = |value: Option<&str>| TagTerm {
+        key: "k".into(),
+        value: value.map(str::to_owned),
+    };
+    let without = |without: Vec<TagTerm>| SummaryRequest {
+        filter: TraceFilter {
+            without,
+            ..TraceFilter::default()
+        },
+        ..plain(TraceRequest {
+            service_name: Some("a".into()),
+            ..everything()
+        })
+    };
+    for (terms, expected) in [
+        (vec![], vec![4, 3, 2, 1]),
+        (vec![term(Some("v"))], vec![4, 3, 2]),
+        (vec![term(Some("v")), term(Some("w"))], vec![4, 3]),
+        (vec![term(None)], vec![4]),
+    ] {
+        for limit in [1, 100] {
+            let request = without(terms.clone());
             store.expect(&expected, |ask| paged(ask, &request, limit));
         }
     }

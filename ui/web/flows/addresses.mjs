@@ -1,6 +1,7 @@
-// Addresses of other makers: Lens, the classic page.
+// Addresses of other makers: Lens, the classic page, Jaeger; and all of ours below another path.
 
 import assert from 'node:assert/strict';
+import { createServer, request } from 'node:http';
 import { until, watched } from './harness.mjs';
 
 /** Opens an address and returns the question that the page asked of the API. */
@@ -60,8 +61,73 @@ async function traces({ chromium, backend, traces: list }) {
   await at.end();
 }
 
+async function jaeger({ chromium, backend, traces: list }) {
+  const id = list[0][0].traceId;
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  const root = new URL(backend.base);
+  await page.goto(new URL(`/trace/${id}?uiFind=cart&uiEmbed=v0`, root).href);
+  await page.waitForSelector('.wf-row');
+  assert.equal(await page.inputValue('#find'), 'cart');
+  assert.equal(await page.locator('.top').count(), 0, 'embedded, there is no bar');
+  const tags = encodeURIComponent('{"http.method":"POST"}');
+  await page.goto(new URL(`/search?service=payment&operation=all&lookback=1d&limit=5&tags=${tags}`, root).href);
+  await page.waitForSelector('.result');
+  assert.equal(await page.inputValue('.line input'), 'service=payment http.method=POST');
+  await page.goto(new URL('/deep-dependencies?service=payment', root).href);
+  await page.waitForURL(/zipkin\/dependency/);
+  await page.waitForSelector('.node');
+  await at.end();
+}
+
+/** A proxy that serves everything below a path, as in front of many a company's tools. */
+function below(prefix, backend) {
+  const proxy = createServer((incoming, outgoing) => {
+    if (!incoming.url.startsWith(`${prefix}/`)) {
+      outgoing.writeHead(404).end();
+      return;
+    }
+    const to = new URL(incoming.url.slice(prefix.length), backend);
+    const onward = request(to, { method: incoming.method, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    });
+    onward.on('error', () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  return new Promise((resolve) => {
+    proxy.listen(0, '127.0.0.1', () => resolve(proxy));
+  });
+}
+
+async function basePath({ chromium, start, traces: list }) {
+  const backend = await start({ sources: false, environment: { ZIPKIN_UI_BASEPATH: '/a/b/zipkin' } });
+  const proxy = await below('/a/b', backend.api);
+  try {
+    await backend.send(list[0]);
+    const base = `http://127.0.0.1:${proxy.address().port}`;
+    const at = await watched(chromium, { base });
+    const { page } = at;
+    await page.goto(`${base}/a/b/zipkin/?lookback=1d`);
+    await page.locator('.result-link').first().click();
+    await page.waitForSelector('.wf-row');
+    assert.equal(new URL(page.url()).pathname, `/a/b/zipkin/traces/${list[0][0].traceId}`);
+    await page.reload();
+    await page.waitForSelector('.wf-row');
+    await page.goto(`${base}/a/b/zipkin/dependency`);
+    await page.waitForSelector('.node');
+    await at.end();
+  } finally {
+    proxy.closeAllConnections();
+    proxy.close();
+    await backend.end();
+  }
+}
+
 export const addresses = [
   ['addresses: those of Lens ask the same', lens],
   ['addresses: those of the classic page are understood', classic],
   ['addresses: traces in all their forms', traces],
+  ['addresses: those of Jaeger lead here', jaeger],
+  ['addresses: everything works below another path', basePath],
 ];

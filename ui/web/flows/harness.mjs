@@ -90,8 +90,8 @@ export class Backend {
 }
 
 /** Waits for a condition, never for a time. */
-export async function until(condition, what) {
-  const end = Date.now() + WAIT_MS;
+export async function until(condition, what, waitMs = WAIT_MS) {
+  const end = Date.now() + waitMs;
   for (;;) {
     if (await condition()) return;
     if (Date.now() > end) throw new Error(`waited in vain until ${what}`);

@@ -9,6 +9,8 @@ import { settled, until, watched } from './harness.mjs';
 /** A warning of its translations, and what the driver says of drawing without a graphics card. */
 const QUIRKS = [/react-i18next/, /GL Driver Message/];
 const READY_MS = 60_000;
+/** Without a graphics card each of its frames may take a good part of a second. */
+const DRAWN_MS = 180_000;
 
 /** Opens Lens in front of a backend, at an address below `/zipkin/`, and looks at it. */
 async function lens({ chromium, backend }, where, look) {
@@ -124,15 +126,19 @@ async function showsDependencies(world) {
     const box = await canvas.boundingBox();
     let share = 0.2;
     await until(async () => {
-      share = share > 0.8 ? 0.2 : share + 0.013;
+      share = share > 0.8 ? 0.2 : share + 0.02;
       await page.mouse.move(box.x + box.width / 2, box.y + box.height * share);
       await settled(page);
       return (await canvas.evaluate((element) => element.style.cursor)) === 'pointer';
-    }, 'the service is pointed at');
-    await page.mouse.down();
-    await settled(page);
-    await page.mouse.up();
-    await page.waitForSelector('text=/Uses.*traced requests/i');
+    }, 'the service is pointed at', DRAWN_MS);
+    // A click that comes between two of its frames is lost on it.
+    await until(async () => {
+      await page.mouse.down();
+      await settled(page);
+      await page.mouse.up();
+      await settled(page);
+      return await page.getByText(/Uses.*traced requests/i).count() > 0;
+    }, 'a click tells of the service', DRAWN_MS);
     const rows = await page.$$eval('tr', (list) => list.map((row) => [...row.cells].map((cell) => cell.innerText.trim())));
     const near = links.filter((link) => [link.parent, link.child].includes('payment'))
       .map((link) => [link.parent === 'payment' ? link.child : link.parent, String(link.callCount), String(link.errorCount ?? 0)]);

@@ -190,6 +190,27 @@ async function findAndKeep({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** From a search to a trace, and back without those that have a tag of it. */
+async function excludes({ chromium, backend, traces }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('?serviceName=inventory&lookback=1d&limit=1000'));
+  await page.locator('.result-link').first().click();
+  await page.waitForSelector('.wf-row');
+  await page.locator('[role=treegrid]').press('Home');
+  await page.locator('[role=treegrid]').press('Enter');
+  const region = page.locator('.tag', { hasText: 'region' });
+  const value = (await region.locator('.value').textContent()).trim();
+  await page.getByRole('link', { name: 'Leave out traces with this region' }).click();
+  await page.waitForURL(/without=region/);
+  const left = traces.filter((trace) => trace.some((one) => one.localEndpoint.serviceName === 'inventory') &&
+    !trace.some((one) => one.tags?.region === value));
+  assert.ok(left.length > 0);
+  await until(async () => (await page.locator('.result').count()) === left.length, `${left.length} are left`);
+  assert.equal(await page.inputValue('.line input'), `service=inventory region!=${value}`);
+  await at.end();
+}
+
 async function treeKeys({ chromium, backend, traces }) {
   const trace = traces.find((one) => one.length > 20);
   const at = await watched(chromium, backend);
@@ -251,6 +272,18 @@ async function tables({ chromium, backend, traces }) {
   await at.end();
 }
 
+async function badFiles({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  for (const text of ['', 'no JSON', '{"a":1}', '[1,2]', '[{"id":"1"}]', '[[]]']) {
+    await page.goto(backend.url('traceViewer'));
+    await page.setInputFiles('input[type=file]', { name: 'trace.json', mimeType: 'application/json', buffer: Buffer.from(text) });
+    await page.waitForSelector('.drop .failure');
+    assert.match(await page.textContent('.drop .failure'), /\w/, text);
+  }
+  await at.end();
+}
+
 async function growing(world) {
   const now = (Date.now() - 1000) * 1000;
   const id = traceId();
@@ -290,8 +323,10 @@ export const trace = [
   ['trace: strange tags are text', strangeTags],
   ['trace: ten thousand levels, five thousand siblings', deepAndWide],
   ['trace: finding, and the address keeps all of it', findAndKeep],
+  ['trace: a tag is left out of the search one comes from', excludes],
   ['trace: the tree by keys', treeKeys],
   ['trace: tables, and files there and back', tables],
+  ['trace: files that are none are refused in words', badFiles],
   ['trace: spans that still arrive appear', growing],
   ['trace: a hundred thousand spans are few elements', hundredThousand],
 ];

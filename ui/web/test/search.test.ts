@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { durationUs, fromAddress, toAddress, toApi, type Criteria } from '../src/search/criteria';
 import { lineOf, parseLine, traceIdOf } from '../src/search/line';
+import { isLeftOut } from '../src/search/source';
 import { chance } from './helpers';
 
 const DEFAULTS = { lookbackMs: 900_000, limit: 10 };
@@ -41,8 +42,32 @@ test('what_is_not_understood_says_where', () => {
   assert.deepEqual(at('service=a "open'), ['quote', 10]);
   assert.deepEqual(at('error duration>fast'), ['duration', 15]);
   assert.deepEqual(at('a or b'), ['or', 2]);
+  assert.deepEqual(at('not not a'), ['or', 4]);
+  assert.deepEqual(at('a not'), ['empty', 5]);
+  assert.deepEqual(at('service!=a'), ['compare', 7]);
+  assert.deepEqual(at('not duration=1s'), ['compare', 12]);
+  assert.deepEqual(at('k!='), ['empty', 3]);
   assert.deepEqual(at('status>500'), ['compare', 6]);
   assert.deepEqual(at('service='), ['empty', 8]);
+});
+
+test('tags_can_be_left_out', () => {
+  const filters = filtersOf('service=a k!=v and not error not "b c"=d "not" "service"=x');
+  assert.deepEqual(filters.without, [
+    { key: 'k', value: 'v' }, { key: 'error', value: null }, { key: 'b c', value: 'd' },
+  ]);
+  assert.deepEqual(filters.terms, [{ key: 'not', value: null }, { key: 'service', value: 'x' }]);
+  assert.equal(lineOf(filters), 'service=a "not" "service"=x k!=v not error "b c"!=d');
+});
+
+test('a_plain_zipkin_is_searched_without_what_is_left_out', () => {
+  const trace = [
+    { traceId: '1', id: '1', tags: { k: 'v' } },
+    { traceId: '1', id: '2', annotations: [{ value: 'note' }] },
+  ];
+  const isOut = (line: string) => isLeftOut(trace, filtersOf(line).without);
+  assert.deepEqual(['k!=v', 'not k', 'not note', 'k!=w', 'not toString', 'note!=note'].map(isOut),
+    [true, true, true, false, false, false]);
 });
 
 test('lines_of_filters_are_read_back_the_same', () => {
@@ -50,10 +75,13 @@ test('lines_of_filters_are_read_back_the_same', () => {
   const letters = 'ab =<>"\\\'é你.-!';
   const word = () => Array.from({ length: 1 + Math.floor(random() * 6) }, () =>
     [...letters][Math.floor(random() * [...letters].length)]).join('');
+  const words = ['and', 'or', 'NOT', 'duration', 'call', 'service', 'op'];
+  const own = () => (random() < 0.5 ? 'x' + word() : words[Math.floor(random() * words.length)]);
   for (let k = 0; k < 400; k += 1) {
     const filters = {
       ...filtersOf(''), service: word().toLowerCase(), operation: word().toLowerCase(),
-      terms: [{ key: 'k' + word(), value: word() }, { key: 'x' + word(), value: null }],
+      terms: [{ key: 'k' + word(), value: word() }, { key: own(), value: null }],
+      without: [{ key: own(), value: word() }, { key: 'x' + word(), value: null }],
       minUs: 1 + Math.floor(random() * 1e7), traceMaxUs: 5,
     };
     assert.deepEqual(filtersOf(lineOf(filters)), filters, lineOf(filters));
@@ -94,7 +122,7 @@ test('an_address_is_read_back_the_same', () => {
   const criteria: Criteria = {
     ...read(''), service: 's', operation: 'get /a b', terms: [
       { key: 'q', value: 'x and y' }, { key: 'error', value: null },
-    ], minUs: 1500, traceMaxUs: 2_000_000, parent: 'a', child: 'b', edgeErrors: true,
+    ], without: [{ key: 'a', value: 'b=c and d' }, { key: 'e', value: null }], minUs: 1500, traceMaxUs: 2_000_000, parent: 'a', child: 'b', edgeErrors: true,
     time: { kind: 'range', startMs: 10, endMs: 20 }, limit: 50, sort: 'spans', group: true,
   };
   const back = fromAddress(toAddress(criteria), DEFAULTS);

@@ -66,7 +66,10 @@ async function index(metafile) {
     .filter((one) => one.kind === 'import-statement')
     .map((one) => `<link rel="modulepreload" href="assets/${path.basename(one.path)}">`);
   const text = await readFile(path.join(WEB, 'src/index.html'), 'utf8');
+  const icon = (await readFile(path.join(WEB, 'src/favicon.svg'), 'utf8')).trim();
   return text
+    // Within the page, so that a browser does not ask for it beside what the search waits for.
+    .replace('{icon}', `data:image/svg+xml,${encodeURIComponent(icon)}`)
     .replace('{style}', style)
     .replace('{main}', main)
     .replace('{preloads}\n', preloads.length > 0 ? `${preloads.join('\n')}\n` : '');

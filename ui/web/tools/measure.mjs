@@ -21,7 +21,7 @@ async function opened(chromium) {
   let requests = 0;
   page.on('request', (request) => {
     // The search itself runs at the same time; it is no condition for typing another one.
-    if (!request.url().includes('/api/')) requests += 1;
+    if (!/\/api\/|^data:/.test(request.url())) requests += 1;
   });
   return { context, page, session, requests: () => requests };
 }

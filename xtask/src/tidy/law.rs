@@ -100,7 +100,11 @@ const LAWS: &[Law] = &[
         must_not_know: &["speargun-model", "speargun-storage", "axum", "tonic"],
         ..law("speargun-config-server", &["speargun-runtime"])
     },
-    law("speargun-client", &["speargun-model", "speargun-runtime"]),
+    // Its tests are found by a real registry.
+    Law {
+        tests_may_use: &["speargun-registry"],
+        ..law("speargun-client", &["speargun-model", "speargun-runtime"])
+    },
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",

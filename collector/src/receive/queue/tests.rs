@@ -171,11 +171,12 @@ fn what_is_no_list_of_spans_is_skipped_and_counted_by_reason() {
             let receipt = intake.admit(payload.as_bytes()).await;
             assert_eq!(intake.settle(receipt).await, Fate::Done, "{payload}");
         }
+        intake.skip_unreadable(40, "a checksum is wrong");
     });
     let skipped = Skip::ALL.map(|skip| stage.standing.skipped(skip));
-    assert_eq!(skipped, [1, 2, 1]);
-    assert_eq!(stage.sum(Count::Messages), 6);
-    assert_eq!(stage.sum(Count::MessagesDropped), 4);
+    assert_eq!(skipped, [1, 2, 1, 40]);
+    assert_eq!(stage.sum(Count::Messages), 46);
+    assert_eq!(stage.sum(Count::MessagesDropped), 44);
     assert_eq!(stage.sum(Count::Received), 0);
 }
 

@@ -96,16 +96,17 @@ impl UiApi {
                 Sort::Start => api.newest(&asked, request, &mut read, send),
                 sort => api.greatest((&asked, sort), request, &mut read, send),
             };
-            let mut line = match made {
-                Ok(Some(ending)) => json(&Last {
-                    end: ending.shown(asked.took(&read)),
-                }),
+            let (mut line, is_whole) = match made {
+                Ok(Some(ending)) => {
+                    let end = ending.shown(asked.took(&read));
+                    (json(&Last { end }), true)
+                }
                 // Nobody listens any more.
-                Ok(None) => return,
-                Err(error) => failure_body(&error),
+                Ok(None) => return false,
+                Err(error) => (failure_body(&error), false),
             };
             line.push(b'\n');
-            send(line);
+            send(line) && is_whole
         })))
     }
 

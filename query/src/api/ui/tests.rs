@@ -50,12 +50,13 @@ fn lines(api: &UiApi, target: &str) -> Vec<Value> {
         panic!("{target} has no lines");
     };
     let mut text = Vec::new();
-    lines.write_to(&mut |some| {
+    let is_whole = lines.write_to(&mut |some| {
         text.extend(some);
         true
     });
     let text = String::from_utf8(text).unwrap();
     assert!(text.ends_with('\n'));
+    assert_eq!(is_whole, !text.contains("{\"error\""));
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
@@ -162,12 +163,12 @@ fn lines_end_when_nobody_reads_them() {
         panic!("no lines");
     };
     let mut sent = 0;
-    lines.write_to(&mut |some| {
+    let is_whole = lines.write_to(&mut |some| {
         sent += some.iter().filter(|byte| **byte == b'\n').count();
         false
     });
     // The first ones were sent while the others were not yet looked for.
-    assert_eq!(sent, 10);
+    assert_eq!((sent, is_whole), (10, false));
 }
 
 #[test]
@@ -203,6 +204,9 @@ fn conditions_of_zipkin_and_ours_are_met_together() {
     assert_eq!(found("tag=k&tag=&minTraceDuration=200"), ["2", "3"]);
     assert_eq!(found("maxTraceDuration=200&annotationQuery=k%3Dv"), ["2"]);
     assert_eq!(found("limit=2"), ["1", "2"]);
+    assert_eq!(found("without=k%3Dv"), ["1"]);
+    assert_eq!(found("without=k%3Dv+and+w&without=x&without="), ["2", "3"]);
+    assert!(found("serviceName=a&without=k").is_empty());
     for (target, text) in [
         ("limit=0", "limit <= 0"),
         ("minTraceDuration=0", "minTraceDuration <= 0"),
@@ -216,6 +220,7 @@ fn conditions_of_zipkin_and_ours_are_met_together() {
             "maxDuration is only valid with minDuration",
         ),
         ("parent=a", "parent and child come together"),
+        (&"&without=k".repeat(101), "more than 100 tags"),
     ] {
         assert_eq!(refusal(&api, &format!("traces?{target}")), text);
         assert_eq!(refusal(&api, &format!("overview?{target}")), text);
@@ -386,6 +391,17 @@ fn why_names_what_is_in_the_way_and_where_else_to_look() {
     let end = NOW_MS - 7_200_000 - 60_000;
     let later = get(&api, &format!("why?endTs={end}&lookback=1000"));
     assert_eq!(later["wider"]["traceId"], "0000000000000001");
+}
+
+#[test]
+fn why_names_what_is_left_out() {
+    let api = api(&[span(1, 1).by("a").tag("k", "v")]);
+    let why = get(&api, "why?serviceName=a&without=k%3Dv&without=l");
+    let expected = json!([
+        {"drop": "serviceName", "found": false, "alone": true},
+        {"drop": "without", "found": true, "alone": false},
+    ]);
+    assert_eq!(why["clauses"], expected);
 }
 
 #[test]

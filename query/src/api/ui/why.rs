@@ -157,6 +157,9 @@ const CONDITIONS: &[(&str, Copy)] = &[
         to.filter.min_duration_us = from.filter.min_duration_us;
         to.filter.max_duration_us = from.filter.max_duration_us;
     }),
+    ("without", |to, from| {
+        to.filter.without.clone_from(&from.filter.without);
+    }),
     ("edge", |to, from| {
         to.filter.edge.clone_from(&from.filter.edge);
     }),

@@ -14,9 +14,17 @@ export interface Place {
 /** The path of the page's base, with a slash at its end. */
 export const basePath = new URL(document.baseURI).pathname;
 
+let searched: URLSearchParams | null = null;
+
+/** Returns the parameters of the last search that was looked at, when there was one. */
+export function lastSearch(): URLSearchParams | null {
+  return searched && new URLSearchParams(searched);
+}
+
 function current(): Place {
   const { pathname, search, hash } = location;
   const path = pathname.startsWith(basePath) ? pathname.slice(basePath.length) : '';
+  if (path === '' && search) searched = new URLSearchParams(search);
   return { path, params: new URLSearchParams(search), hash: hash.slice(1) };
 }
 

@@ -11,7 +11,7 @@ import { address, place, rewriteSome } from '../core/route';
 import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
 import { Empty, Failure, Waiting } from '../parts/notice';
-import { filtered, NODES_MAX, servicesOf, sumsOf, type Filter, type Link } from './links';
+import { filtered, isPicture, servicesOf, sumsOf, type Filter, type Link } from './links';
 import { DEFAULT_MS, TimeBar, windowOf } from './time';
 import { GraphView, type Picked } from './view';
 
@@ -99,15 +99,19 @@ function Body({ state, reload }: { state: State; reload: () => void }) {
     return <div class="card"><Empty title={t('graph.filtered')} /></div>;
   }
   if (params.get('view') === 'table') return <LinkTable links={shown} state={state} />;
-  if (servicesOf(shown).length > NODES_MAX) {
+  if (!isPicture(shown)) {
     return (
-      <div class="card">
-        <Empty title={t('graph.tooMany', { count: count(servicesOf(shown).length) })} />
+      <>
+        <div class="card"><Empty title={t('graph.tooMany', countsOf(shown))} /></div>
         <LinkTable links={shown} state={state} />
-      </div>
+      </>
     );
   }
   return <Picture links={shown} state={state} />;
+}
+
+function countsOf(links: Link[]): { services: string; calls: string } {
+  return { services: count(servicesOf(links).length), calls: count(links.length) };
 }
 
 function Picture({ links, state }: { links: Link[]; state: State }) {

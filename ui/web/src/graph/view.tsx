@@ -28,17 +28,30 @@ interface Props {
 }
 
 const NODE_HEIGHT = 44;
-const CHAR_PX = 7.9;
-const NOTE_PX = 6.4;
 
-function lengthOf(text: string, perChar: number): number {
-  let wide = 0;
-  for (const char of text) wide += char.charCodeAt(0) > 0x2e80 ? perChar * 1.75 : perChar;
-  return wide;
+const NAME_FONT = '600 13px';
+
+let ruler: CanvasRenderingContext2D | null = null;
+
+/** Measures a text in the page's font. */
+function lengthOf(text: string, font: string): number {
+  ruler ??= document.createElement('canvas').getContext('2d');
+  if (!ruler) return text.length * 9;
+  ruler.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+  return ruler.measureText(text).width;
+}
+
+/** Returns as much of a name as fits. */
+function cut(name: string, px: number): string {
+  const letters = [...name];
+  let left = letters.length;
+  const text = () => (left === letters.length ? name : `${letters.slice(0, left).join('')}…`);
+  while (left > 1 && lengthOf(text(), NAME_FONT) > px) left -= 1;
+  return text();
 }
 
 function widthOf(name: string, text: string): number {
-  const wide = Math.max(lengthOf(name, CHAR_PX), lengthOf(text, NOTE_PX));
+  const wide = Math.max(lengthOf(name, NAME_FONT), lengthOf(text, '11px'));
   return Math.min(260, Math.max(96, Math.ceil(wide) + 44));
 }
 
@@ -148,6 +161,15 @@ export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Pr
               most={mostCalls(links)} picked={picked} pick={pick}
             />
           ))}
+          {/* Above all lines: what crosses a number would make it another one. */}
+          <g class="edge-texts" aria-hidden="true">
+            {links.map((link, k) => (
+              <EdgeText
+                key={`${link.parent}\n${link.child}`} link={link} points={layout.edges[k]}
+                from={sideOf(link.parent)} to={sideOf(link.child)} picked={picked}
+              />
+            ))}
+          </g>
           {Object.entries(layout.nodes).map(([name, at]) => (
             <Node
               key={name} name={name} at={at} errors={sums.get(name)?.errors ?? 0}
@@ -202,15 +224,15 @@ interface NodeProps {
 
 function Node({ name, at, errors, text, width, picked, pick }: NodeProps) {
   const isPicked = !!picked && 'node' in picked && picked.node === name;
-  const most = Math.floor((width - 34) / CHAR_PX);
-  const shown = [...name].length > most ? `${[...name].slice(0, most - 1).join('')}…` : name;
+  const shown = cut(name, width - 34);
   const classes = ['node', isPicked ? 'picked' : '', errors > 0 ? 'bad' : ''].join(' ');
   return (
     <g
       class={classes} transform={`translate(${at.x - width / 2} ${at.y - NODE_HEIGHT / 2})`}
-      role="button" tabindex={0} data-pick aria-pressed={isPicked} aria-label={`${shown} ${text}`}
+      role="button" tabindex={0} data-pick aria-pressed={isPicked} aria-label={`${name} ${text}`}
       onClick={() => pick({ node: name })} onKeyDown={(event) => press(event, () => pick({ node: name }))}
     >
+      {shown !== name && <title>{name}</title>}
       <rect width={width} height={NODE_HEIGHT} rx="8" />
       <circle cx="15" cy="16" r="5" fill={palette()[slotOf(name)]} />
       <text>
@@ -271,6 +293,32 @@ interface Side extends Point {
   width: number;
 }
 
+/** Whether an edge is what was picked, and whether it touches that. */
+function standing(link: Link, picked: Picked): { isPicked: boolean; touches: boolean } {
+  const isPicked = !!picked && 'edge' in picked && picked.edge === link;
+  const touches = !picked || isPicked ||
+    ('node' in picked && (picked.node === link.parent || picked.node === link.child));
+  return { isPicked, touches };
+}
+
+function edgeText(link: Link): string {
+  const failed = link.errorCount ?? 0;
+  const rate = failed / Math.max(1, link.callCount);
+  return failed > 0 ? `${count(link.callCount)} · ${percent(rate)} ⚠` : count(link.callCount);
+}
+
+type EdgeTextProps = Pick<EdgeProps, 'link' | 'points' | 'from' | 'to' | 'picked'>;
+
+function EdgeText({ link, from, to, picked, ...rest }: EdgeTextProps) {
+  const points = anchored(rest.points, from, to);
+  const isLoop = link.parent === link.child;
+  const middle = isLoop ? { x: from.x, y: from.y - 52 } : middleOf(points);
+  if (!middle) return null;
+  const bad = link.errorCount ? ' bad' : '';
+  const faint = standing(link, picked).touches ? '' : ' faint';
+  return <text x={middle.x} y={middle.y - 5} class={`edge-text${bad}${faint}`}>{edgeText(link)}</text>;
+}
+
 function Edge({ link, from, to, lowErrorRate, most, picked, pick, ...rest }: EdgeProps) {
   const self = link.parent === link.child;
   const { x, y } = from;
@@ -279,23 +327,18 @@ function Edge({ link, from, to, lowErrorRate, most, picked, pick, ...rest }: Edg
   const path = self ? loop : points.length > 0 ? pathOf(points) : '';
   const failed = link.errorCount ?? 0;
   const rate = failed / Math.max(1, link.callCount);
-  const isPicked = !!picked && 'edge' in picked && picked.edge === link;
-  const touches = !picked || isPicked ||
-    ('node' in picked && (picked.node === link.parent || picked.node === link.child));
+  const { isPicked, touches } = standing(link, picked);
   const kind = isPicked ? 'picked' : failed > 0 ? 'bad' : 'plain';
   const width = 1.25 + 3 * Math.sqrt(link.callCount / most);
-  const middle = self ? { x, y: y - 52 } : middleOf(points);
-  const text = failed > 0 ? `${count(link.callCount)} · ${percent(rate)} ⚠` : count(link.callCount);
   return (
     <g
       class={`edge ${kind}${touches ? '' : ' faint'}${rate >= lowErrorRate ? ' worst' : ''}`}
       role="button" tabindex={0} data-pick aria-pressed={isPicked}
-      aria-label={t('graph.edge', { parent: link.parent, child: link.child, calls: text })}
+      aria-label={t('graph.edge', { parent: link.parent, child: link.child, calls: edgeText(link) })}
       onClick={() => pick({ edge: link })} onKeyDown={(event) => press(event, () => pick({ edge: link }))}
     >
       <path class="edge-ground" d={path} />
       <path class="edge-line" d={path} stroke-width={width} marker-end={`url(#arrow-${kind})`} />
-      {middle && <text x={middle.x} y={middle.y - 5} class="edge-text">{text}</text>}
     </g>
   );
 }

@@ -18,7 +18,7 @@ export function Charts({ criteria }: { criteria: Criteria }) {
   }
   const overview = charts.value;
   if (isPlain()) return null;
-  if (!overview) return <div class="charts waiting-charts" aria-hidden="true" />;
+  if (!overview) return <Expected />;
   if (overview.traces === 0) return null;
   return (
     <section class="charts" aria-label={t('charts.label')}>
@@ -46,6 +46,27 @@ export function Charts({ criteria }: { criteria: Criteria }) {
   );
 }
 
+/** What is being counted, at the place and in the size that it will have. */
+function Expected() {
+  return (
+    <div class="charts" aria-hidden="true">
+      {(['charts.histogram', 'charts.heat'] as const).map((key) => (
+        <figure key={key}>
+          <figcaption>{t(key)}<span class="muted">{t('waiting')}</span></figcaption>
+          <div class="plot expected" />
+        </figure>
+      ))}
+      <div class="twin expected-line" />
+    </div>
+  );
+}
+
+/** A column, and a row from below. */
+interface Cell {
+  x: number;
+  y: number;
+}
+
 interface PlotProps {
   overview: Overview;
   criteria: Criteria;
@@ -57,7 +78,7 @@ function Plot({ overview, criteria, heat }: PlotProps) {
   const [width, setWidth] = useState(0);
   const [box, setBox] = useState<Box | null>(null);
   const [hint, setHint] = useState('');
-  const from = useRef<{ x: number; y: number } | null>(null);
+  const from = useRef<Cell | null>(null);
   const colors = canvasColors();
   const rows = overview.edgesUs.length - 1;
 
@@ -84,14 +105,11 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       Math.min(size - 1, Math.max(0, Math.floor(value * size)));
     return { x: clamp(across, overview.cols), y: clamp(1 - down, rows) };
   };
-  const boxTo = (to: { x: number; y: number }): Box => {
-    const start = from.current ?? to;
-    return {
-      left: Math.min(start.x, to.x), right: Math.max(start.x, to.x),
-      low: heat ? Math.min(start.y, to.y) : 0, high: heat ? Math.max(start.y, to.y) : rows - 1,
-    };
-  };
-  const finish = (to: { x: number; y: number }) => {
+  const boxOf = (start: Cell, to: Cell): Box => ({
+    left: Math.min(start.x, to.x), right: Math.max(start.x, to.x),
+    low: heat ? Math.min(start.y, to.y) : 0, high: heat ? Math.max(start.y, to.y) : rows - 1,
+  });
+  const finish = (to: Cell) => {
     const start = from.current;
     from.current = null;
     setBox(null);
@@ -101,9 +119,9 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       if (heat && dot) go(`traces/${dot[2]}`);
       return;
     }
-    searchFor(within(criteria, overview, boxTo(to), heat));
+    searchFor(within(criteria, overview, boxOf(start, to), heat));
   };
-  const tell = (at: { x: number; y: number }) => {
+  const tell = (at: Cell) => {
     const cells = overview.cells.filter(([col, row]) => col === at.x && (!heat || row === at.y));
     const traces = cells.reduce((sum, one) => sum + one[2], 0);
     const errors = cells.reduce((sum, one) => sum + one[3], 0);
@@ -124,7 +142,7 @@ function Plot({ overview, criteria, heat }: PlotProps) {
         onPointerMove={(event) => {
           const at = cell(event);
           tell(at);
-          if (from.current) setBox(boxTo(at));
+          if (from.current) setBox(boxOf(from.current, at));
         }}
         onPointerUp={(event) => finish(cell(event))}
         onPointerCancel={() => {

@@ -19,6 +19,8 @@ export interface Criteria {
   operation: string;
   remote: string;
   terms: Term[];
+  /** What no span of a trace may have. */
+  without: Term[];
   minUs: number | null;
   maxUs: number | null;
   traceMinUs: number | null;
@@ -82,7 +84,7 @@ export function queryDuration(us: number): string {
 /** Returns a search for everything. */
 export function everything(defaults: Defaults): Criteria {
   return {
-    service: '', operation: '', remote: '', terms: [],
+    service: '', operation: '', remote: '', terms: [], without: [],
     minUs: null, maxUs: null, traceMinUs: null, traceMaxUs: null,
     parent: '', child: '', edgeErrors: false,
     time: { kind: 'back', ms: defaults.lookbackMs, endMs: null },
@@ -151,6 +153,7 @@ export function fromAddress(params: URLSearchParams, defaults: Defaults): Criter
       ...termsOf(params.get('annotationQuery') ?? ''),
       ...params.getAll('tag').filter(Boolean).map(termOf),
     ],
+    without: params.getAll('without').filter(Boolean).map(termOf),
     minUs: duration('minDuration'),
     maxUs: duration('maxDuration'),
     traceMinUs: duration('minTraceDuration'),
@@ -175,6 +178,7 @@ function addFilters(params: URLSearchParams, c: Criteria, us: (us: number) => st
   const plain = c.terms.filter((term) => !/\sand\s/.test(` ${termText(term)} `));
   set('annotationQuery', plain.map(termText).join(' and '));
   for (const term of c.terms) if (!plain.includes(term)) params.append('tag', termText(term));
+  for (const term of c.without) params.append('without', termText(term));
   const lengths: [string, number | null][] = [
     ['minDuration', c.minUs], ['maxDuration', c.maxUs],
     ['minTraceDuration', c.traceMinUs], ['maxTraceDuration', c.traceMaxUs],
@@ -232,6 +236,6 @@ export function windowOf(c: Criteria, nowMs: number): { startMs: number; endMs: 
 
 /** Whether an address asks for a search rather than for an empty form; any criterion is enough. */
 export function isEmpty(c: Criteria): boolean {
-  return !c.service && !c.operation && !c.remote && c.terms.length === 0 && c.minUs === null &&
-    c.maxUs === null && c.traceMinUs === null && c.traceMaxUs === null && !c.parent;
+  return !c.service && !c.operation && !c.remote && c.terms.length === 0 &&
+    c.without.length === 0 && c.minUs === null && c.maxUs === null && c.traceMinUs === null && c.traceMaxUs === null && !c.parent;
 }

@@ -126,6 +126,11 @@ export function Chips({ criteria }: { criteria: Criteria }) {
   for (const term of criteria.terms) {
     add(termText(term), { terms: criteria.terms.filter((one) => one !== term) });
   }
+  for (const term of criteria.without) {
+    add(t('search.without', { what: termText(term) }), {
+      without: criteria.without.filter((one) => one !== term),
+    });
+  }
   const ranges: [number | null, string, Partial<Criteria>][] = [
     [criteria.traceMinUs, `${t('form.traceDuration')} ≥ `, { traceMinUs: null }],
     [criteria.traceMaxUs, `${t('form.traceDuration')} ≤ `, { traceMaxUs: null }],

@@ -1,12 +1,13 @@
 //! The line that people type: `service=checkout error duration>300ms http.status_code=500`. It
-//! says where it does not understand. Parts are joined by "and", said or not.
+//! says where it does not understand. Parts are joined by "and", said or not; `key!=value` and
+//! `not key` leave traces out.
 
 import { durationUs, queryDuration, termText, type Criteria, type Term } from './criteria';
 
 /** The filters that a line can hold; time and order are picked elsewhere. */
 export type Filters = Pick<
   Criteria,
-  | 'service' | 'operation' | 'remote' | 'terms' | 'minUs' | 'maxUs' | 'traceMinUs' | 'traceMaxUs'
+  | 'service' | 'operation' | 'remote' | 'terms' | 'without' | 'minUs' | 'maxUs' | 'traceMinUs' | 'traceMaxUs'
   | 'parent' | 'child' | 'edgeErrors'
 >;
 
@@ -25,6 +26,8 @@ export interface Token {
   at: number;
   end: number;
   key: string;
+  /** The key stands in quotes: then it is a tag's, whatever it says. */
+  quoted: boolean;
   op: '' | '=' | '>' | '<' | '>=' | '<=' | '!=';
   value: string;
   /** Where the value begins. */
@@ -36,6 +39,9 @@ const NAMES: Record<string, 'service' | 'operation' | 'remote'> = {
   operation: 'operation', spanname: 'operation', name: 'operation', op: 'operation',
   remote: 'remote', remoteservice: 'remote', remoteservicename: 'remote',
 };
+
+/** Words of the line, which a tag's key is not unless it stands in quotes. */
+const OWN = /^(and|or|not|duration|traceduration|call)$/i;
 
 /** Returns the trace id that a text is, or null. Short forms get their zeros by the server. */
 export function traceIdOf(text: string): string | null {
@@ -67,7 +73,7 @@ export function tokens(line: string): Token[] | LineError {
       at = value.end;
     }
     found.push({
-      at: start, end: at, key: key.text, op: op as Token['op'], value: value.text, valueAt,
+      at: start, end: at, key: key.text, quoted: line[start] === '"', op: op as Token['op'], value: value.text, valueAt,
     });
   }
   return found;
@@ -98,23 +104,60 @@ export function parseLine(line: string): Parsed {
   const cut = tokens(line);
   if (!Array.isArray(cut)) return { filters: null, error: cut };
   const filters: Filters = {
-    service: '', operation: '', remote: '', terms: [],
+    service: '', operation: '', remote: '', terms: [], without: [],
     minUs: null, maxUs: null, traceMinUs: null, traceMaxUs: null,
     parent: '', child: '', edgeErrors: false,
   };
-  for (const token of cut) {
-    const error = take(filters, token);
+  for (let k = 0; k < cut.length; k += 1) {
+    const isNot = isWord(cut[k], 'not');
+    // What "not" stands before is left out; behind it there must be something.
+    const error = isNot ? takeNot(filters, cut[k], cut[(k += 1)]) : take(filters, cut[k]);
     if (error) return { filters: null, error };
   }
   return { filters, error: null };
 }
 
+/** Whether a part begins with a comparison, of which nobody knows what is compared. */
+function isCompare(token: Token): boolean {
+  return !token.quoted && /^[=<>!]/.test(token.key);
+}
+
+/** Whether a part is this word, and no tag of that name. */
+function isWord(token: Token, word: string): boolean {
+  return !token.quoted && token.op === '' && token.key.toLowerCase() === word;
+}
+
+function takeNot(filters: Filters, not: Token, token: Token | undefined): LineError | null {
+  if (!token) return { kind: 'empty', at: not.end, text: not.key };
+  const { key, op, value } = token;
+  if (op === '') {
+    if (!token.quoted && OWN.test(key)) return { kind: 'or', at: token.at, text: key };
+    filters.without.push({ key, value: null });
+    return null;
+  }
+  if (op !== '=') return { kind: 'compare', at: token.valueAt - op.length, text: key + op + value };
+  return takeOut(filters, token);
+}
+
+/** Leaves out a tag with a value; services, names and durations can't be left out. */
+function takeOut(filters: Filters, token: Token): LineError | null {
+  const { key, op, value } = token;
+  if (key === '' || isCompare(token)) return { kind: 'empty', at: token.at, text: op + value };
+  if (value === '') return { kind: 'empty', at: token.valueAt, text: key + op };
+  if (!token.quoted && (OWN.test(key) || NAMES[key.toLowerCase()])) {
+    return { kind: 'compare', at: token.valueAt - op.length, text: key + op + value };
+  }
+  filters.without.push({ key, value });
+  return null;
+}
+
 function take(filters: Filters, token: Token): LineError | null {
   const { key, op, value } = token;
-  const low = key.toLowerCase();
+  // In quotes a key is no word of the line.
+  const low = token.quoted ? '' : key.toLowerCase();
   const wrong = (kind: LineErrorKind, at = token.at) => ({ kind, at, text: key + op + value });
   if (op === '' && low === 'and') return null;
-  if (op === '' && (low === 'or' || low === 'not')) return wrong('or');
+  if (op === '' && low === 'or') return wrong('or');
   if (low === 'duration' || low === 'traceduration') {
     return takeDuration(filters, token, low === 'traceduration');
   }
@@ -122,8 +165,9 @@ function take(filters: Filters, token: Token): LineError | null {
     filters.terms.push({ key, value: null });
     return null;
   }
+  if (op === '!=') return takeOut(filters, token);
   if (op !== '=') return wrong('compare', token.valueAt - op.length);
-  if (key === '' || /^[=<>!]/.test(key)) return wrong('empty');
+  if (key === '' || isCompare(token)) return wrong('empty');
   if (value === '') return wrong('empty', token.valueAt);
   const name = NAMES[low];
   if (name) filters[name] = value.toLowerCase();
@@ -166,10 +210,12 @@ function quoted(text: string): string {
   return text !== '' && !/[\s"]/.test(text) ? text : inQuotes(text);
 }
 
-function keyed(term: Term): string {
-  const strange = /[\s"=<>!]/.test(term.key) || /^(and|or|not|duration|call)$/i.test(term.key);
+function keyed(term: Term, not = false): string {
+  const strange = /[\s"=<>!]/.test(term.key) || OWN.test(term.key) ||
+    term.key.toLowerCase() in NAMES;
   const key = strange ? inQuotes(term.key) : term.key;
-  return term.value === null ? key : `${key}=${quoted(term.value)}`;
+  if (term.value === null) return not ? `not ${key}` : key;
+  return `${key}${not ? '!=' : '='}${quoted(term.value)}`;
 }
 
 /** Writes the line of filters. */
@@ -179,6 +225,7 @@ export function lineOf(filters: Filters): string {
   if (filters.operation) parts.push(`operation=${quoted(filters.operation)}`);
   if (filters.remote) parts.push(`remote=${quoted(filters.remote)}`);
   for (const term of filters.terms) parts.push(keyed(term));
+  for (const term of filters.without) parts.push(keyed(term, true));
   const lengths: [string, number | null][] = [
     ['duration>=', filters.minUs], ['duration<=', filters.maxUs],
     ['traceDuration>=', filters.traceMinUs], ['traceDuration<=', filters.traceMaxUs],

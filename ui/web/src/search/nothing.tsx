@@ -8,7 +8,7 @@ import { address } from '../core/route';
 import { copy } from '../parts/toast';
 import { Icon } from '../parts/icons';
 import { Empty } from '../parts/notice';
-import { isEmpty, toAddress, type Criteria } from './criteria';
+import { isEmpty, termText, toAddress, type Criteria } from './criteria';
 import { names, type Why } from './source';
 import { emptyStore, reason, run } from './state';
 
@@ -27,6 +27,7 @@ export function dropped(criteria: Criteria, drop: string): Criteria {
     duration: { minUs: null, maxUs: null },
     traceDuration: { traceMinUs: null, traceMaxUs: null },
     edge: { parent: '', child: '', edgeErrors: false },
+    without: { without: [] },
   };
   return { ...criteria, ...without[drop] };
 }
@@ -40,6 +41,7 @@ function clauseText(criteria: Criteria, drop: string): string {
     duration: t('form.spanDuration'),
     traceDuration: t('form.traceDuration'),
     edge: `${criteria.parent} → ${criteria.child}`,
+    without: criteria.without.map((term) => `≠ ${termText(term)}`).join(', '),
   };
   return texts[drop] ?? drop;
 }

@@ -3,7 +3,7 @@
 
 import { signal } from '@preact/signals';
 import { apiUrl, askJson, askLines, AskError } from '../core/api';
-import { toApi, type Criteria } from './criteria';
+import { toApi, type Criteria, type Term } from './criteria';
 
 /** Name, spans, spans with an error, longest span in microseconds. */
 export type ServiceShare = [string, number, number, number];
@@ -121,7 +121,8 @@ export function search(
     },
     async () => {
       const traces = await askJson<PlainSpan[][]>(apiUrl('v2/traces', params), signal);
-      const rows = traces.filter((trace) => trace.length > 0).map(summarize);
+      const wanted = traces.filter((trace) => trace.length > 0 && !isLeftOut(trace, criteria.without));
+      const rows = wanted.map(summarize);
       for (const summary of sorted(rows, criteria.sort)) row(summary);
       return { cursor: null, complete: true, reason: null, tookMs: null, scannedSpans: null };
     },
@@ -156,6 +157,16 @@ export interface PlainSpan {
   duration?: number;
   localEndpoint?: { serviceName?: string };
   tags?: Record<string, string>;
+  annotations?: { value: string }[];
+}
+
+/** Whether a trace has what none of its spans may have; a plain Zipkin can't be asked that. */
+export function isLeftOut(trace: PlainSpan[], without: Term[]): boolean {
+  return without.some(({ key, value }) => trace.some((span) => {
+    const tag = span.tags && Object.hasOwn(span.tags, key) ? span.tags[key] : undefined;
+    if (value !== null) return tag === value;
+    return tag !== undefined || span.annotations?.some((one) => one.value === key);
+  }));
 }
 
 /** Sums up a whole trace, as our server does. */

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { count, dateTime, duration, percent, zoneName } from '../core/format';
 import { palette } from '../core/colors';
 import { t } from '../core/i18n';
-import { address } from '../core/route';
+import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
 import { copyLink } from './keys';
@@ -203,6 +203,9 @@ function Tag({ name, value, service }: { name: string; value: string; service: s
   const pair = `${name}=${value}`;
   const search = new URLSearchParams({ serviceName: service });
   search.append(/\sand\s/.test(pair) ? 'tag' : 'annotationQuery', pair);
+  // From the search that one comes from, else from what this service does.
+  const exclude = lastSearch() ?? new URLSearchParams({ serviceName: service });
+  if (!exclude.getAll('without').includes(pair)) exclude.append('without', pair);
   return (
     <div class={name === 'error' ? 'tag failed' : 'tag'}>
       <dt>{name === 'error' && <Icon name="error" />}{name}</dt>
@@ -218,12 +221,20 @@ function Tag({ name, value, service }: { name: string; value: string; service: s
         )}
         <div class="tag-actions">
           {value.length < 500 && (
-            <a
-              class="icon-button" href={address('', search)}
-              aria-label={t('detail.searchTag', { tag: name })} title={t('detail.searchTag', { tag: name })}
-            >
-              <Icon name="search" />
-            </a>
+            <>
+              <a
+                class="icon-button" href={address('', search)}
+                aria-label={t('detail.searchTag', { tag: name })} title={t('detail.searchTag', { tag: name })}
+              >
+                <Icon name="search" />
+              </a>
+              <a
+                class="icon-button" href={address('', exclude)}
+                aria-label={t('detail.excludeTag', { tag: name })} title={t('detail.excludeTag', { tag: name })}
+              >
+                <Icon name="exclude" />
+              </a>
+            </>
           )}
           <button
             type="button" class="icon-button" aria-label={t('detail.copyTag', { tag: name })}

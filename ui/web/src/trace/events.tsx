@@ -24,7 +24,7 @@ export function Events() {
   if (found.events.length === 0) return <Empty title={t('events.none')} />;
   return (
     <div class="scroll-x fill" tabIndex={0} role="region" aria-label={t('tab.events')}>
-      <table class="data">
+      <table class="data events-table">
         <thead>
           <tr>
             <th scope="col" class="right">{t('word.time')}</th>

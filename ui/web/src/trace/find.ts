@@ -1,6 +1,7 @@
-//! Finds spans within a trace: text anywhere, or `key=value`, `error`, `service=x`, `duration>10ms`
+//! Finds spans within a trace: text anywhere, or `key=value`, `key!=value`, `not error`, `service=x`, `duration>10ms`
 //! in the form of the search line.
 
+import type { Term } from '../search/criteria';
 import { parseLine } from '../search/line';
 import { FAILED, idText, nameOf, serviceOf, type Columns, type Span } from './model';
 
@@ -23,7 +24,7 @@ function testsOf(columns: Columns, text: string): Test[] {
   if (!needle) return [];
   const { filters } = parseLine(text.trim());
   const structured = filters && (filters.service || filters.operation || filters.remote ||
-    filters.minUs !== null || filters.maxUs !== null ||
+    filters.minUs !== null || filters.maxUs !== null || filters.without.length > 0 ||
     filters.terms.some((term) => term.value !== null || term.key === 'error'));
   if (!filters || !structured) return [anywhere(columns, needle)];
   const tests: Test[] = [];
@@ -35,12 +36,18 @@ function testsOf(columns: Columns, text: string): Test[] {
   }
   if (minUs !== null) tests.push((i) => columns.dur[i] >= minUs);
   if (maxUs !== null) tests.push((i) => columns.dur[i] <= maxUs);
-  for (const { key, value } of filters.terms) {
-    if (key === 'error' && value === null) tests.push((i) => (columns.flags[i] & FAILED) !== 0);
-    else if (value === null) tests.push(anywhere(columns, key.toLowerCase()));
-    else tests.push((_, span) => span?.tags?.[key] === value);
+  for (const term of filters.terms) tests.push(termTest(columns, term));
+  for (const term of filters.without) {
+    const has = termTest(columns, term);
+    tests.push((i, span) => !has(i, span));
   }
   return tests;
+}
+
+function termTest(columns: Columns, { key, value }: Term): Test {
+  if (key === 'error' && value === null) return (i) => (columns.flags[i] & FAILED) !== 0;
+  if (value === null) return anywhere(columns, key.toLowerCase());
+  return (_, span) => span?.tags?.[key] === value;
 }
 
 function anywhere(columns: Columns, needle: string): Test {

@@ -27,8 +27,18 @@ import { WaterfallView } from './view';
 const FRESH_MS = 30_000;
 const REFETCH_MS = 3000;
 
+/** Returns the id in a path, as it stands when it is not encoded as it should be. */
+function traceIdIn(path: string): string {
+  const id = path.replace(/^traces?\//, '');
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}
+
 export function TracePage() {
-  const id = decodeURIComponent(place.value.path.replace(/^traces?\//, ''));
+  const id = traceIdIn(place.value.path);
   useEffect(() => {
     document.title = t('title.trace', { id });
     void open({ id });
@@ -45,7 +55,7 @@ export function TracePage() {
   if (failed) {
     const missing = failed instanceof AskError && failed.status === 404;
     return (
-      <div class="card">
+      <div class="card failed-trace">
         <h1>{missing ? t('trace.notFound') : t('trace.failed')}</h1>
         {missing && <p>{t('trace.notFoundHint', { id })}</p>}
         <Failure error={failed} retry={() => void open({ id })} />
@@ -106,6 +116,7 @@ const uploaded = signal<string | null>(null);
 /** Shows a file; nothing of it leaves the browser. */
 export function UploadPage() {
   const [failure, setFailure] = useState<unknown>(null);
+  const [over, setOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     document.title = t('title.upload');
@@ -124,10 +135,15 @@ export function UploadPage() {
   if (uploaded.value && columns.value) return <Opened />;
   return (
     <div
-      class="card drop"
-      onDragOver={(event) => event.preventDefault()}
+      class={over ? 'card drop over' : 'card drop'}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
       onDrop={(event) => {
         event.preventDefault();
+        setOver(false);
         void show(event.dataTransfer?.files[0]);
       }}
       onPaste={(event) => {

@@ -19,9 +19,10 @@ export function read(text: string): Span[] {
   const json: unknown = JSON.parse(text);
   const list = Array.isArray(json) ? json.flat() : [json];
   const spans = list.filter(
-    (one): one is Span => typeof one === 'object' && one !== null && typeof one.id === 'string',
+    (one): one is Span => typeof one === 'object' && one !== null && typeof one.id === 'string' &&
+      typeof one.traceId === 'string',
   );
-  if (spans.length === 0 && list.length > 0) throw new Error('no spans in it');
+  if (spans.length === 0) throw new Error('no spans in it');
   return spans.map((span) => (isV1(span) ? fromV1(span as V1Span) : tidied(span)));
 }
 

@@ -4,12 +4,12 @@ import { useMemo, useState } from 'preact/hooks';
 import { config } from '../core/config';
 import { duration, percent } from '../core/format';
 import { t } from '../core/i18n';
-import type { Link } from '../graph/links';
+import { isPicture, servicesOf, type Link } from '../graph/links';
 import { GraphView, type Picked } from '../graph/view';
 import { Empty } from '../parts/notice';
 import { showInWaterfall } from './header';
 import { FAILED, PLACEHOLDER, serviceOf, type Columns } from './model';
-import { columns } from './state';
+import { columns, tab } from './state';
 
 /** Calls between different services of a trace. */
 export function linksOf(all: Columns): { links: Link[]; self: Map<string, number> } {
@@ -37,6 +37,14 @@ export function ServiceGraph() {
   const found = useMemo(() => (all ? linksOf(all) : null), [all]);
   if (!all || !found) return null;
   if (found.links.length === 0) return <Empty title={t('graph.oneService')} />;
+  if (!isPicture(found.links)) {
+    const counts = { services: servicesOf(found.links).length, calls: found.links.length };
+    return (
+      <Empty title={t('graph.tooManyHere', counts)}>
+        <button type="button" class="button" onClick={() => (tab.value = 'table')}>{t('tab.table')}</button>
+      </Empty>
+    );
+  }
   const pick = (next: Picked) => {
     setPicked(next);
     const name = next && ('node' in next ? next.node : next.edge.child);

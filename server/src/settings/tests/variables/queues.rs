@@ -141,6 +141,25 @@ fn wrong_values_of_queues_stop_the_start() {
             .to_string();
         assert!(text.starts_with(name), "{text}");
     }
+    // What would not be used without a protocol that is not asked for.
+    for (name, value, protocol) in [
+        ("SPEARGUN_KAFKA_USER", "me", "SSL"),
+        ("SPEARGUN_KAFKA_PASSWORD", "secret", "PLAINTEXT"),
+        ("SPEARGUN_KAFKA_CA_FILE", "/ca.pem", "PLAINTEXT"),
+        ("SPEARGUN_KAFKA_CERT_FILE", "/cert.pem", "SASL_PLAINTEXT"),
+        ("SPEARGUN_RABBIT_CA_FILE", "/ca.pem", "SSL"),
+    ] {
+        let mut pairs = vec![
+            ("SPEARGUN_KAFKA_SECURITY_PROTOCOL", protocol),
+            ("RABBIT_ADDRESSES", "a"),
+            (name, value),
+        ];
+        if protocol.starts_with("SASL") {
+            pairs.push(("SPEARGUN_KAFKA_USER", "me"));
+        }
+        let text = parse(environment(&pairs)).unwrap_err().to_string();
+        assert!(text.starts_with(name) && !text.contains("secret"), "{text}");
+    }
     let sasl = [("SPEARGUN_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")];
     let text = parse(environment(&sasl)).unwrap_err().to_string();
     assert!(text.starts_with("SPEARGUN_KAFKA_USER"), "{text}");

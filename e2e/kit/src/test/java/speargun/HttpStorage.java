@@ -35,8 +35,9 @@ import zipkin2.storage.StorageComponent;
 import zipkin2.storage.Traces;
 
 /**
- * Zipkin's storage interface over the public HTTP API of a server that it starts and ends. It waits
- * for nothing between a write and a read, caches nothing and repeats nothing.
+ * Zipkin's storage interface over the public HTTP API of a server that it starts and ends. It
+ * caches nothing and repeats nothing, and between a write and a read it waits for nothing; only
+ * with a database, until the spans are there, since it is the database that is tested.
  */
 @SuppressWarnings("deprecation") // SpanStore still has the old twins of three methods.
 final class HttpStorage extends StorageComponent
@@ -45,6 +46,9 @@ final class HttpStorage extends StorageComponent
   private static final boolean KILL = Boolean.getBoolean("speargun.kill");
 
   private final Server server;
+
+  /** Whether something was written since the last read. */
+  private volatile boolean isWritten;
 
   private HttpStorage(Server server) {
     this.server = server;
@@ -141,6 +145,7 @@ final class HttpStorage extends StorageComponent
                 .build(),
         answer -> {
           expect(202, answer);
+          isWritten = true;
           if (KILL) server.killAndRestart();
           return null;
         });
@@ -149,7 +154,7 @@ final class HttpStorage extends StorageComponent
   @Override
   public Call<List<Span>> getTrace(String traceId) {
     return new HttpCall<>(
-        () -> request("api/v2/trace/" + encode(traceId)).build(),
+        () -> read("api/v2/trace/" + encode(traceId)),
         answer -> {
           if (answer.statusCode() == 404) return List.of();
           expect(200, answer);
@@ -228,11 +233,23 @@ final class HttpStorage extends StorageComponent
 
   private <V> Call<V> get(String target, BodyDecoder<V> decoder) {
     return new HttpCall<>(
-        () -> request(target).build(),
+        () -> read(target),
         answer -> {
           expect(200, answer);
           return decoder.decode(answer.body());
         });
+  }
+
+  private HttpRequest read(String target) {
+    if (isWritten) {
+      try {
+        server.settle();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      isWritten = false;
+    }
+    return request(target).build();
   }
 
   private HttpRequest.Builder request(String target) {

@@ -1,5 +1,7 @@
 package speargun;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -15,8 +17,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
@@ -34,14 +38,42 @@ final class Server implements AutoCloseable {
   /** How long a start may take before the test fails. */
   private static final Duration PATIENCE = Duration.ofMinutes(1);
 
+  /** Numbers the databases of this process: each server gets one of its own. */
+  private static final AtomicInteger DATABASES = new AtomicInteger();
+
   private final Path folder;
   private final Map<String, String> environment;
+  private final boolean hasDatabase;
   private Process process;
   private URI root;
 
   private Server(Path folder, Map<String, String> environment) {
     this.folder = folder;
-    this.environment = environment;
+    this.environment = new LinkedHashMap<>(environment);
+    String engine = System.getProperty("speargun.engine");
+    if (!engine.equals("default")) this.environment.put("STORAGE_TYPE", engine);
+    Map<String, String> database = database(engine, "kit_" + DATABASES.incrementAndGet());
+    this.environment.putAll(database);
+    hasDatabase = !database.isEmpty();
+  }
+
+  /** Returns the settings of a database of this name; none for an engine without one. */
+  private static Map<String, String> database(String engine, String name) {
+    return switch (engine) {
+      case "mysql" ->
+          Map.of(
+              "MYSQL_HOST", "127.0.0.1",
+              "MYSQL_TCP_PORT", System.getProperty("speargun.mysql.port"),
+              "MYSQL_USER", "root",
+              "MYSQL_DB", name,
+              // What is linked in the background is answered as of then.
+              "SPEARGUN_MYSQL_LINKS", "false");
+      case "clickhouse" ->
+          Map.of(
+              "CLICKHOUSE_URL", System.getProperty("speargun.clickhouse.url"),
+              "CLICKHOUSE_DATABASE", name);
+      default -> Map.of();
+    };
   }
 
   /** Starts the binary on the engine under test with this environment and no other. */
@@ -73,6 +105,31 @@ final class Server implements AutoCloseable {
     if (answer.statusCode() != 200) throw new IOException("not healthy: " + answer.body());
   }
 
+  /** Waits until what was acknowledged lies in the database alone, which then has to answer. */
+  void settle() throws IOException {
+    if (!hasDatabase) return;
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (System.nanoTime() < deadline) {
+      if (waitingSpans() == 0) return;
+      LockSupport.parkNanos(20_000_000);
+    }
+    throw new IOException("spans still wait for the database\n" + printed());
+  }
+
+  private long waitingSpans() throws IOException {
+    try {
+      JsonObject health = JsonParser.parseString(health().body()).getAsJsonObject();
+      JsonObject parts = health.getAsJsonObject("zipkin").getAsJsonObject("details");
+      for (String name : parts.keySet()) {
+        if (!name.startsWith("Spool{")) continue;
+        return parts.getAsJsonObject(name).getAsJsonObject("details").get("spans").getAsLong();
+      }
+      throw new IOException("health tells of no spool: " + health);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
   @Override
   public synchronized void close() throws IOException {
     kill();
@@ -96,8 +153,6 @@ final class Server implements AutoCloseable {
     // Settings come from the environment, so none of ours may reach the server by accident.
     builder.environment().clear();
     builder.environment().putAll(environment);
-    String engine = System.getProperty("speargun.engine");
-    if (!engine.equals("default")) builder.environment().put("STORAGE_TYPE", engine);
     process = builder.start();
     waitUntilHealthy();
   }
