@@ -237,7 +237,6 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Writes Base64.
-#[cfg(test)]
 pub(crate) fn to_base64(bytes: &[u8]) -> String {
     rsa::base64(bytes)
 }

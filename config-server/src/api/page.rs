@@ -317,7 +317,7 @@ fn shown(profiles: &str) -> &str {
 }
 
 /// Words in keys whose values are nobody's business.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 7] = [
     "password",
     "passwd",
     "secret",
@@ -325,7 +325,6 @@ const SECRETS: [&str; 8] = [
     "credential",
     "private",
     "apikey",
-    "key",
 ];
 
 fn is_secret(entry: &Entry) -> bool {
@@ -333,6 +332,7 @@ fn is_secret(entry: &Entry) -> bool {
     let last = key.rsplit('.').next().unwrap_or(&key);
     entry.secrecy != Secrecy::Open
         || SECRETS.iter().any(|word| last.contains(word))
+        || last.ends_with("key")
         || entry
             .value
             .to_string()

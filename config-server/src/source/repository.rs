@@ -34,6 +34,15 @@ const CHANGED_MAX: usize = 10_000;
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
 
+/// How fetches go on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fetches {
+    /// Those that ended, well or not.
+    ended: u64,
+    /// Whether one goes on.
+    is_one_on: bool,
+}
+
 /// A repository.
 #[derive(Debug)]
 pub struct Repository {
@@ -44,8 +53,7 @@ pub struct Repository {
     state: ArcSwap<State>,
     /// Held while the state is made anew from the one before.
     known: Mutex<read::Known>,
-    /// How often it was fetched, well or not.
-    fetched: watch::Sender<u64>,
+    fetches: watch::Sender<Fetches>,
     wake: Notify,
     loading: Semaphore,
     /// Tells when something new is served.
@@ -70,7 +78,7 @@ impl Repository {
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
             known: Mutex::default(),
-            fetched: watch::Sender::new(0),
+            fetches: watch::Sender::default(),
             wake: Notify::new(),
             loading: Semaphore::new(LOADING_MAX),
             changed: watch::Sender::new(0),
@@ -115,10 +123,12 @@ impl Repository {
 
     /// Fetches soon, and returns when that ended or the time is over.
     pub(crate) async fn fetch_now(&self, within: Duration) {
-        let mut fetched = self.fetched.subscribe();
-        let before = *fetched.borrow_and_update();
+        let mut fetches = self.fetches.subscribe();
+        let now = *fetches.borrow_and_update();
         self.wake.notify_one();
-        let ended = fetched.wait_for(|count| *count > before);
+        // One that goes on may have begun before what it is to bring was there.
+        let enough = now.ended + 1 + u64::from(now.is_one_on);
+        let ended = fetches.wait_for(|fetches| fetches.ended >= enough);
         // Whoever waits goes on with what is there.
         let _in_time = tokio::time::timeout(within, ended).await;
     }
@@ -128,6 +138,7 @@ impl Repository {
         self.use_old_clone().await;
         loop {
             let this = Arc::clone(&self);
+            self.fetches.send_modify(|fetches| fetches.is_one_on = true);
             let fetch = tokio::task::spawn_blocking(move || this.fetch());
             tokio::select! {
                 ended = fetch => if ended.is_err() {
@@ -138,7 +149,10 @@ impl Repository {
                     return;
                 }
             }
-            self.fetched.send_modify(|count| *count += 1);
+            self.fetches.send_modify(|fetches| {
+                fetches.ended += 1;
+                fetches.is_one_on = false;
+            });
             let pause = self.config.refresh;
             let rest = async {
                 match pause {
@@ -244,7 +258,15 @@ impl Repository {
             };
             let served = match before {
                 Some(before) if commit == *before.newest => before.clone(),
-                before => self.load(commit, before)?,
+                before => match (self.load(commit, before), before) {
+                    (Ok(served), _) => served,
+                    // What one label has too much of is no reason to hold the others back.
+                    (Err(GitError::Failed(why)), Some(before)) => {
+                        tracing::error!(uri = self.shown(), label, why, "the commit is not served");
+                        before.clone()
+                    }
+                    (Err(error), _) => return Err(error),
+                },
             };
             loaded.insert(label, served);
         }

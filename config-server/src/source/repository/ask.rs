@@ -26,8 +26,8 @@ impl Repository {
 
     /// Waits for the first fetch.
     async fn first(&self) -> Result<Arc<State>, SourceError> {
-        let mut fetched = self.fetched.subscribe();
-        let ended = fetched.wait_for(|count| *count > 0);
+        let mut fetches = self.fetches.subscribe();
+        let ended = fetches.wait_for(|fetches| fetches.ended > 0);
         // Whether in time or not is seen below.
         let _in_time = tokio::time::timeout(self.config.timeout, ended).await;
         let state = self.state.load_full();

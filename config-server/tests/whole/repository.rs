@@ -1,7 +1,5 @@
 //! A repository with a working tree, and what serves it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its helper fails")]
-
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

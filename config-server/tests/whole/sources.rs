@@ -1,14 +1,9 @@
 //! Sources over real repositories, made and served by git itself.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its helper fails")]
-
-#[path = "support/repository.rs"]
-mod repository;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use repository::{Daemon, Work};
+use crate::repository::{Daemon, Work};
 use speargun_config_server::environment::assemble::Request;
 use speargun_config_server::snapshot::Reading;
 use speargun_config_server::source::SourceError;

@@ -1,0 +1,22 @@
+//! The server as a whole, over real repositories and sockets.
+//!
+//! # Layout
+//!
+//! - [`sources`]: repositories and folders, and what may happen to them.
+//! - [`recorded`]: conversations with Spring's server, held again.
+//! - [`secure`]: git over HTTP with a password, and TLS of our own.
+//! - [`refresh`]: a webhook that reaches applications.
+//! - [`repository`]: a repository to work with, and git's own server.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where its helper fails")]
+
+#[path = "whole/recorded.rs"]
+mod recorded;
+#[path = "whole/refresh.rs"]
+mod refresh;
+#[path = "whole/repository.rs"]
+mod repository;
+#[path = "whole/secure.rs"]
+mod secure;
+#[path = "whole/sources.rs"]
+mod sources;

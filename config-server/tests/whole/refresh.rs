@@ -1,0 +1,167 @@
+//! A webhook reaches the instances of the applications that a commit changed, one after the other.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::repository::Work;
+use speargun_config_server::server::ConfigServer;
+use speargun_config_server::settings::{Settings, Sources};
+
+/// A registry and all applications in one, on one port: notes what it is asked.
+fn stack() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || answer(&stream, port, &shared));
+        }
+    });
+    (port, heard)
+}
+
+fn answer(stream: &TcpStream, port: u16, heard: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).unwrap();
+            if header.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let target = line.split(' ').nth(1).unwrap().to_owned();
+        heard
+            .lock()
+            .unwrap()
+            .push(line.trim().replace(" HTTP/1.1", ""));
+        let (status, body) = match target.as_str() {
+            "/eureka/apps/SHOP" => (
+                "200 OK",
+                instances("SHOP", &[("one", "/one"), ("two", "/two")], port),
+            ),
+            "/eureka/apps/CONFIGSERVER" => ("404 Not Found", String::new()),
+            target if target.ends_with("/actuator/refresh") => ("200 OK", "[\"a\"]".to_owned()),
+            _ => ("404 Not Found", String::new()),
+        };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        (&*stream).write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+fn instances(name: &str, all: &[(&str, &str)], port: u16) -> String {
+    let instance = |(id, path): &(&str, &str)| {
+        format!(
+            r#"{{"instanceId":"{id}","ipAddr":"127.0.0.1","status":"UP","port":{{"$":{port},"@enabled":"true"}},"metadata":{{"management.context-path":"{path}"}}}}"#
+        )
+    };
+    let all: Vec<String> = all.iter().map(instance).collect();
+    format!(
+        r#"{{"application":{{"name":"{name}","instance":[{}]}}}}"#,
+        all.join(",")
+    )
+}
+
+async fn start(file: String, folder: &std::path::Path) -> ConfigServer {
+    let sources = Sources {
+        file: Some(("config.yml".to_owned(), file.into_bytes())),
+        ..Sources::default()
+    };
+    let settings = Settings::read(&sources).unwrap();
+    ConfigServer::start(settings, Some(folder.to_owned()))
+        .await
+        .unwrap()
+}
+
+/// Returns what GitHub sends for a body, with this secret.
+fn signature(secret: &[u8], body: &str) -> String {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
+    let signed = aws_lc_rs::hmac::sign(&key, body.as_bytes());
+    let digits = signed.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    format!("sha256={}", digits.collect::<Vec<_>>().concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_rolls_over_the_instances_of_what_changed() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.cloud.config.server.git: {{uri: {}, refresh-rate: -1, timeout: 60}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n\
+         speargun.config.webhooks.github.secret: hush\n",
+        work.origin()
+    );
+    let server = start(file, folder.path()).await;
+    let base = format!("http://{}", server.address());
+    let client = reqwest::Client::new();
+    let value = async || {
+        let answer = client
+            .get(format!("{base}/shop/default"))
+            .send()
+            .await
+            .unwrap();
+        answer.text().await.unwrap()
+    };
+    assert!(value().await.contains("\"a\":1"));
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    let push = r#"{"commits": [{"modified": ["shop.yml"]}]}"#;
+    let send = async |signature: &str| {
+        let request = client
+            .post(format!("{base}/monitor"))
+            .header("X-Github-Event", "push")
+            .header("X-Hub-Signature-256", signature)
+            .header("Content-Type", "application/json");
+        request.body(push).send().await.unwrap()
+    };
+    assert_eq!(send("sha256=00").await.status(), 401);
+    let answer = send(&signature(b"hush", push)).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "[\"shop\"]");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while server.api().refresher.counts() != (2, 0) {
+        assert!(Instant::now() < deadline, "{:?}", heard.lock().unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Nothing but the webhook asked for a fetch.
+    assert!(value().await.contains("\"a\":2"));
+    let asked = heard.lock().unwrap().clone();
+    assert_eq!(
+        asked,
+        [
+            "GET /eureka/apps/SHOP",
+            "GET /eureka/apps/CONFIGSERVER",
+            "POST /one/actuator/refresh",
+            "POST /two/actuator/refresh",
+        ]
+    );
+    let page = client
+        .get(&base)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(page.contains("<td>two</td>"), "{page}");
+    server.end().await;
+}

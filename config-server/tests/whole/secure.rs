@@ -1,0 +1,152 @@
+//! A repository over HTTP that wants a password, served by git's own program for that; and the
+//! server with TLS.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use speargun_config_server::server::ConfigServer;
+use speargun_config_server::settings::{Settings, Sources};
+
+use crate::repository::Work;
+
+/// Base64 of `me:token`.
+const AUTHORIZATION: &str = "Basic bWU6dG9rZW4=";
+
+/// Serves the folder of a repository over HTTP; returns the port.
+fn serve(work: &Work) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let folder = work.folder().parent().unwrap().to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            // A client that goes away is no failure of the server.
+            std::thread::spawn(move || answer(&stream, &folder).ok());
+        }
+    });
+    port
+}
+
+/// Answers one request by way of `git http-backend`, a program of CGI.
+fn answer(stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut headers = std::collections::HashMap::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim().split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let get = |name: &str| headers.get(name).cloned().unwrap_or_default();
+    let mut body = vec![0; get("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    let mut words = line.split(' ');
+    let (method, target) = (words.next().unwrap(), words.next().unwrap());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut stream = stream;
+    if get("authorization") != AUTHORIZATION {
+        let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\n\
+                       Content-Length: 0\r\nConnection: close\r\n\r\n";
+        return stream.write_all(refusal.as_bytes());
+    }
+    let mut backend = Command::new("git")
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", folder)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("REQUEST_METHOD", method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", get("content-type"))
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .env("HTTP_CONTENT_ENCODING", get("content-encoding"))
+        .env("GIT_PROTOCOL", get("git-protocol"))
+        .env("REMOTE_USER", "me")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    backend.stdin.take().unwrap().write_all(&body)?;
+    let output = backend.wait_with_output()?.stdout;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n")?;
+    stream.write_all(&output)
+}
+
+async fn start(file: String, folder: &Path) -> ConfigServer {
+    let sources = Sources {
+        file: Some(("config.yml".to_owned(), file.into_bytes())),
+        ..Sources::default()
+    };
+    let settings = Settings::read(&sources).unwrap();
+    ConfigServer::start(settings, Some(folder.to_owned()))
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_over_http_is_read_with_its_password() {
+    let work = Work::new(&[("app.yml", "a: over http\n")]);
+    let port = serve(&work);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |password: &str| {
+        format!(
+            "server: {{address: 127.0.0.1, port: 0}}\nspring.cloud.config.server.git:\n  \
+             uri: http://127.0.0.1:{port}/origin.git\n  username: me\n  password: {password}\n  \
+             timeout: 60\n"
+        )
+    };
+    let server = start(file("token"), folder.path()).await;
+    let url = format!("http://{}/app/default", server.address());
+    let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+    let name = format!("\"name\":\"http://127.0.0.1:{port}/origin.git/app.yml\"");
+    assert!(text.contains("over http") && text.contains(&name), "{text}");
+    server.end().await;
+
+    let other = tempfile::tempdir().unwrap();
+    let server = start(file("wrong"), other.path()).await;
+    let url = format!("http://{}/app/default", server.address());
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status(), 404);
+    let text = answer.text().await.unwrap();
+    assert!(
+        text.contains("can't be read") && !text.contains("wrong"),
+        "{text}"
+    );
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_speaks_tls() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.path().join("app.yml"), "a: secure\n").unwrap();
+    let file = format!(
+        "server:\n  address: 127.0.0.1\n  port: 0\n  ssl: {{certificate: {}, certificate-private-key: {}}}\n\
+         spring.cloud.config.server.native.search-locations: {}\n",
+        certificate.display(),
+        key.display(),
+        folder.path().display()
+    );
+    let server = start(file, folder.path()).await;
+    let trusted = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([trusted])
+        .resolve("localhost", server.address())
+        .build()
+        .unwrap();
+    let url = format!("https://localhost:{}/app/default", server.address().port());
+    let answer = client.get(url).send().await.unwrap();
+    assert_eq!(answer.version(), http::Version::HTTP_2);
+    assert!(answer.text().await.unwrap().contains("secure"));
+    server.end().await;
+}
