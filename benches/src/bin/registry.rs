@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let (instances, time, turns) = if words.tiny {
         (200, Duration::from_secs(1), 3)
     } else {
-        (10_000, Duration::from_secs(60), 50)
+        (10_000, Duration::from_mins(1), 50)
     };
     let about = format!(
         "`speargun registry` with {instances} instances in {APPS} applications, as Spring's clients \
@@ -228,7 +228,7 @@ fn peer(report: &mut Report, ours: &Eureka, url: &str, turns: usize) -> Result<(
             .replace(&app, "PEER")
             .replace(&id, &format!("peer-{turn}"));
         request.body = text.into_bytes();
-        request.target = "/eureka/apps/PEER".to_owned();
+        "/eureka/apps/PEER".clone_into(&mut request.target);
         let began = Instant::now();
         ensure!(here.ask(&request)?.status == 204);
         while there.ask(&Request::get(path.as_str()))?.status != 200 {
