@@ -3,12 +3,12 @@
 //!
 //! # Layout
 //!
-//! - [`route`]: what a path asks for.
+//! - `route`: what a path asks for.
 //! - [`serve`]: sockets, TLS, limits.
 //! - [`auth`]: who may ask.
-//! - [`environment`], [`plain`], [`encrypt`], [`monitor`], [`health`], [`page`]: the answers.
+//! - `environment`, `plain`, `encrypt`, [`monitor`], `health`, `page`: the answers.
 //! - [`metrics`]: figures about them.
-//! - [`reply`]: answers as bytes.
+//! - `reply`: answers as bytes.
 
 pub mod auth;
 mod encrypt;

@@ -3,9 +3,9 @@
 //!
 //! # Layout
 //!
-//! - [`symmetric`]: a password, AES in CBC mode.
-//! - [`rsa`]: a pair of keys, AES with a password of its own for each text.
-//! - [`der`]: what of keys' encodings is needed.
+//! - `symmetric`: a password, AES in CBC mode.
+//! - `rsa`: a pair of keys, AES with a password of its own for each text.
+//! - `der`: what of keys' encodings is needed.
 
 mod der;
 mod rsa;

@@ -8,7 +8,7 @@
 //!
 //! - [`settings`]: what the operator decides.
 //! - [`source`]: where files come from, with [`snapshot`]: the files of one commit.
-//! - [`document`]: a file read, with [`mod@yaml`], [`properties`], [`value`] and [`profile`].
+//! - [`document`]: a file read, with `yaml`, `properties`, [`value`] and [`profile`].
 //! - [`cipher`]: values that are encrypted.
 //! - [`environment`]: what an application with its profiles is to know.
 //! - [`api`]: the HTTP face.

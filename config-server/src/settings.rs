@@ -4,8 +4,8 @@
 //!
 //! # Layout
 //!
-//! - [`keys`]: texts by name, in whatever spelling.
-//! - [`backends`]: git, folders, several of them.
+//! - `keys`: texts by name, in whatever spelling.
+//! - `backends`: git, folders, several of them.
 
 mod backends;
 mod keys;

@@ -6,8 +6,8 @@
 //! - [`config`]: what there is to say about a source.
 //! - [`location`]: folders within a repository in which requests look.
 //! - [`pattern`]: which repository an application has.
-//! - [`repository`]: one git repository, kept up to date; [`git`] speaks to it.
-//! - [`folder`]: one folder, kept up to date.
+//! - `repository`: one git repository, kept up to date; `git` speaks to it.
+//! - `folder`: one folder, kept up to date.
 //! - [`sources`]: all of them; [`plain`] finds a file among them.
 
 pub mod config;
