@@ -17,7 +17,7 @@ use crate::handover::{Handover, Parcel};
 use crate::inflate::{Encoding, InflateError, Inflater};
 use crate::ledger::{Count, Ledger, Page, Reason, Transport};
 use crate::reply::{Outcome, Wait, Waiters};
-use crate::sample::Sampler;
+use crate::sample::Dial;
 use crate::tag::Tag;
 
 mod patient;
@@ -56,7 +56,7 @@ pub struct Shared {
     /// Where batches go.
     pub handover: Arc<Handover>,
     /// Which traces are kept.
-    pub sampler: Sampler,
+    pub sampler: Dial,
     /// What one body may hold.
     pub bounds: Bounds,
 }
@@ -214,7 +214,9 @@ impl Inlet {
     /// Leaves out what is not sampled. A body of which nothing stays never reaches the journal.
     fn sample(&self, message: &Message, mut batch: SpanBatch) -> Option<Unsent> {
         let transport = message.transport;
-        let sampled_out = self.shared.sampler.apply(&mut batch) as u64;
+        // The journal keeps the sampler that was used: a replay leaves out the same spans.
+        let sampler = self.shared.sampler.now();
+        let sampled_out = sampler.apply(&mut batch) as u64;
         if sampled_out > 0 {
             self.count(transport, Count::SampledOut, sampled_out);
         }
@@ -224,7 +226,7 @@ impl Inlet {
         let tag = Tag {
             format: message.format,
             encoding: message.encoding,
-            sampler: self.shared.sampler,
+            sampler,
         };
         let unsent = Unsent {
             record: Record::new(tag.encode(), message.body.clone()),

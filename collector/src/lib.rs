@@ -33,4 +33,4 @@ pub use inflate::Encoding;
 pub use inlet::{Inlet, Refusal};
 pub use ledger::{Ledger, Transport};
 pub use reply::{Mailbox, Outcome};
-pub use sample::Sampler;
+pub use sample::{Dial, Sampler};

@@ -1,6 +1,9 @@
 //! Which traces are kept. The decision depends on the trace id alone, so every node and every part
 //! of a trace comes to the same one. It is not rate limiting.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use speargun_model::batch::SpanRecord;
 use speargun_model::{SpanBatch, TraceId};
 
@@ -59,6 +62,28 @@ impl Sampler {
         let before = batch.spans.len();
         batch.spans.retain(|span| self.keeps(span));
         before - batch.spans.len()
+    }
+}
+
+/// A sampler that can be changed while it is in use: whoever shares it sees the change with the
+/// next batch.
+#[derive(Clone, Debug)]
+pub struct Dial(Arc<AtomicI64>);
+
+impl Dial {
+    /// Returns a dial at this sampler.
+    pub fn new(sampler: Sampler) -> Self {
+        Self(Arc::new(AtomicI64::new(sampler.boundary)))
+    }
+
+    /// Returns the sampler of this moment.
+    pub fn now(&self) -> Sampler {
+        Sampler::from_boundary(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Changes the sampler.
+    pub fn set(&self, sampler: Sampler) {
+        self.0.store(sampler.boundary, Ordering::Relaxed);
     }
 }
 

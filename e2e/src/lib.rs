@@ -5,6 +5,7 @@
 //!
 //! - [`server`]: one server process with its own port and data folder.
 //! - [`clickhouse`]: a real `ClickHouse` server to store in.
+//! - [`config`]: a configuration server over a repository of its own.
 //! - [`http`]: an HTTP/1.1 client that can also send what no client should.
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`eureka`]: one process of the registry.
@@ -23,6 +24,7 @@ pub mod broker;
 pub mod browser;
 pub mod chance;
 pub mod clickhouse;
+pub mod config;
 pub mod eureka;
 pub mod golden;
 pub mod grpc;

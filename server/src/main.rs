@@ -9,14 +9,18 @@
 //! - [`queries`], [`admin`], [`page`], [`served`]: what the routes answer.
 //! - [`self_tracing`]: traces of the own requests.
 //! - [`registration`]: being found by name.
-//! - [`storage`]: a look at the database.
+//! - [`config_server`]: the configuration server; [`live`] follows one.
+//! - [`storage`]: a look at the database. [`log`]: what is said on standard error.
 //! - [`lock`]: one process a data folder.
 
 mod admin;
 mod app;
+mod config_server;
 mod front;
 mod json;
+mod live;
 mod lock;
+mod log;
 mod page;
 mod queries;
 mod registration;
@@ -33,9 +37,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use settings::{Settings, Sources, Texts};
 
@@ -62,6 +63,8 @@ enum Command {
     /// Look at the database that `STORAGE_TYPE` names, or make its schema.
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Serve configuration as Spring Cloud Config does, from git or a folder.
+    ConfigServer(config_server::Flags),
     /// Load a Zipkin-compatible server and check that what it accepted is there.
     Load(Box<speargun_loadgen::Options>),
     /// Run a registry of services that Eureka's clients take for one of theirs.
@@ -94,12 +97,15 @@ struct Flags {
 
 impl Flags {
     fn texts(self) -> anyhow::Result<Texts> {
+        Ok(Texts::merge(self.sources()?)?)
+    }
+
+    fn sources(self) -> anyhow::Result<Sources> {
         let own = [("QUERY_PORT", self.port), ("SPEARGUN_DATA", self.data)]
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let flags = own.chain(self.properties).collect();
-        let sources = Sources::read(flags, self.config.as_deref())?;
-        Ok(Texts::merge(sources)?)
+        Ok(Sources::read(flags, self.config.as_deref())?)
     }
 }
 
@@ -129,6 +135,10 @@ fn main() -> ExitCode {
             properties,
             ..flags
         }),
+        Command::ConfigServer(mut flags) => {
+            flags.properties = properties;
+            config_server::run(&flags)
+        }
         Command::Load(options) => return speargun_loadgen::load(&options),
         Command::Registry(options) => serve_registry(*options),
     };
@@ -154,13 +164,23 @@ fn property(argument: &str) -> Option<(String, String)> {
 }
 
 fn serve(flags: Flags) -> anyhow::Result<()> {
-    let texts = flags.texts()?;
-    let settings = Settings::parse(&texts)?;
-    log(settings.log);
+    let sources = flags.sources()?;
+    let mut texts = Texts::merge(sources.clone())?;
+    let mut settings = Settings::parse(&texts)?;
+    let log = log::to_stderr(settings.log);
+    if let Some(remote) = settings.configuration.as_ref().and_then(live::at_start) {
+        let sources = Sources {
+            remote,
+            ..sources.clone()
+        };
+        texts = Texts::merge(sources)?;
+        settings = Settings::parse(&texts)?;
+        log.set(settings.log);
+    }
     for note in texts.notes() {
         tracing::warn!("{note}");
     }
-    wiring::run(settings)
+    wiring::run(settings, (sources, texts, log))
 }
 
 fn serve_registry(options: speargun_registry::Options) -> anyhow::Result<()> {
@@ -170,27 +190,8 @@ fn serve_registry(options: speargun_registry::Options) -> anyhow::Result<()> {
         Some((name.into_string().ok()?, value))
     });
     let settings = options.settings(texts)?;
-    log(LevelFilter::INFO);
+    let _log = log::to_stderr(LevelFilter::INFO);
     speargun_registry::run(settings)
-}
-
-fn log(level: LevelFilter) {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(false)
-        .with_max_level(level)
-        .finish()
-        .with(told(level))
-        .init();
-}
-
-/// Clients of queues tell of every attempt; what concerns the operator we say ourselves, once.
-fn told(level: LevelFilter) -> Targets {
-    Targets::new()
-        .with_default(level)
-        .with_target("krafka", LevelFilter::OFF)
-        .with_target("lapin", LevelFilter::OFF)
 }
 
 fn print_config(flags: Flags) -> anyhow::Result<()> {

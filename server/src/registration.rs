@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::settings::RegistrySettings;
 use exchange::{Failure, Order, own_address};
+pub(crate) use instance::About;
 use instance::{Instance, Status};
 
 /// How often health is looked at, and a registration that failed is tried again.
@@ -36,18 +37,31 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Starts registering, on this runtime; `None` when no registry is named.
+    /// Starts registering the backend, on this runtime; `None` when no registry is named.
     pub(crate) fn start(app: &Arc<App>, port: u16) -> Option<Self> {
         let settings = app.settings.registry.clone();
+        let address = Some(app.settings.address).filter(|address| !address.is_unspecified());
+        let app = Arc::clone(app);
+        let healthy = move || app.condition.trouble().is_none() && app.reader.check().is_ok();
+        Self::keep(
+            settings,
+            (port, address, About::default()),
+            Box::new(healthy),
+        )
+    }
+
+    /// Starts registering what listens on a port; `None` when no registry is named.
+    pub(crate) fn keep(
+        settings: RegistrySettings,
+        (port, address, about): (u16, Option<IpAddr>, About),
+        healthy: Box<Health>,
+    ) -> Option<Self> {
         if settings.registries.is_empty() {
             return None;
         }
         let (leave, left) = oneshot::channel();
-        let address = Some(app.settings.address).filter(|address| !address.is_unspecified());
-        let app = Arc::clone(app);
-        let healthy = move || app.condition.trouble().is_none() && app.reader.check().is_ok();
-        let instance = Instance::new(&settings, port);
-        let registrar = Registrar::new(settings, (instance, address), Box::new(healthy));
+        let instance = Instance::new(&settings, port).about(about);
+        let registrar = Registrar::new(settings, (instance, address), healthy);
         Some(Self {
             leave,
             task: tokio::spawn(registrar.run(left)),
@@ -67,7 +81,7 @@ impl Registration {
 }
 
 /// Tells whether the server is healthy.
-type Health = dyn Fn() -> bool + Send;
+pub(crate) type Health = dyn Fn() -> bool + Send;
 
 struct Registrar {
     settings: RegistrySettings,

@@ -1,6 +1,7 @@
 //! What the operator decides: flags, then the environment, then a file, then defaults. The only
 //! place that reads any of them. A setting that is unknown or wrong stops the start.
 
+mod configuration;
 mod database;
 mod foreign;
 mod kafka;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use speargun_collector::{Sampler, SyncMode};
 use speargun_storage::IdMode;
 
+pub(crate) use configuration::ConfigurationSettings;
 pub(crate) use database::DatabaseSettings;
 pub(crate) use kafka::KafkaSettings;
 pub(crate) use otlp::{OtlpPort, OtlpSettings};
@@ -138,6 +140,8 @@ pub(crate) struct Settings {
     pub(crate) page: PageSettings,
     pub(crate) self_tracing: SelfTracingSettings,
     pub(crate) registry: RegistrySettings,
+    /// `None` when no configuration server is asked.
+    pub(crate) configuration: Option<ConfigurationSettings>,
     pub(crate) limits: LimitSettings,
     pub(crate) log: tracing::level_filters::LevelFilter,
 }
@@ -249,6 +253,7 @@ impl Settings {
             query,
             self_tracing: SelfTracingSettings::parse(texts)?,
             registry: RegistrySettings::parse(texts)?,
+            configuration: ConfigurationSettings::parse(texts)?,
             limits: limits(texts)?,
             log: texts.get_with("SPEARGUN_LOG", "off, error, warn, info or debug", |text| {
                 match text.to_ascii_lowercase().as_str() {

@@ -17,7 +17,7 @@ use speargun_collector::handover::{Budget, HandoverConfig};
 use speargun_collector::inlet::Shared;
 use speargun_collector::receive::body::BodyBounds;
 use speargun_collector::receive::http::Limits;
-use speargun_collector::{Committer, Condition, Handover, Ledger, Mailbox, Pace, Transport};
+use speargun_collector::{Committer, Condition, Dial, Handover, Ledger, Mailbox, Pace, Transport};
 use speargun_journal::Journal;
 use speargun_model::batch::Bounds;
 use speargun_storage::{SpanReader, WriteError};
@@ -31,11 +31,13 @@ use crate::app::App;
 use crate::front::accept;
 use crate::front::cors::Origins;
 use crate::front::shard::{Accepted, Door, Shard};
+use crate::live::{Changing, Live};
+use crate::log::LogLevel;
 use crate::page::Page;
 use crate::queries::{Queries, QueryLimits};
 use crate::registration::Registration;
 use crate::self_tracing::{SelfTracing, calls};
-use crate::settings::{Engine, Settings};
+use crate::settings::{Engine, Settings, Sources, Texts};
 use engine::Store;
 use otlp::OtlpDoors;
 use queues::Queues;
@@ -48,7 +50,10 @@ const BODY_WITHIN: Duration = Duration::from_secs(11);
 const ACCEPTED_MAX: usize = 64;
 
 /// Runs the backend until a signal ends it.
-pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+pub(crate) fn run(
+    settings: Settings,
+    (sources, texts, log): (Sources, Texts, LogLevel),
+) -> anyhow::Result<()> {
     raise_open_files();
     use_small_pages();
     status::start();
@@ -62,7 +67,13 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(backend.run(listener, otlp));
+    let changing = Changing {
+        sampler: backend.sampler.clone(),
+        log,
+        connections: Arc::clone(&backend.app.connections),
+    };
+    let live = Live::new(&backend.app.settings, (sources, &texts), changing);
+    let ended = runtime.block_on(backend.run((listener, otlp), live));
     // What did not end within the deadline does not hold up the process either.
     runtime.shutdown_background();
     ended
@@ -71,6 +82,8 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
 /// Everything that was started.
 struct Backend {
     app: Arc<App>,
+    /// Turned when the configuration changes.
+    sampler: Dial,
     committer: JoinHandle<Result<(), WriteError>>,
     /// Those of shards and of queues.
     shards: Vec<ShardThread>,
@@ -117,9 +130,10 @@ impl Backend {
         let shared = Shared {
             ledger: Arc::clone(&ledger),
             handover: Arc::clone(&handover),
-            sampler: settings.sampler,
+            sampler: Dial::new(settings.sampler),
             bounds,
         };
+        let sampler = shared.sampler.clone();
         let app = Arc::new(App {
             origins: Origins::new(&settings.query.allowed_origins),
             page: Page::new(&settings.page, settings.query.search),
@@ -144,6 +158,7 @@ impl Backend {
         shards.extend(queues.start(shared, limits.body_bytes_max, (of_queues, ends))?);
         Ok(Self {
             app,
+            sampler,
             committer,
             shards,
             doors,
@@ -154,12 +169,20 @@ impl Backend {
 
     /// Serves until a signal, then ends from left to right: no more connections, the last requests
     /// of those there are, what they handed over, the engine.
-    async fn run(self, listener: TcpListener, otlp: OtlpDoors) -> anyhow::Result<()> {
+    async fn run(
+        self,
+        (listener, otlp): (TcpListener, OtlpDoors),
+        live: Option<Live>,
+    ) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut accepting = JoinSet::new();
         let port = listener.local_addr()?.port();
         let registration = Registration::start(&self.app, port);
+        let mut following = JoinSet::new();
+        if let Some(live) = live {
+            following.spawn(live.run());
+        }
         let listeners = otlp.into_listeners().map(|listener| (listener, Door::Otlp));
         for listening in listeners.chain([(listener, Door::Main)]) {
             let permits = Arc::clone(&self.app.connections);

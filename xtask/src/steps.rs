@@ -172,8 +172,25 @@ const CORE: &[&str] = &[
 /// Need Java, a database and what Maven fetches, so they run only when they are named.
 const NAMED: [&str; 3] = ["peers", "mysql", "kafka"];
 
+/// What the configuration server costs; it builds neither the backend nor a client of it.
+fn config_bench(words: &[&str]) -> Result<()> {
+    let example = [
+        "run",
+        "--release",
+        "--package",
+        "speargun-config-server",
+        "--example",
+    ];
+    let mut bench = cargo(&example);
+    bench.args(["config_bench", "--"]).args(words);
+    run(&mut bench)
+}
+
 /// Benchmarks; each prints a table and writes it under benches/results.
 pub(crate) fn bench(words: &[&str]) -> Result<()> {
+    if let ["config", rest @ ..] = words {
+        return config_bench(rest);
+    }
     let (names, rest): (&[&str], &[&str]) = match words {
         [] => (&BENCHES, &[]),
         ["core", rest @ ..] => (CORE, rest),

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, command, output, root, run, say, succeeds};
 
 /// Versions are pinned so that a run of today and one of next year test the same.
-const PYTHON_PACKAGES: [&str; 8] = [
+const PYTHON_PACKAGES: [&str; 9] = [
+    "config-client==1.5.0",
     "confluent-kafka==2.16.1",
     "py-eureka-client==0.13.3",
     "py-zipkin[protobuf]==1.2.8",
@@ -19,7 +20,8 @@ const PYTHON_PACKAGES: [&str; 8] = [
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
     "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
 ];
-const NODE_PACKAGES: [&str; 10] = [
+const NODE_PACKAGES: [&str; 11] = [
+    "cloud-config-client@1.6.2",
     "eureka-js-client@4.5.0",
     "zipkin@0.22.0",
     "zipkin-transport-http@0.22.0",
@@ -119,7 +121,7 @@ fn python() -> Result<()> {
             &[
                 "-c",
                 "import py_eureka_client, py_zipkin, grpc, google.protobuf, \
-                 opentelemetry.exporter.otlp, confluent_kafka",
+                 opentelemetry.exporter.otlp, config.spring, confluent_kafka",
             ],
         )
         .env("PYTHONNOUSERSITE", "1"),
@@ -137,7 +139,7 @@ fn python() -> Result<()> {
 
 fn node() -> Result<()> {
     let folder = folder().join("node");
-    let check = "require('eureka-js-client'); require('zipkin'); \
+    let check = "require('cloud-config-client'); require('eureka-js-client'); require('zipkin'); \
                  require('zipkin-transport-http'); require('node-fetch'); \
                  require('@opentelemetry/exporter-trace-otlp-grpc')";
     let installed = || {

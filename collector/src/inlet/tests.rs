@@ -1,6 +1,7 @@
 //! What becomes of messages before they wait: refusals, samples, counts.
 
 use super::*;
+use crate::Sampler;
 use crate::handover::HandoverConfig;
 
 const TWO: &str = r#"[{"traceId":"a","id":"1"},{"traceId":"4000000000000001","id":"2"}]"#;
@@ -12,7 +13,7 @@ fn inlet(rate: f32, items_max: usize) -> Inlet {
             items_max,
             bytes_max: 1 << 20,
         })),
-        sampler: Sampler::new(rate).unwrap(),
+        sampler: Dial::new(Sampler::new(rate).unwrap()),
         bounds: Bounds {
             body_bytes_max: 4096,
             ..Bounds::default()

@@ -11,7 +11,8 @@ use speargun_collector::ledger::{Count, Transport};
 use speargun_collector::replay::{self, Summary};
 use speargun_collector::reply::Waiters;
 use speargun_collector::{
-    Committer, Condition, Handover, HandoverConfig, Inlet, Ledger, Mailbox, Pace, Refusal, SyncMode,
+    Committer, Condition, Dial, Handover, HandoverConfig, Inlet, Ledger, Mailbox, Pace, Refusal,
+    SyncMode,
 };
 use speargun_journal::Journal;
 use speargun_model::{Bounds, SpanBatch};
@@ -159,7 +160,7 @@ impl Life {
             let shared = Shared {
                 ledger: Arc::clone(&self.ledger),
                 handover: Arc::clone(&self.handover),
-                sampler: sampler(),
+                sampler: Dial::new(sampler()),
                 bounds: Bounds::default(),
             };
             let inlet = Rc::new(Inlet::new(shared, 0, waiters));

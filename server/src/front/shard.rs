@@ -7,7 +7,7 @@ use std::thread;
 
 use speargun_collector::inlet::Shared;
 use speargun_collector::reply::Waiters;
-use speargun_collector::{Inlet, Mailbox, Sampler};
+use speargun_collector::{Dial, Inlet, Mailbox, Sampler};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -120,7 +120,7 @@ impl OwnSpans {
         let recorder = Rc::new(Recorder::new(Arc::clone(app.self_tracing.as_ref()?)));
         // They were sampled before they were made.
         let shared = Shared {
-            sampler: Sampler::KEEP_ALL,
+            sampler: Dial::new(Sampler::KEEP_ALL),
             ..shared.clone()
         };
         let inlet = Rc::new(Inlet::new(shared, number, Rc::clone(waiters)));

@@ -36,6 +36,28 @@ pub(super) struct Instance {
     port: u16,
     renewal_s: u64,
     changed_ms: u64,
+    about: About,
+}
+
+/// What an instance is but for its names; that of the backend by default.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    /// Paths of the page, of what it is and of its health.
+    pub(crate) paths: [&'static str; 3],
+    /// Whether it speaks TLS.
+    pub(crate) secure: bool,
+    /// What is said beside: for the configuration server a path, a user and a password.
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self {
+            paths: ["/zipkin", "/info", "/health"],
+            secure: false,
+            metadata: Vec::new(),
+        }
+    }
 }
 
 /// Renewals that may be missed before the registration runs out.
@@ -63,7 +85,13 @@ impl Instance {
             port,
             renewal_s: settings.renewal_interval.as_secs(),
             changed_ms: 0,
+            about: About::default(),
         }
+    }
+
+    /// Returns the instance, with what else there is to say.
+    pub(super) fn about(self, about: About) -> Self {
+        Self { about, ..self }
     }
 
     /// Notes when what is registered changed.
@@ -94,7 +122,20 @@ impl Instance {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let base = format!("http://{host}:{}", self.port);
+        let [home, status_page, health] = self.about.paths;
+        let secure = self.about.secure;
+        let scheme = if secure { "https" } else { "http" };
+        let base = format!("{scheme}://{host}:{}", self.port);
+        let (port, secure_port) = if secure {
+            (80, self.port)
+        } else {
+            (self.port, 443)
+        };
+        let mut metadata = serde_json::Map::new();
+        metadata.insert("management.port".to_owned(), self.port.to_string().into());
+        for (name, value) in &self.about.metadata {
+            metadata.insert(name.clone(), value.clone().into());
+        }
         let changed = self.changed_ms.to_string();
         json!({"instance": {
             "instanceId": self.id,
@@ -103,8 +144,8 @@ impl Instance {
             "ipAddr": address.to_string(),
             "status": status.name(),
             "overriddenStatus": "UNKNOWN",
-            "port": {"$": self.port, "@enabled": "true"},
-            "securePort": {"$": 443, "@enabled": "false"},
+            "port": {"$": port, "@enabled": (!secure).to_string()},
+            "securePort": {"$": secure_port, "@enabled": secure.to_string()},
             "countryId": 1,
             "dataCenterInfo": {
                 "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo",
@@ -118,10 +159,10 @@ impl Instance {
                 "evictionTimestamp": 0,
                 "serviceUpTimestamp": 0,
             },
-            "metadata": {"management.port": self.port.to_string()},
-            "homePageUrl": format!("{base}/zipkin"),
-            "statusPageUrl": format!("{base}/info"),
-            "healthCheckUrl": format!("{base}/health"),
+            "metadata": metadata,
+            "homePageUrl": format!("{base}{home}"),
+            "statusPageUrl": format!("{base}{status_page}"),
+            "healthCheckUrl": format!("{base}{health}"),
             "vipAddress": self.app_name,
             "secureVipAddress": self.app_name,
             "isCoordinatingDiscoveryServer": "false",

@@ -85,7 +85,8 @@ impl RegistrySettings {
 }
 
 impl RegistryUrl {
-    fn parse(url: &str) -> Option<Self> {
+    /// Reads a URL.
+    pub(crate) fn parse(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("http://")?;
         let (place, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (credentials, authority) = match place.rsplit_once('@') {

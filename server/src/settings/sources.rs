@@ -9,7 +9,7 @@ use super::value::{AtLeastOne, ByteCount, Value};
 use super::{SettingError, names};
 
 /// Where values come from, the strongest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     /// From the command line: settings and Zipkin's properties.
     pub(crate) flags: Vec<(String, String)>,
@@ -17,6 +17,8 @@ pub(crate) struct Sources {
     pub(crate) environment: Vec<(String, String)>,
     /// The text of the file, and its name.
     pub(crate) file: Option<(String, String)>,
+    /// What a configuration server says, stronger than the file.
+    pub(crate) remote: Vec<(String, String)>,
     /// Files that Zipkin would read and that are left alone.
     pub(crate) unread: Vec<&'static str>,
 }
@@ -55,6 +57,7 @@ impl Sources {
             flags,
             environment,
             file,
+            remote: Vec::new(),
             unread: unread.filter(|name| Path::new(name).exists()).collect(),
         })
     }
@@ -96,6 +99,7 @@ impl Texts {
         if let Some((text, place)) = &sources.file {
             texts.add_file(text, place)?;
         }
+        texts.add_remote(sources.remote);
         texts.add_environment(sources.environment)?;
         for (name, value) in sources.flags {
             texts.add_named(&name, value, "the command line")?;
@@ -132,6 +136,18 @@ impl Texts {
             self.add_named(name.trim(), value.trim().to_owned(), place)?;
         }
         Ok(())
+    }
+
+    /// Much of what a configuration server says is for others, and where it is to be asked it can't
+    /// say itself.
+    fn add_remote(&mut self, pairs: Vec<(String, String)>) {
+        for (name, value) in pairs {
+            let setting = names::anywhere(&name);
+            let own = setting.filter(|one| !one.name.starts_with("SPEARGUN_CONFIGURATION_"));
+            if let Some(setting) = own {
+                self.add(setting, value.trim().to_owned(), "the configuration server");
+            }
+        }
     }
 
     /// Most variables of an environment are not for us, and container files pass variables on that
@@ -219,6 +235,11 @@ impl Texts {
             let found = self.strongest(setting.name)?;
             Some((setting, hidden(setting, &found.text), found.place.as_str()))
         })
+    }
+
+    /// Returns every setting's text, secrets included.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        table::all().map(|setting| (setting.name, self.text(setting.name)))
     }
 
     pub(super) fn text(&self, name: &'static str) -> &str {

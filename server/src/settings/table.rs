@@ -1,6 +1,7 @@
 //! Every setting: its name, default and meaning. Parsing, `speargun config` and the manual's table
 //! all come from here. Values are read in the parent.
 
+mod configuration;
 mod databases;
 mod queues;
 
@@ -43,7 +44,13 @@ const fn secret(setting: Setting) -> Setting {
 
 /// All settings, in the order in which they are shown.
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
-    let parts = [TAKING, queues::QUEUES, databases::DATABASES, ASKING];
+    let parts = [
+        TAKING,
+        queues::QUEUES,
+        databases::DATABASES,
+        ASKING,
+        configuration::CONFIGURATION,
+    ];
     parts.into_iter().flatten()
 }
 

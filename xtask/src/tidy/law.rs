@@ -125,6 +125,7 @@ const LAWS: &[Law] = &[
             "speargun-registry",
             "speargun-ui",
             "speargun-config-server",
+            "speargun-client",
             "speargun-loadgen",
         ],
     ),

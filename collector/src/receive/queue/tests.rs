@@ -62,7 +62,7 @@ impl Stage {
                     items_max: 2,
                     bytes_max: 1 << 20,
                 })),
-                sampler: Sampler::KEEP_ALL,
+                sampler: crate::Dial::new(Sampler::KEEP_ALL),
                 bounds: Bounds {
                     body_bytes_max: 4096,
                     ..Bounds::default()
