@@ -19,7 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "shop.yml",
-        "name: shop\nnested: {on: yes, time: 12:30:45}\n",
+        "name: shop\nnested: {open: yes, time: 12:30:45}\n",
     ),
     ("shop-dev.yml", "name: shop of dev\n"),
     ("notes.txt", "notes for ${name}\n"),
@@ -40,7 +40,7 @@ fn the_client_of_node_reads_its_configuration() {
         .args([&config.url(), "shop", "dev"])
         .env("NODE_PATH", server::root().join(".tools/node/node_modules"));
     let expected = json!({
-        "name": "shop of dev", "nested[true]": true, "nested.time": 45045, "shared": true,
+        "name": "shop of dev", "nested.open": true, "nested.time": 45045, "shared": true,
         "list[0]": "a", "list[1]": "b", "mode": 511,
     });
     assert_eq!(printed(&mut node), expected);
