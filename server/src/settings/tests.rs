@@ -60,6 +60,9 @@ fn an_older_name_gives_way_to_the_present_one() {
 #[test]
 fn every_wrong_value_names_its_setting() {
     const FREE: &[&str] = &[
+        "SPEARGUN_CONFIGURATION_NAME",
+        "SPEARGUN_CONFIGURATION_PROFILES",
+        "SPEARGUN_CONFIGURATION_LABEL",
         "SPEARGUN_DATA",
         "AUTOCOMPLETE_KEYS",
         "ZIPKIN_QUERY_ALLOWED_ORIGINS",
