@@ -5,12 +5,10 @@
 //!
 //! # Layout
 //!
-//! - [`b3`]: what the client says about the trace its request belongs to.
 //! - [`choice`]: which requests are traced when the client leaves it to us.
 //! - [`calls`]: the calls of the store that a query makes, on its thread.
 //! - [`recorder`]: one shard's spans, from the request to the store.
 
-mod b3;
 pub(crate) mod calls;
 mod choice;
 mod recorder;

@@ -28,6 +28,11 @@ pub enum B3 {
     Decision(Sampling),
 }
 
+/// Reads the headers in either form; the one wins.
+pub fn extract(headers: &HeaderMap) -> Option<B3> {
+    extract_single(headers).or_else(|| extract_multi(headers))
+}
+
 /// Reads `b3`.
 pub fn extract_single(headers: &HeaderMap) -> Option<B3> {
     let text = text(headers, &B3)?;
@@ -154,3 +159,6 @@ fn span_id(text: &str) -> Option<SpanId> {
     let id = known.then(|| read_hex(text, text.len())).flatten()? as u64;
     (id != 0).then_some(SpanId(id))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
+use speargun_client::trace::Sampling;
+use speargun_client::trace::b3::{self, B3};
 use speargun_collector::inlet::{HANDED_OVER, Message};
 use speargun_collector::{Encoding, Inlet, Transport};
 use speargun_model::codec::{Format, proto3};
@@ -20,7 +22,6 @@ use speargun_query::QueryApi;
 use tokio::sync::Notify;
 
 use super::SelfTracing;
-use super::b3::{self, Decision};
 use super::calls::{Call, Calls};
 use crate::front::reply::Reply;
 use crate::front::{cors, path};
@@ -133,25 +134,29 @@ impl Recorder {
         if !is_api || cors::is_preflight(method, headers) {
             return None;
         }
-        let extracted = b3::extract(headers);
-        let span = match extracted.ids {
-            Some(ids) => Span {
-                trace_id: ids.trace_id,
-                parent_id: ids.parent_id.filter(|parent| *parent != ids.id),
-                id: ids.id,
+        // As Zipkin's own tracer: W3C's headers are not read.
+        let (sampling, caller) = match b3::extract(headers) {
+            Some(B3::Context(caller)) => (caller.sampling, Some(caller)),
+            Some(B3::Decision(sampling)) => (sampling, None),
+            None => (Sampling::Deferred, None),
+        };
+        let span = match caller {
+            Some(caller) => Span {
+                trace_id: caller.trace_id,
+                parent_id: caller.parent_id.filter(|parent| *parent != caller.span_id),
+                id: caller.span_id,
                 shared: true,
                 ..Span::default()
             },
             None => self.root(),
         };
-        let kept = match extracted.decision {
-            Decision::Open => self.shared.choice.keeps(span.trace_id),
-            Decision::Drop => false,
-            Decision::Keep | Decision::Debug => true,
+        let kept = match sampling {
+            Sampling::Deferred => self.shared.choice.keeps(span.trace_id),
+            decided => decided.is_kept(),
         };
         kept.then(|| Begun {
             span: Span {
-                debug: extracted.decision == Decision::Debug,
+                debug: sampling == Sampling::Debug,
                 kind: Some(Kind::Server),
                 timestamp_us: now_us(),
                 remote_endpoint: peer.map(endpoint_of),
