@@ -79,12 +79,13 @@ fn facts(html: &mut Html, app: &App, why: &Explanation, now: Now) {
         _ => "switched off",
     };
     html.fact("Self-preservation", preservation);
+    // Until a registry has asked its peers, what it knows may be too little to tell clients.
     let ready = if app.is_ready() {
-        "told"
+        "complete, handed out"
     } else {
-        "not yet told"
+        "not complete yet"
     };
-    html.fact("Lists", ready);
+    html.fact("Applications known", ready);
     html.fact("Up for", &span(now.steady_ms.saturating_sub(app.began_ms)));
     html.fact("Now (UTC)", &moment(now.wall_ms));
     html.raw("</dl>");
