@@ -185,3 +185,19 @@ fn a_list_of_zipkins_is_not_taken_for_an_empty_request_of_otlp() {
     assert_eq!(of(b"{}"), Ok((0, false)));
     assert!(of(b"[]").is_err());
 }
+
+#[test]
+fn a_sampler_that_is_turned_counts_for_the_next_list_and_its_replay() {
+    let inlet = inlet(1.0, 4);
+    let half = Sampler::new(0.5).unwrap();
+    inlet.admit(&json(TWO)).unwrap();
+    inlet.shared.sampler.set(half);
+    inlet.admit(&json(TWO)).unwrap();
+    let mut handed_over = || {
+        let parcel = inlet.shared.handover.pop().unwrap();
+        let tag = Tag::decode(parcel.record.tag).unwrap();
+        (parcel.batch.spans.len(), tag.sampler)
+    };
+    assert_eq!(handed_over(), (2, Sampler::KEEP_ALL));
+    assert_eq!(handed_over(), (1, half));
+}
