@@ -1,6 +1,7 @@
 //! What each word of the menu does. How tools are installed is in [`crate::tools`].
 
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -58,10 +59,13 @@ pub(crate) fn test() -> Result<()> {
         ("e2e", || e2e(None)),
         ("page flows", || page_flows(&[])),
     ];
-    let (mut passed, mut failed) = (0, Vec::new());
+    let (mut passed, mut failed, mut took) = (0, Vec::new(), Vec::new());
     for (name, step) in steps {
         say(&format!("== {name}"));
-        match step() {
+        let began = Instant::now();
+        let result = step();
+        took.push(format!("{name} {}", began.elapsed().as_secs()));
+        match result {
             Ok(()) => passed += 1,
             Err(error) => {
                 say(&format!("{name} failed: {error:#}"));
@@ -69,6 +73,7 @@ pub(crate) fn test() -> Result<()> {
             }
         }
     }
+    say(&format!("seconds: {}", took.join(", ")));
     say(&format!(
         "{passed} passed, {} failed (of the steps tools, check, page, unit, fuzz targets, benches, \
          instructions, e2e, page flows)",

@@ -193,7 +193,7 @@ fn a_sampler_that_is_turned_counts_for_the_next_list_and_its_replay() {
     inlet.admit(&json(TWO)).unwrap();
     inlet.shared.sampler.set(half);
     inlet.admit(&json(TWO)).unwrap();
-    let mut handed_over = || {
+    let handed_over = || {
         let parcel = inlet.shared.handover.pop().unwrap();
         let tag = Tag::decode(parcel.record.tag).unwrap();
         (parcel.batch.spans.len(), tag.sampler)

@@ -11,6 +11,7 @@ const QUIRKS = [/react-i18next/, /GL Driver Message/];
 const READY_MS = 60_000;
 /** Without a graphics card each of its frames may take a good part of a second. */
 const DRAWN_MS = 180_000;
+const TELLING_FRAMES = 10;
 
 /** Opens Lens in front of a backend, at an address below `/zipkin/`, and looks at it. */
 async function lens({ chromium, backend }, where, look) {
@@ -112,6 +113,15 @@ async function showsTrace(world) {
   });
 }
 
+/** Whether it says, within some frames, what a service that was clicked uses. */
+async function told(page) {
+  for (let frame = 0; frame < TELLING_FRAMES; frame += 1) {
+    if (await page.getByText(/Uses.*traced requests/i).count() > 0) return true;
+    await settled(page);
+  }
+  return false;
+}
+
 async function showsDependencies(world) {
   const links = await world.backend.json(`/api/v2/dependencies?endTs=${Date.now()}&lookback=86400000`);
   const ends = [...new Set(links.flatMap((link) => [link.parent, link.child]))].sort();
@@ -124,20 +134,18 @@ async function showsDependencies(world) {
     // The picture is drawn without elements: a service is where the pointer says so.
     const canvas = page.locator('[data-testid=dependencies-graph] canvas');
     const box = await canvas.boundingBox();
+    // It moves while it is laid out, and a click between two of its frames is lost on it: aim and
+    // click again until it tells.
     let share = 0.2;
     await until(async () => {
       share = share > 0.8 ? 0.2 : share + 0.02;
       await page.mouse.move(box.x + box.width / 2, box.y + box.height * share);
       await settled(page);
-      return (await canvas.evaluate((element) => element.style.cursor)) === 'pointer';
-    }, 'the service is pointed at', DRAWN_MS);
-    // A click that comes between two of its frames is lost on it.
-    await until(async () => {
+      if ((await canvas.evaluate((element) => element.style.cursor)) !== 'pointer') return false;
       await page.mouse.down();
       await settled(page);
       await page.mouse.up();
-      await settled(page);
-      return await page.getByText(/Uses.*traced requests/i).count() > 0;
+      return told(page);
     }, 'a click tells of the service', DRAWN_MS);
     const rows = await page.$$eval('tr', (list) => list.map((row) => [...row.cells].map((cell) => cell.innerText.trim())));
     const near = links.filter((link) => [link.parent, link.child].includes('payment'))

@@ -10,23 +10,23 @@ fn of(pairs: &[(&'static str, &str)]) -> Option<B3> {
     extract(&headers)
 }
 
-fn context(sampling: Sampling, trace_id: u128, parent_id: u64, span_id: u64) -> Option<B3> {
-    Some(B3::Context(TraceContext {
+fn context(sampling: Sampling, trace_id: u128, parent_id: u64, span_id: u64) -> B3 {
+    B3::Context(TraceContext {
         trace_id: TraceId::from_u128(trace_id),
         parent_id: (parent_id != 0).then_some(SpanId(parent_id)),
         span_id: SpanId(span_id),
         sampling,
         carried: None,
-    }))
+    })
 }
 
-fn decided(sampling: Sampling) -> Option<B3> {
-    Some(B3::Decision(sampling))
+fn decided(sampling: Sampling) -> B3 {
+    B3::Decision(sampling)
 }
 
 #[test]
 fn the_one_header_in_all_its_lengths() {
-    let is = |text: &str, expected| assert_eq!(of(&[("b3", text)]), expected, "{text}");
+    let is = |text: &str, expected| assert_eq!(of(&[("b3", text)]), Some(expected), "{text}");
     is("0", decided(Sampling::Deny));
     is("1", decided(Sampling::Accept));
     is("d", decided(Sampling::Debug));
@@ -81,11 +81,11 @@ fn many_headers() {
         ("x-b3-parentspanid", "c06"),
         ("x-b3-sampled", "true"),
     ]);
-    assert_eq!(all, context(Sampling::Accept, 0xa6, 0xc06, 0xb06));
+    assert_eq!(all, Some(context(Sampling::Accept, 0xa6, 0xc06, 0xb06)));
     let debug = of(&[("x-b3-flags", "1"), ("x-b3-sampled", "0")]);
-    assert_eq!(debug, decided(Sampling::Debug));
+    assert_eq!(debug, Some(decided(Sampling::Debug)));
     let drop = of(&[("x-b3-sampled", "False")]);
-    assert_eq!(drop, decided(Sampling::Deny));
+    assert_eq!(drop, Some(decided(Sampling::Deny)));
     for bad in [
         &[
             ("x-b3-traceid", "A6"),
@@ -102,7 +102,7 @@ fn many_headers() {
 #[test]
 fn the_one_header_wins() {
     let both = of(&[("b3", "d"), ("x-b3-sampled", "0")]);
-    assert_eq!(both, decided(Sampling::Debug));
+    assert_eq!(both, Some(decided(Sampling::Debug)));
     let broken = of(&[("b3", "?"), ("x-b3-sampled", "0")]);
-    assert_eq!(broken, decided(Sampling::Deny));
+    assert_eq!(broken, Some(decided(Sampling::Deny)));
 }
