@@ -7,9 +7,18 @@ use super::tree::{File, Tree};
 const OPERATING: &str = "docs/operating.md";
 
 /// Decoders that are no codec of spans: source and fuzz target.
-const READERS: [(&str, &str); 2] = [
+const READERS: [(&str, &str); 8] = [
     ("storage/journal/src/lib.rs", "journal"),
     ("storage/segment/src/lib.rs", "segment"),
+    ("registry/src/codec/json.rs", "eureka_json"),
+    ("registry/src/codec/xml.rs", "eureka_xml"),
+    ("registry/src/snapshot.rs", "registry_snapshot"),
+    ("config-server/src/document.rs", "config_file"),
+    ("config-server/src/cipher.rs", "cipher_text"),
+    (
+        "config-server/src/environment/placeholder.rs",
+        "placeholder",
+    ),
 ];
 
 /// A decision nobody finds was not taken.
