@@ -73,10 +73,48 @@ async function plain({ chromium, backend }) {
   await at.end();
 }
 
+/** Until an answer comes each place says that it waits; then it shows what came. */
+async function slow({ chromium, backend, traces }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  const held = [];
+  await page.route(/ui\/v1\/traces|v2\/dependencies|ui\/v1\/status|v2\/trace\//, (route) => { held.push(route); });
+  for (const [where, ready] of [
+    ['?lookback=1d&limit=10', '.result'], ['dependency', '.node'], ['status', '.tile'],
+    [`traces/${traces[0][0].traceId}`, '.wf-row'],
+  ]) {
+    await page.goto(backend.url(where));
+    await page.waitForSelector('[role=status], [aria-busy=true]');
+    assert.equal(await page.locator(ready).count(), 0, where);
+    await until(() => held.length > 0, `${where} is asked for`);
+    const letThrough = setInterval(() => {
+      for (const route of held.splice(0)) route.continue().catch(() => {});
+    }, 20);
+    await page.waitForSelector(ready);
+    clearInterval(letThrough);
+    held.splice(0);
+  }
+  await at.end();
+}
+
+async function tooLarge({ chromium, backend }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  await page.route(/ui\/v1\/traces|v2\/dependencies|v2\/trace\//, (route) => route.fulfill({ status: 413, body: '' }));
+  for (const where of ['?lookback=1h', 'dependency', 'traces/abc0']) {
+    await page.goto(backend.url(where));
+    await page.waitForSelector('.failure');
+    assert.match(await page.textContent('.failure'), /too large/, where);
+  }
+  await at.end();
+}
+
 export const bad = [
   ['bad: a trace that is not there', missing],
   ['bad: a server that fails', failing],
   ['bad: a stream that is cut off', cutOff],
   ['bad: a server that is gone, and comes back', down],
+  ['bad: a slow server', slow],
+  ['bad: what is too large', tooLarge],
   ['bad: a plain Zipkin behind the page', plain],
 ];

@@ -1,4 +1,4 @@
-// Every page in both languages, both themes and three widths: axe has nothing to say, nothing is
+// Every page in both languages, both themes and all widths: axe has nothing to say, nothing is
 // wider than the window, and no word of the other language is left.
 
 import assert from 'node:assert/strict';
@@ -31,11 +31,11 @@ const words = (page) => page.evaluate(() => {
   return found;
 });
 
-const looksOf = (locale, colorScheme, width) => async ({ chromium, backend }) => {
+const looksOf = (locale, colorScheme, width, deviceScaleFactor = 1) => async ({ chromium, backend }) => {
   const ids = await interesting(backend.api);
   const foreign = locale === 'zh-CN' ? await english() : new Set();
   const at = await watched(chromium, backend, {
-    locale, colorScheme, viewport: { width, height: 800 }, tolerate: [/404/],
+    locale, colorScheme, viewport: { width, height: 800 }, deviceScaleFactor, tolerate: [/404/],
   });
   const { page } = at;
   for (const [name, where, ready] of views(ids)) {
@@ -87,6 +87,9 @@ export const looks = [
   ['looks: Chinese, dark, 1280', looksOf('zh-CN', 'dark', 1280)],
   ['looks: English, dark, 360', looksOf('en-US', 'dark', 360)],
   ['looks: Chinese, light, 1920', looksOf('zh-CN', 'light', 1920)],
+  // A window of 1280 pixels whose text is magnified twice and four times, as WCAG asks.
+  ['looks: English, light, 200 %', looksOf('en-US', 'light', 640, 2)],
+  ['looks: English, dark, 400 %', looksOf('en-US', 'dark', 320, 4)],
   ['looks: language, theme and zone change at once and are kept', switches],
   ['looks: forced colours', forcedColors],
 ];

@@ -66,6 +66,45 @@ async function placesEqualSpans({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** A part of the minimap becomes the whole of the waterfall, can be moved, and is kept. */
+async function brushed({ chromium, backend, traces }) {
+  const trace = traces.find((one) => one.length > 20);
+  const start = Math.min(...trace.map((one) => one.timestamp));
+  const total = Math.max(...trace.map((one) => one.timestamp + one.duration)) - start;
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url(`traces/${trace[0].traceId}?fold=0`));
+  await page.waitForSelector('.wf-row');
+  const box = await page.locator('.minimap canvas').boundingBox();
+  const drag = async (from, to) => {
+    await page.mouse.move(box.x + box.width * from, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * to, box.y + 25, { steps: 4 });
+    await page.mouse.up();
+  };
+  const shown = (from, to) => until(() => {
+    const params = new URL(page.url()).searchParams;
+    const near = (name, part) => params.has(name) && Math.abs(Number(params.get(name)) - total * part) < total * 0.02;
+    return near('from', from) && near('to', to);
+  }, `${from} to ${to} of the time is in the address: ${page.url()}`);
+  const scale = async () => {
+    const rects = await page.evaluate(() => globalThis.__ui.rects());
+    const widths = new Map(trace.map((one) => [one.id, one.duration]));
+    const wide = rects.filter((rect) => widths.get(rect.id) > total / 100);
+    return Math.max(...wide.map((rect) => rect.width / widths.get(rect.id)));
+  };
+  const before = await scale();
+  await drag(0.25, 0.5);
+  await shown(0.25, 0.5);
+  await until(async () => Math.abs((await scale()) / before - 4) < 0.4, 'bars are four times as wide');
+  await drag(0.375, 0.625);
+  await shown(0.5, 0.75);
+  await page.reload();
+  await page.waitForSelector('.wf-row');
+  await until(async () => Math.abs((await scale()) / before - 4) < 0.4, 'the part is kept');
+  await at.end();
+}
+
 async function oddTraces(world) {
   const now = NOW();
   const skewed = traceId();
@@ -319,6 +358,7 @@ async function hundredThousand({ chromium, backend }) {
 
 export const trace = [
   ['trace: rows and bars are where the spans are', placesEqualSpans],
+  ['trace: a part of the minimap is the whole', brushed],
   ['trace: what is odd is said', oddTraces],
   ['trace: strange tags are text', strangeTags],
   ['trace: ten thousand levels, five thousand siblings', deepAndWide],
