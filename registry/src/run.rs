@@ -177,12 +177,16 @@ fn announce(settings: &Settings, port: u16) -> Result<()> {
     } else {
         "http"
     };
+    // Somebody on this machine reads it.
+    let host = if settings.address.is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        SocketAddr::new(settings.address, 0).to_string()
+    };
+    let host = host.strip_suffix(":0").unwrap_or(&host);
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "registry: {scheme}://{}:{port}/eureka/",
-        settings.address
-    )?;
+    writeln!(out, "page   {scheme}://{host}:{port}/")?;
+    writeln!(out, "eureka {scheme}://{host}:{port}/eureka/")?;
     Ok(out.flush()?)
 }
 
