@@ -100,7 +100,7 @@ fn the_kept_share_of_a_running_collector_follows_a_commit() {
     config
         .commit(&[(
             "speargun.yml",
-            "COLLECTOR_SAMPLE_RATE: 0.25\nQUERY_TIMEOUT: 5s\n",
+            "COLLECTOR_SAMPLE_RATE: 0.25\nQUERY_TIMEOUT: 5s\nSPEARGUN_RETENTION_AGE: 3d\n",
         )])
         .unwrap();
     let (changed, deadline) = (Instant::now(), Instant::now() + Duration::from_mins(1));
@@ -133,6 +133,10 @@ fn the_kept_share_of_a_running_collector_follows_a_commit() {
     let all = ((sent + 1) * TRACES) as f64;
     assert!((received - all).abs() < 0.5, "{received} of {all}");
     assert_eq!(server.pid(), pid);
+    let figure = |name: &str| metrics::sum(&server, name, "").unwrap();
+    assert!((figure("speargun_configuration_up") - 1.0).abs() < 0.5);
+    assert!((figure("speargun_configuration_changes_total") - 2.0).abs() < 0.5);
+    assert!((figure("speargun_configuration_waiting") - 1.0).abs() < 0.5);
     let log = server.log();
     assert!(
         log.contains("QUERY_TIMEOUT") && log.contains("after a restart"),

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::admin::requests::Requests;
 use crate::front::cors::Origins;
+use crate::live::Following;
 use crate::page::Page;
 use crate::queries::Queries;
 use crate::self_tracing::SelfTracing;
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) figures: Figures,
     /// The engine's parts, for health.
     pub(crate) parts: Parts,
+    /// How following a configuration server goes.
+    pub(crate) following: Arc<Following>,
     /// How the queues stand that spans are taken from.
     pub(crate) queues: Vec<Arc<Standing>>,
     /// One permit a connection.

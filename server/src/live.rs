@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use speargun_client::Config;
 use speargun_client::config::{LocalSources, ServerSettings};
 use speargun_collector::Dial;
+use speargun_storage::Retention;
 use tokio::sync::Semaphore;
 
 use crate::log::LogLevel;
@@ -25,13 +27,33 @@ pub(crate) struct Changing {
     pub(crate) sampler: Dial,
     pub(crate) log: LogLevel,
     pub(crate) connections: Arc<Semaphore>,
+    /// `None` of an engine that deletes nothing.
+    pub(crate) retention: Option<Retention>,
+    pub(crate) following: Arc<Following>,
+}
+
+/// How following goes, for metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Following {
+    /// 1 while the server answers.
+    pub(crate) up: AtomicU64,
+    /// Times that it was asked in vain.
+    pub(crate) failures: AtomicU64,
+    /// 1 while what it says can't be taken over.
+    pub(crate) refused: AtomicU64,
+    /// Settings that changed in the running process.
+    pub(crate) changes: AtomicU64,
+    /// Settings that differ and wait for a restart.
+    pub(crate) waiting: AtomicU64,
 }
 
 /// Names of settings that change without a restart.
-const LIVE: [&str; 3] = [
+const LIVE: [&str; 5] = [
     "COLLECTOR_SAMPLE_RATE",
     "SPEARGUN_LOG",
     "SPEARGUN_CONNECTIONS_MAX",
+    "SPEARGUN_RETENTION_AGE",
+    "SPEARGUN_RETENTION_BYTES",
 ];
 
 /// Values by the name of their setting.
@@ -131,7 +153,7 @@ impl Live {
         loop {
             match Config::load(LocalSources::default(), asked(&self.settings)).await {
                 Ok(config) => {
-                    self.silent = false;
+                    self.answered();
                     self.apply(pairs(&config));
                     self.follow(config).await;
                 }
@@ -146,14 +168,25 @@ impl Live {
         loop {
             tokio::time::sleep(self.settings.interval).await;
             match config.refresh().await {
-                Ok(changed) if changed.is_empty() => {}
-                Ok(_) => self.apply(pairs(&config)),
+                Ok(changed) if changed.is_empty() => self.answered(),
+                Ok(_) => {
+                    self.answered();
+                    self.apply(pairs(&config));
+                }
                 Err(error) => return self.complain(&error),
             }
         }
     }
 
+    fn answered(&mut self) {
+        self.silent = false;
+        self.changing.following.up.store(1, Ordering::Relaxed);
+    }
+
     fn complain(&mut self, error: &dyn std::error::Error) {
+        let following = &self.changing.following;
+        following.up.store(0, Ordering::Relaxed);
+        following.failures.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(&mut self.silent, true) {
             tracing::warn!(%error, "the configuration server gives no answer; nothing changes");
         }
@@ -167,6 +200,9 @@ impl Live {
         };
         let merged = Texts::merge(sources);
         let parsed = merged.and_then(|texts| Ok((Settings::parse(&texts)?, texts)));
+        let following = Arc::clone(&self.changing.following);
+        let refused = u64::from(parsed.is_err());
+        following.refused.store(refused, Ordering::Relaxed);
         let (settings, texts) = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -185,6 +221,7 @@ impl Live {
         for name in changed {
             if LIVE.contains(&name) {
                 self.change(name, &settings);
+                following.changes.fetch_add(1, Ordering::Relaxed);
                 let value = wanted.get(name).cloned().unwrap_or_default();
                 tracing::info!(name, value, "changed");
                 self.running.insert(name, value);
@@ -192,6 +229,9 @@ impl Live {
                 waiting.push(name);
             }
         }
+        following
+            .waiting
+            .store(waiting.len() as u64, Ordering::Relaxed);
         if waiting != self.waiting && !waiting.is_empty() {
             let names = waiting.join(", ");
             tracing::warn!(
@@ -202,10 +242,23 @@ impl Live {
         self.waiting = waiting;
     }
 
+    fn keep(&self, change: impl FnOnce(&Retention)) {
+        if let Some(retention) = &self.changing.retention {
+            change(retention);
+        }
+    }
+
     fn change(&self, name: &str, settings: &Settings) {
         match name {
             "COLLECTOR_SAMPLE_RATE" => self.changing.sampler.set(settings.sampler),
             "SPEARGUN_LOG" => self.changing.log.set(settings.log),
+            "SPEARGUN_RETENTION_AGE" => {
+                let age_ms = settings.retention_age.as_millis() as u64;
+                self.keep(|retention| retention.set_age_ms(age_ms));
+            }
+            "SPEARGUN_RETENTION_BYTES" => {
+                self.keep(|retention| retention.set_bytes(settings.retention_bytes));
+            }
             _ => {
                 let before = self.running.get("SPEARGUN_CONNECTIONS_MAX");
                 let before = before.and_then(|text| text.parse().ok()).unwrap_or(0);

@@ -20,7 +20,7 @@ use speargun_collector::receive::http::Limits;
 use speargun_collector::{Committer, Condition, Dial, Handover, Ledger, Mailbox, Pace, Transport};
 use speargun_journal::Journal;
 use speargun_model::batch::Bounds;
-use speargun_storage::{SpanReader, WriteError};
+use speargun_storage::{Retention, SpanReader, WriteError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -71,6 +71,8 @@ pub(crate) fn run(
         sampler: backend.sampler.clone(),
         log,
         connections: Arc::clone(&backend.app.connections),
+        retention: backend.retention.clone(),
+        following: Arc::clone(&backend.app.following),
     };
     let live = Live::new(&backend.app.settings, (sources, &texts), changing);
     let ended = runtime.block_on(backend.run((listener, otlp), live));
@@ -84,6 +86,7 @@ struct Backend {
     app: Arc<App>,
     /// Turned when the configuration changes.
     sampler: Dial,
+    retention: Option<Retention>,
     committer: JoinHandle<Result<(), WriteError>>,
     /// Those of shards and of queues.
     shards: Vec<ShardThread>,
@@ -124,9 +127,7 @@ impl Backend {
             position: store.position,
             pace: Pace::default(),
         };
-        let committer = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || committer.run())?;
+        let committer = start_committer(committer)?;
         let shared = Shared {
             ledger: Arc::clone(&ledger),
             handover: Arc::clone(&handover),
@@ -147,6 +148,7 @@ impl Backend {
             self_tracing,
             figures: store.figures,
             parts: store.parts,
+            following: Arc::default(),
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             queues: queues.standings(),
             settings,
@@ -159,6 +161,7 @@ impl Backend {
         Ok(Self {
             app,
             sampler,
+            retention: store.retention,
             committer,
             shards,
             doors,
@@ -250,6 +253,14 @@ fn start_shards(
         threads.push(shard.start()?);
     }
     Ok((threads, doors))
+}
+
+fn start_committer(
+    committer: Committer<Journal>,
+) -> std::io::Result<JoinHandle<Result<(), WriteError>>> {
+    std::thread::Builder::new()
+        .name("committer".to_owned())
+        .spawn(move || committer.run())
 }
 
 fn queries(settings: &Settings, reader: &Arc<dyn SpanReader>) -> std::io::Result<Queries> {

@@ -10,6 +10,7 @@
 //! - [`database`]: [`Database`], what an engine over a server offers.
 //! - [`local`]: [`Local`], what the engine in front of such a server offers.
 //! - [`order`]: the order of the spans of a trace, and equal spans once.
+//! - [`retention`]: how long and how much an engine keeps.
 //! - [`error`]: what the caller does next.
 //! - `contract` (feature `contract`): the suite that every engine passes.
 
@@ -22,6 +23,7 @@ pub mod observed;
 pub mod order;
 pub mod read;
 pub mod request;
+pub mod retention;
 pub mod summary;
 pub mod write;
 
@@ -31,5 +33,6 @@ pub use local::{Backlog, Local, LocalView, NamedList, Portion, Recent};
 pub use observed::{Listed, NamesRequest, ObservedNames};
 pub use read::{Extent, IdMode, ReadContext, SpanReader};
 pub use request::{TagTerm, TraceRequest, Window};
+pub use retention::Retention;
 pub use summary::{Edge, FoundTrace, FoundTraces, Place, SummaryRequest, TraceFilter};
 pub use write::{Position, SpanWriter};

@@ -1,6 +1,8 @@
 //! `/prometheus`: Zipkin's families and our own, which begin with our name. Nothing is counted
 //! here.
 
+use std::sync::atomic::Ordering;
+
 use http::{HeaderMap, StatusCode};
 use speargun_collector::Transport;
 use speargun_collector::ledger::{Count, Reason};
@@ -10,6 +12,7 @@ use super::exposition::{Exposition, Form};
 use super::zipkin_counters;
 use crate::app::App;
 use crate::front::reply::{self, Reply};
+use crate::live::Following;
 
 /// Answers all metrics.
 pub(crate) fn prometheus(app: &App, headers: &HeaderMap) -> Reply {
@@ -196,6 +199,47 @@ fn process(app: &App, text: &mut Exposition) {
         text.sample(family, &[], value);
     }
     writes(app, text);
+    if app.settings.configuration.is_some() {
+        following(&app.following, text);
+    }
+}
+
+fn following(following: &Following, text: &mut Exposition) {
+    for (family, kind, value, help) in [
+        (
+            "speargun_configuration_up",
+            "gauge",
+            &following.up,
+            "1 while the configuration server answers",
+        ),
+        (
+            "speargun_configuration_failures_total",
+            "counter",
+            &following.failures,
+            "times that the configuration server was asked in vain",
+        ),
+        (
+            "speargun_configuration_refused",
+            "gauge",
+            &following.refused,
+            "1 while what it says is no configuration",
+        ),
+        (
+            "speargun_configuration_changes_total",
+            "counter",
+            &following.changes,
+            "settings that changed in the running process",
+        ),
+        (
+            "speargun_configuration_waiting",
+            "gauge",
+            &following.waiting,
+            "settings that differ and wait for a restart",
+        ),
+    ] {
+        text.family(family, kind, help);
+        text.sample(family, &[], value.load(Ordering::Relaxed));
+    }
 }
 
 fn writes(app: &App, text: &mut Exposition) {

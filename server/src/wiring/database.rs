@@ -76,6 +76,7 @@ pub(super) fn open(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<St
         format!("Spool{{dir={}}}", folder.display()),
     );
     Ok(Store {
+        retention: None,
         writer: Arc::clone(&spool) as Arc<dyn SpanWriter>,
         reader: spool as Arc<dyn SpanReader>,
         journal: embedded.journal,

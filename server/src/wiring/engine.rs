@@ -9,7 +9,7 @@ use speargun_memory::MemoryStore;
 use speargun_query::{Answer, QueryApi, UiAnswer, UiApi};
 use speargun_runtime::{Disk, RealDisk, SystemClock};
 use speargun_segment::{SegmentStore, Stats};
-use speargun_storage::{SpanReader, SpanWriter};
+use speargun_storage::{Retention, SpanReader, SpanWriter};
 
 use super::database;
 use crate::admin::Component;
@@ -29,6 +29,8 @@ pub(crate) struct Store {
     /// The journal position behind all that the engine has.
     pub(crate) position: u64,
     pub(crate) lock: Option<FolderLock>,
+    /// What is kept, of an engine that deletes by itself.
+    pub(crate) retention: Option<Retention>,
     /// The engine's own figures, for metrics.
     pub(crate) figures: Figures,
     /// The engine's parts beside what it reads, for health.
@@ -120,6 +122,7 @@ fn memory(settings: &Settings) -> Store {
         journal: None,
         position: 0,
         lock: None,
+        retention: None,
         figures: Figures(Box::new(Vec::new)),
         parts: Parts::new(Vec::new),
     }
@@ -134,6 +137,7 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
     let embedded = Embedded::open(settings, config)?;
     let figures = embedded.figures();
     Ok(Store {
+        retention: Some(embedded.store.retention()),
         writer: Arc::clone(&embedded.store) as Arc<dyn SpanWriter>,
         reader: embedded.store,
         journal: embedded.journal,

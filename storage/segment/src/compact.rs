@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use speargun_storage::Retention;
+
 use crate::absorb::absorb;
 use crate::config::Config;
 use crate::encode::{LinkSummary, Packer, encode};
@@ -30,7 +32,7 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
     let now = shared.clock.now_ms();
     let ticket = shared.ticket();
     let is_moving = |facts: &Facts| ticket.as_ref().is_some_and(|ticket| ticket.is_of(facts));
-    let expired = expired(&segments, &shared.config, now);
+    let expired = expired(&segments, &shared.retention, now);
     if !expired.is_empty() {
         let gone = || expired.iter();
         shared.commit(&Change {
@@ -68,15 +70,15 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
 
 /// Returns the segments that are past retention, oldest first. One whose spans arrived while the
 /// clock was ahead stays for longer and holds up none behind it.
-fn expired(segments: &[Arc<Segment>], config: &Config, now: u64) -> Vec<Arc<Segment>> {
+fn expired(segments: &[Arc<Segment>], retention: &Retention, now: u64) -> Vec<Arc<Segment>> {
     let is_too_old = |segment: &&Arc<Segment>| {
         let age = now.saturating_sub(segment.facts.arrived_max_ms);
-        config.retention_age_ms.is_some_and(|limit| age > limit)
+        age > retention.age_ms()
     };
     let (mut expired, young): (Vec<_>, Vec<_>) = segments.iter().partition(is_too_old);
     let mut total: u64 = young.iter().map(|segment| segment.bytes).sum();
     for segment in young {
-        if config.retention_bytes.is_none_or(|limit| total <= limit) {
+        if total <= retention.bytes() {
             break;
         }
         total -= segment.bytes;

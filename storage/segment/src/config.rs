@@ -68,7 +68,8 @@ impl Config {
     }
 
     /// Returns the length of a time partition in milliseconds: segments are merged only inside
-    /// one, so that retention by age deletes at most a 128th too late.
+    /// one, so that retention by age deletes at most a 128th too late; when the age is changed
+    /// while the store runs, a 128th of the one it began with.
     pub(crate) fn partition_ms(&self) -> u64 {
         self.retention_age_ms
             .map_or(3600 * 1000, |age| (age / 128).max(60 * 1000))

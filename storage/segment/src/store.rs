@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
 use speargun_runtime::{Clock, Disk};
-use speargun_storage::{Backlog, Position, SpanWriter, WriteError};
+use speargun_storage::{Backlog, Position, Retention, SpanWriter, WriteError};
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -48,6 +48,7 @@ pub struct SegmentStore {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    pub(crate) retention: Retention,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cache: Arc<Cache>,
@@ -106,6 +107,7 @@ impl SegmentStore {
         let cache = Arc::new(Cache::new(config.cache_bytes));
         let recovered = recover::recover(&*disk, &config.dir, &cache)?;
         let shared = Arc::new(Shared {
+            retention: Retention::new(config.retention_age_ms, config.retention_bytes),
             config,
             disk,
             clock,
@@ -162,6 +164,11 @@ impl SegmentStore {
     pub fn compact(&self) -> io::Result<()> {
         while crate::compact::step(&self.shared)? {}
         Ok(())
+    }
+
+    /// Returns the dial of what is kept.
+    pub fn retention(&self) -> Retention {
+        self.shared.retention.clone()
     }
 
     /// Returns the figures for metrics.

@@ -235,6 +235,37 @@ fn bytes_beyond_the_limit_go_oldest_first() {
 }
 
 #[test]
+fn retention_that_is_changed_counts_at_the_next_round() {
+    let config = Config {
+        merge_rows: 1,
+        seal_age_ms: u64::MAX,
+        ..Config::new("/segments")
+    };
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let disk = Arc::new(SimulatedDisk::new());
+    let store = SegmentStore::open(config, disk, clock.clone()).unwrap();
+    for end in 1..=4 {
+        let group = [Arc::new(batch_of(&[span(1, end)]))];
+        store.write(&group, Position(end)).unwrap();
+        store.seal().unwrap();
+        clock.set(START_MS + end * 1000);
+    }
+    let segments_after = || {
+        store.compact().unwrap();
+        store.stats().segments
+    };
+    assert_eq!(segments_after(), 4);
+    store.retention().set_age_ms(2500);
+    assert_eq!(segments_after(), 2);
+    store.retention().set_bytes(store.stats().segment_bytes - 1);
+    assert_eq!(segments_after(), 1);
+    store.retention().set_age_ms(u64::MAX);
+    store.retention().set_bytes(0);
+    assert_eq!(segments_after(), 0);
+    store.close().unwrap();
+}
+
+#[test]
 fn random_actions_are_answered_like_the_model() {
     for seed in 0..SEEDS {
         println!("seed {seed}");
