@@ -8,6 +8,7 @@
 //! - [`config`]: a configuration server over a repository of its own.
 //! - [`http`]: an HTTP/1.1 client that can also send what no client should.
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
+//! - [`otlp`]: requests of OTLP in protobuf.
 //! - [`eureka`]: one process of the registry.
 //! - [`golden`]: recorded requests and the answers they must get.
 //! - [`kit`]: Maven over the tests of other makers, and what they reported.
@@ -32,6 +33,7 @@ pub mod http;
 pub mod kit;
 pub mod mariadb;
 pub mod metrics;
+pub mod otlp;
 pub mod registry;
 pub mod server;
 pub mod spans;

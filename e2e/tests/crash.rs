@@ -17,11 +17,12 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use speargun_e2e::spans::{ensure_whole_once, trace_body};
-use speargun_e2e::{Chance, Connection, Options, Request, Server};
+use speargun_e2e::{Chance, Connection, Options, Request, Server, grpc, otlp};
 
 /// How often the process is killed unless `E2E_CRASHES` says otherwise.
 const CRASHES: u64 = 50;
-const CONNECTIONS: u64 = 4;
+/// How each connection sends.
+const WAYS: [Way; 4] = [Way::Json, Way::Json, Way::OtlpHttp, Way::OtlpGrpc];
 /// A round ends at the latest when so many bodies were acknowledged.
 const ACKNOWLEDGED_MAX: u64 = 400;
 
@@ -81,12 +82,14 @@ fn load_and_kill(server: &mut Server, round: u64, chance: &mut Chance) -> Vec<Se
     let then_us = chance.below(4000);
     let port = server.port();
     thread::scope(|scope| {
-        let (reached, wait) = sync_channel(CONNECTIONS as usize);
-        let senders: Vec<_> = (0..CONNECTIONS)
-            .map(|number| {
+        let (reached, wait) = sync_channel(WAYS.len());
+        let senders: Vec<_> = (0_u128..)
+            .zip(WAYS)
+            .map(|(number, way)| {
                 let sender = Sender {
                     port,
-                    prefix: (u128::from(round + 1) << 64) | (u128::from(number) << 32),
+                    way,
+                    prefix: (u128::from(round + 1) << 64) | (number << 32),
                     chance: Chance::new(chance.bits()),
                 };
                 let (acknowledged, reached) = (&acknowledged, reached.clone());
@@ -108,8 +111,29 @@ fn load_and_kill(server: &mut Server, round: u64, chance: &mut Chance) -> Vec<Se
     })
 }
 
+/// A protocol of spans.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Zipkin's JSON, plain or gzip.
+    Json,
+    /// Protobuf of OTLP over HTTP.
+    OtlpHttp,
+    /// The same over gRPC.
+    OtlpGrpc,
+}
+
+/// What became of a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Heard {
+    Acknowledged,
+    Refused,
+    /// The server is gone.
+    Nothing,
+}
+
 struct Sender {
     port: u16,
+    way: Way,
     prefix: u128,
     chance: Chance,
 }
@@ -121,20 +145,48 @@ impl Sender {
         loop {
             let trace_id = self.prefix | (sent.len() as u128 + 1);
             let spans = 1 + self.chance.below(SPANS_MAX);
-            let request = self.request(trace_id, spans);
-            let status = connection.ask(&request).map(|answer| answer.status);
-            let acknowledged = matches!(status, Ok(202));
+            let heard = self.send(&mut connection, trace_id, spans);
             sent.push(Sent {
                 trace_id,
                 spans,
-                acknowledged,
+                acknowledged: heard == Heard::Acknowledged,
             });
-            match status {
-                Ok(202) => on_acknowledged(),
-                Ok(503) => {}
-                Ok(other) => panic!("status {other}"),
-                Err(_) => return sent,
+            match heard {
+                Heard::Acknowledged => on_acknowledged(),
+                Heard::Refused => {}
+                Heard::Nothing => return sent,
             }
+        }
+    }
+
+    fn send(&mut self, connection: &mut Connection, trace_id: u128, spans: u64) -> Heard {
+        let request = match self.way {
+            Way::Json => self.request(trace_id, spans),
+            Way::OtlpHttp => Request {
+                method: "POST".to_owned(),
+                target: "/v1/traces".to_owned(),
+                headers: vec![(
+                    "Content-Type".to_owned(),
+                    "application/x-protobuf".to_owned(),
+                )],
+                body: otlp::request(&trace_id.to_be_bytes(), 1..=spans),
+            },
+            Way::OtlpGrpc => {
+                let message = otlp::request(&trace_id.to_be_bytes(), 1..=spans);
+                return match grpc::call(self.port, otlp::EXPORT, &message).as_deref() {
+                    // An empty message; a refusal has none.
+                    Ok([0, 0, 0, 0, 0]) => Heard::Acknowledged,
+                    Ok([]) => Heard::Refused,
+                    Ok(other) => panic!("{other:?}"),
+                    Err(_) => Heard::Nothing,
+                };
+            }
+        };
+        match connection.ask(&request).map(|answer| answer.status) {
+            Ok(200 | 202) => Heard::Acknowledged,
+            Ok(429 | 503) => Heard::Refused,
+            Ok(other) => panic!("status {other}"),
+            Err(_) => Heard::Nothing,
         }
     }
 

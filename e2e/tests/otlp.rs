@@ -12,12 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use speargun_e2e::otlp::{self, EXPORT};
 use speargun_e2e::server::free_port;
 use speargun_e2e::{Answer, Connection, Options, Request, Server, grpc, metrics};
 
 const PROTO: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request of one span in JSON.
@@ -33,13 +33,7 @@ fn request(spans: &[Value]) -> Vec<u8> {
 
 /// The same in protobuf.
 fn proto_body(trace_id: &[u8]) -> Vec<u8> {
-    let field = |number: u8, bytes: &[u8]| {
-        let mut field = vec![number << 3 | 2, u8::try_from(bytes.len()).unwrap()];
-        field.extend_from_slice(bytes);
-        field
-    };
-    let span = [field(1, trace_id), field(2, &[0xb1; 8])].concat();
-    field(1, &field(2, &field(2, &span)))
+    otlp::request(trace_id, std::iter::once(0xb1))
 }
 
 fn post(content_type: &str, body: Vec<u8>) -> Request {
