@@ -69,6 +69,17 @@ enum Command {
     Load(Box<speargun_loadgen::Options>),
     /// Run a registry of services that Eureka's clients take for one of theirs.
     Registry(Box<speargun_registry::Options>),
+    /// Start a whole stack with services and traffic on free ports, to look at and to play with.
+    Demo(speargun_demo::Options),
+    /// A service of the demo.
+    #[command(hide = true)]
+    DemoService(speargun_demo::service::ServiceOptions),
+    /// Any command as a process of the demo: it ends with its standard input.
+    #[command(hide = true)]
+    DemoPart {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -117,7 +128,17 @@ fn main() -> ExitCode {
         properties.extend(property);
         other
     });
-    let cli = Cli::parse_from(arguments);
+    match run(Cli::parse_from(arguments), properties) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell that even this could not be said.
+            let _said = writeln!(std::io::stderr(), "speargun: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, properties: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let done = match cli.command.unwrap_or(Command::Server(cli.server)) {
         Command::Server(flags) => serve(Flags {
             properties,
@@ -139,17 +160,21 @@ fn main() -> ExitCode {
             flags.properties = properties;
             config_server::run(&flags)
         }
-        Command::Load(options) => return speargun_loadgen::load(&options),
+        Command::Load(options) => return Ok(speargun_loadgen::load(&options)),
         Command::Registry(options) => serve_registry(*options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell that even this could not be said.
-            let _said = writeln!(std::io::stderr(), "speargun: {error:#}");
-            ExitCode::FAILURE
+        Command::Demo(options) => return speargun_demo::run(&options),
+        Command::DemoService(mut options) => {
+            options.properties = properties;
+            log::to_stderr(LevelFilter::INFO);
+            speargun_demo::service::serve(&options)
         }
-    }
+        Command::DemoPart { words } => {
+            speargun_demo::part::end_with_stdin()?;
+            let words = std::iter::once("speargun".into()).chain(words);
+            return run(Cli::parse_from(words), properties);
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Returns name and value of an argument that is a property of Zipkin's: `--zipkin.x.y=value`, or

@@ -105,6 +105,8 @@ const LAWS: &[Law] = &[
         tests_may_use: &["speargun-registry"],
         ..law("speargun-client", &["speargun-model", "speargun-runtime"])
     },
+    // It starts the servers as processes and knows them by their command line and their wire.
+    law("speargun-demo", &["speargun-client", "speargun-model"]),
     law("speargun-loadgen", &["speargun-model"]),
     law(
         "speargun",
@@ -126,6 +128,7 @@ const LAWS: &[Law] = &[
             "speargun-ui",
             "speargun-config-server",
             "speargun-client",
+            "speargun-demo",
             "speargun-loadgen",
         ],
     ),

@@ -1,0 +1,170 @@
+//! A queue of messages between two services. There is no broker: a message goes to its receiver at
+//! once, below `/actuator`, where nothing is traced, and waits there. In traces it looks as with
+//! one: a producer's span, and a consumer's that begins when the message's turn comes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use speargun_client::trace::b3::{self, B3};
+use speargun_client::trace::{TraceContext, TracerSettings, scope};
+use speargun_client::{App, Reporter, ServiceClient, Tracer};
+use speargun_model::Kind;
+use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
+
+use crate::shop::Step;
+use crate::steps::Doer;
+
+/// What the queue is called in traces.
+const BROKER: &str = "rabbitmq";
+/// Messages that wait at a receiver; more are refused.
+const WAITING_MAX: usize = 64;
+const INBOX: &str = "/actuator/inbox";
+
+/// A message, with the trace in its headers as Spring's are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Message {
+    book: String,
+    b3: Option<String>,
+}
+
+/// Where messages go out.
+#[derive(Debug)]
+pub(crate) struct Outbox(BTreeMap<&'static str, ServiceClient>);
+
+impl Outbox {
+    /// Returns an outbox to these services.
+    pub(crate) fn new(app: &App, names: impl Iterator<Item = &'static str>) -> Self {
+        let Some(eureka) = app.eureka() else {
+            return Self(BTreeMap::new());
+        };
+        // The way to a broker is in no trace.
+        let silent = Tracer::new(TracerSettings::new(BROKER), Reporter::none());
+        let client = |name| {
+            let client = ServiceClient::builder(name, eureka.instances(), silent.clone());
+            (name, client.build())
+        };
+        Self(names.map(client).collect())
+    }
+
+    /// Sends a message to a service, within the current request.
+    pub(crate) async fn send(&self, tracer: &Tracer, to: &str, book: &str) -> Result<()> {
+        let client = self.0.get(to).with_context(|| format!("no way to {to}"))?;
+        let mut span = tracer.start("publish");
+        span.kind(Kind::Producer);
+        span.remote_service(BROKER);
+        span.tag("rabbit.queue", to);
+        let message = Message {
+            book: book.to_owned(),
+            b3: write(span.context()),
+        };
+        let sent = client.post(INBOX).json_body(&message).send().await;
+        if let Err(error) = &sent {
+            span.error(&error.to_string());
+        }
+        sent.map(drop).with_context(|| format!("the queue of {to}"))
+    }
+}
+
+fn write(context: &TraceContext) -> Option<String> {
+    let mut headers = HeaderMap::new();
+    b3::inject_single(context, &mut headers);
+    let value = headers.get("b3")?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
+fn read(message: &Message) -> Option<TraceContext> {
+    let mut headers = HeaderMap::new();
+    headers.insert("b3", HeaderValue::from_str(message.b3.as_deref()?).ok()?);
+    match b3::extract_single(&headers)? {
+        B3::Context(context) => Some(context),
+        B3::Decision(_) => None,
+    }
+}
+
+/// Returns the route on which messages come, and where they wait.
+pub(crate) fn inbox() -> (Router, Receiver<Message>) {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    (
+        Router::new().route(INBOX, post(take)).with_state(sender),
+        receiver,
+    )
+}
+
+async fn take(State(sender): State<Sender<Message>>, Json(message): Json<Message>) -> StatusCode {
+    match sender.try_send(message) {
+        Ok(()) => StatusCode::ACCEPTED,
+        Err(TrySendError::Full(_) | TrySendError::Closed(_)) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Does these steps for each message, one after the other, for ever.
+pub(crate) async fn consume(
+    mut messages: Receiver<Message>,
+    doer: Arc<Doer>,
+    steps: &'static [Step],
+) {
+    while let Some(message) = messages.recv().await {
+        let mut span = doer.tracer().start_within(read(&message).as_ref());
+        span.name("on-message");
+        span.kind(Kind::Consumer);
+        span.remote_service(BROKER);
+        let done = scope(span.context().clone(), doer.serve(steps, &message.book)).await;
+        if let Err(trouble) = done {
+            span.error(&format!("{trouble:?}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use speargun_client::trace::Sampling;
+    use speargun_model::{SpanId, TraceId};
+
+    use super::*;
+
+    #[test]
+    fn a_message_carries_its_trace() {
+        let context = TraceContext {
+            trace_id: TraceId { high: 1, low: 2 },
+            span_id: SpanId(3),
+            parent_id: None,
+            sampling: Sampling::Deny,
+            carried: None,
+        };
+        let message = Message {
+            book: "7".into(),
+            b3: write(&context),
+        };
+        let text = serde_json::to_string(&message).unwrap();
+        let message: Message = serde_json::from_str(&text).unwrap();
+        assert_eq!(read(&message), Some(context));
+        let broken = Message {
+            b3: Some("\n".into()),
+            ..message
+        };
+        assert_eq!(read(&broken), None);
+    }
+
+    #[tokio::test]
+    async fn a_full_inbox_refuses() {
+        let (sender, _messages) = mpsc::channel(1);
+        let message = || {
+            Json(Message {
+                book: String::new(),
+                b3: None,
+            })
+        };
+        let first = take(State(sender.clone()), message()).await;
+        let second = take(State(sender), message()).await;
+        assert_eq!(
+            (first, second),
+            (StatusCode::ACCEPTED, StatusCode::SERVICE_UNAVAILABLE)
+        );
+    }
+}
