@@ -6,6 +6,7 @@
 //! - [`server`]: one server process with its own port and data folder.
 //! - [`clickhouse`]: a real `ClickHouse` server to store in.
 //! - [`config`]: a configuration server over a repository of its own.
+//! - [`demo`]: `speargun demo` and its processes.
 //! - [`http`]: an HTTP/1.1 client that can also send what no client should.
 //! - [`grpc`]: one unary call over HTTP/2, written by hand.
 //! - [`otlp`]: requests of OTLP in protobuf.
@@ -26,6 +27,7 @@ pub mod browser;
 pub mod chance;
 pub mod clickhouse;
 pub mod config;
+pub mod demo;
 pub mod eureka;
 pub mod golden;
 pub mod grpc;
