@@ -36,9 +36,10 @@ pub(crate) fn flows(words: &[&str]) -> Result<()> {
     with_browser(&["flows/run.mjs"], words, Some(&tools::zipkin()?))
 }
 
-/// Makes the pictures of docs/ui.md.
+/// Makes the pictures of docs/ui.md and docs/tour.md.
 pub(crate) fn pictures() -> Result<()> {
-    with_browser(&["tools/pictures.mjs"], &[], None)
+    with_browser(&["tools/pictures.mjs"], &[], None)?;
+    with_browser(&["tools/tour.mjs"], &[], None)
 }
 
 /// Measures the page, beside Zipkin's own, and writes the result under benches/results.
