@@ -11,16 +11,19 @@
 //! - [`registration`]: being found by name.
 //! - [`config_server`]: the configuration server; [`live`] follows one.
 //! - [`storage`]: a look at the database. [`log`]: what is said on standard error.
+//! - [`health`]: asking another process how it is. [`manual`]: man pages, completions.
 //! - [`lock`]: one process a data folder.
 
 mod admin;
 mod app;
 mod config_server;
 mod front;
+mod health;
 mod json;
 mod live;
 mod lock;
 mod log;
+mod manual;
 mod page;
 mod queries;
 mod registration;
@@ -80,6 +83,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
+    /// Ask a running process whether it is well: ends with 0 or 1.
+    Health(health::Flags),
+    /// Print what makes a shell complete this command line.
+    Completions(manual::Completions),
+    /// Print the manual's first page, or write all pages into a folder.
+    Man(manual::Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,6 +171,12 @@ fn run(cli: Cli, properties: Vec<(String, String)>) -> anyhow::Result<ExitCode> 
         }
         Command::Load(options) => return Ok(speargun_loadgen::load(&options)),
         Command::Registry(options) => serve_registry(*options),
+        Command::Health(mut flags) => {
+            flags.properties = properties;
+            health::ask(flags)
+        }
+        Command::Completions(what) => manual::completions(&what),
+        Command::Man(what) => manual::man(&what),
         Command::Demo(options) => return speargun_demo::run(&options),
         Command::DemoService(mut options) => {
             options.properties = properties;

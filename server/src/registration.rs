@@ -7,7 +7,7 @@
 //! - [`instance`]: what is registered.
 //! - [`exchange`]: one request to one registry.
 
-mod exchange;
+pub(crate) mod exchange;
 mod instance;
 
 use std::net::IpAddr;

@@ -56,3 +56,26 @@ fn wrong_values_are_told_by_the_name_of_their_setting() {
         assert!(error.to_string().contains(name), "{error}");
     }
 }
+
+#[test]
+fn where_kubernetes_says_that_services_are_is_no_setting() {
+    let links = [
+        ("SPEARGUN_REGISTRY_PORT", "tcp://10.0.0.7:8761"),
+        ("SPEARGUN_REGISTRY_SERVICE_HOST", "10.0.0.7"),
+        ("SPEARGUN_REGISTRY_SERVICE_PORT", "8761"),
+        ("SPEARGUN_REGISTRY_SERVICE_PORT_HTTP", "8761"),
+        (
+            "SPEARGUN_REGISTRY_PEERS_PORT_8761_TCP",
+            "tcp://10.0.0.7:8761",
+        ),
+        ("SPEARGUN_REGISTRY_PEERS_PORT_8761_TCP_PORT", "8761"),
+    ];
+    assert_eq!(read(Options::default(), &links).unwrap().port, 8761);
+    for (name, value) in [
+        ("SPEARGUN_REGISTRY_PORT", "8761"),
+        ("SPEARGUN_REGISTRY_PORT_8761", "1"),
+        ("SPEARGUN_REGISTRY_SERVICE", "1"),
+    ] {
+        assert!(!is_service_link(name, value), "{name}");
+    }
+}

@@ -23,7 +23,7 @@ const HEADERS_BYTES_MAX: usize = 64 << 10;
 
 /// Why a registry was of no use.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It can't be reached.
     #[error("it can't be reached: {0}")]
     Unreachable(#[from] io::Error),
@@ -43,17 +43,17 @@ pub(super) enum Failure {
 
 /// What to ask.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
-    pub(super) method: Method,
+pub(crate) struct Order {
+    pub(crate) method: Method,
     /// Behind the registry's own path.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// JSON; may be empty.
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Order {
     /// Asks a registry.
-    pub(super) async fn send(&self, registry: &RegistryUrl) -> Result<StatusCode, Failure> {
+    pub(crate) async fn send(&self, registry: &RegistryUrl) -> Result<StatusCode, Failure> {
         tokio::time::timeout(ANSWER_WITHIN, self.exchange(registry))
             .await
             .unwrap_or(Err(Failure::TooSlow))

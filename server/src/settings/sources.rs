@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use speargun_registry::settings::is_service_link;
+
 use super::foreign::{self, Verdict};
 use super::table::{self, Setting};
 use super::value::{AtLeastOne, ByteCount, Value};
@@ -156,7 +158,7 @@ impl Texts {
         let mut ours = Vec::new();
         for (name, value) in variables {
             let value = value.trim();
-            if value.is_empty() {
+            if value.is_empty() || is_service_link(&name, value) {
                 continue;
             }
             if let Some((setting, rank)) = names::in_environment(&name, value) {

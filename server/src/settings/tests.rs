@@ -109,6 +109,17 @@ fn every_wrong_value_names_its_setting() {
 }
 
 #[test]
+fn where_kubernetes_says_that_services_are_is_no_setting() {
+    let settings = parse(environment(&[
+        ("SPEARGUN_PORT", "tcp://10.0.0.1:9411"),
+        ("SPEARGUN_PORT_9411_TCP_ADDR", "10.0.0.1"),
+        ("SPEARGUN_SERVICE_PORT_HTTP", "9411"),
+        ("QUERY_PORT", "tcp://10.0.0.2:80"),
+    ]));
+    assert_eq!(settings.unwrap().port, 9411);
+}
+
+#[test]
 fn unknown_names_of_ours_and_unknown_lines_stop_the_start() {
     let unknown = parse(environment(&[("SPEARGUN_SINC", "os")])).unwrap_err();
     assert!(unknown.to_string().contains("SPEARGUN_SINC"), "{unknown}");
