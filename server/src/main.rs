@@ -63,7 +63,7 @@ enum Command {
     Server(Flags),
     /// Print the settings in force, without secrets.
     Config(Flags),
-    /// Look at the database that `STORAGE_TYPE` names, or make its schema.
+    /// Look at the database that `STORAGE_TYPE` names, make its schema, or back the data folder up.
     #[command(subcommand)]
     Storage(StorageCommand),
     /// Serve configuration as Spring Cloud Config does, from git or a folder.
@@ -97,6 +97,8 @@ enum StorageCommand {
     Check(Flags),
     /// Make the schema where it is missing, and bring an older one up to date.
     Init(Flags),
+    /// Copy the data folder of a server that may be running: all that was acknowledged is in it.
+    Backup(storage::backup::Flags),
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +167,10 @@ fn run(cli: Cli, properties: Vec<(String, String)>) -> anyhow::Result<ExitCode> 
             properties,
             ..flags
         }),
+        Command::Storage(StorageCommand::Backup(mut flags)) => {
+            flags.of_server.properties = properties;
+            storage::backup::run(flags)
+        }
         Command::ConfigServer(mut flags) => {
             flags.properties = properties;
             config_server::run(&flags)

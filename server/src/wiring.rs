@@ -302,7 +302,7 @@ fn body_limits(settings: &Settings) -> Limits {
 }
 
 /// Every connection is a file; the soft limit of 1024 is there for programs that this is not.
-fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {

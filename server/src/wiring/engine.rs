@@ -149,7 +149,9 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
 }
 
 /// The folder of segments, in the data folder.
-pub(super) const SEGMENTS: &str = "segments";
+pub(crate) const SEGMENTS: &str = "segments";
+/// The folder of the journal, in the data folder.
+pub(crate) const JOURNAL: &str = "journal";
 
 /// The engine in the data folder, with what its journal held in it.
 pub(super) struct Embedded {
@@ -175,7 +177,7 @@ impl Embedded {
         let mut journal = Journal::open(
             disk,
             speargun_journal::Config {
-                dir: settings.data.join("journal"),
+                dir: settings.data.join(JOURNAL),
                 file_bytes: JOURNAL_FILE_BYTES.min(settings.journal_bytes / 2),
                 bytes_max: settings.journal_bytes,
             },

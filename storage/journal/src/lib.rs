@@ -8,9 +8,11 @@
 //! - `format`: the bytes of format 1, drawn; also in `docs/journal-format.md`.
 //! - `folder`: which file has which name.
 //! - `scan`: whole records out of one file.
+//! - [`copy`]: a copy of a journal that another process may be writing.
 
 #![deny(clippy::indexing_slicing)]
 
+mod backup;
 mod config;
 mod error;
 mod folder;
@@ -21,6 +23,7 @@ mod replay;
 mod scan;
 mod tail;
 
+pub use backup::{Copied, copy};
 pub use config::Config;
 pub use error::JournalError;
 pub use journal::Journal;

@@ -73,6 +73,11 @@ impl Scan {
         self.file
     }
 
+    /// Reads the file anew from here on, in case it is being written.
+    pub(crate) fn forget(&mut self) {
+        self.window.clear();
+    }
+
     /// Returns what lies at `offset`.
     pub(crate) fn record_at(&mut self, offset: u64) -> io::Result<Found> {
         let Some(header) = self.header_at(offset)? else {

@@ -8,6 +8,7 @@
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
 //! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
+//! - [`backup`]: copies of a store that is in use.
 //! - `moving`, `view`: segments that go into a database.
 //! - `segment`, `page`, `dictionary`, `cache`, `assemble`: segments back into spans.
 //! - `read`, `search`, `scan`, `names`, `observed`, `dependencies`, `links`: what the query API
@@ -16,6 +17,7 @@
 
 mod absorb;
 mod assemble;
+pub mod backup;
 mod bytes;
 mod cache;
 mod column;

@@ -62,7 +62,7 @@ impl Ticket {
         (self.first, self.last) == (facts.first, facts.last)
     }
 
-    fn path(dir: &Path) -> PathBuf {
+    pub(crate) fn path(dir: &Path) -> PathBuf {
         dir.join(NAME)
     }
 
