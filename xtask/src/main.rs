@@ -6,10 +6,12 @@
 //! - [`steps`]: what each word of the menu does.
 //! - [`instructions`]: what stages cost by callgrind, against the committed figures.
 //! - [`tools`]: what the tests need beside Rust, and how it is installed.
+//! - [`deploy`]: checks of `deploy/`, and the image.
 //! - [`tidy`]: rules about the text of this repository.
 //! - [`ui`]: the page's build, checks and flows.
 //! - [`shell`]: running commands.
 
+mod deploy;
 mod instructions;
 mod json;
 mod shell;
@@ -24,7 +26,7 @@ const MENU: &str = "\
 cargo xtask check            formatting, clippy, documentation, tidy
 cargo xtask tidy             the repository's own rules, dependency law included
 cargo xtask test             installs what is needed, then check, page, unit, fuzz, benches,
-                             instructions, e2e
+                             instructions, e2e, page flows, deploy
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
 cargo xtask crash [N]        the crash test with N kills (50)
@@ -36,6 +38,9 @@ cargo xtask bench --check    instructions of each stage against the committed fi
                              --renew they are written anew
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)
 cargo xtask eureka           a registry of Spring Cloud and ours as peers
+cargo xtask deploy           checks deploy/, builds the image, runs it under podman; --texts: the
+                             files alone
+cargo xtask image            builds the binary and target/image, the folder of the image
 cargo xtask fuzz TARGET [S]  fuzzes a decoder for S seconds (60)
 cargo xtask ui [WHAT]        builds ui/dist; --check compares it, --watch serves the sources in
                              front of a backend; flows, pictures, bench open it in a browser
@@ -67,6 +72,9 @@ fn main() -> ExitCode {
         ["bench", "--check"] => instructions::check(),
         ["bench", "--check", "--renew"] => instructions::renew(),
         ["bench", rest @ ..] => steps::bench(rest),
+        ["deploy"] => deploy::check(),
+        ["deploy", "--texts"] => deploy::check_texts(),
+        ["image"] => deploy::image::folder().map(drop),
         ["fuzz", target] => steps::fuzz(target, "60"),
         ["fuzz", target, seconds] => steps::fuzz(target, seconds),
         ["ui"] => ui::build(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell::{cargo, command, output, root, run, say};
-use crate::{instructions, tidy as rules, tools, ui};
+use crate::{deploy, instructions, tidy as rules, tools, ui};
 
 /// Formatting, lints, documentation, tidy.
 pub(crate) fn check() -> Result<()> {
@@ -48,7 +48,7 @@ pub(crate) fn tidy() -> Result<()> {
 /// Everything: the README's second command.
 pub(crate) fn test() -> Result<()> {
     type Step = (&'static str, fn() -> Result<()>);
-    let steps: [Step; 9] = [
+    let steps: [Step; 10] = [
         ("tools", tools::install),
         ("check", check),
         ("page", ui::check),
@@ -58,6 +58,7 @@ pub(crate) fn test() -> Result<()> {
         ("instructions", instructions::check),
         ("e2e", || e2e(None)),
         ("page flows", || page_flows(&[])),
+        ("deploy", deploy::check),
     ];
     let (mut passed, mut failed, mut took) = (0, Vec::new(), Vec::new());
     for (name, step) in steps {
@@ -76,7 +77,7 @@ pub(crate) fn test() -> Result<()> {
     say(&format!("seconds: {}", took.join(", ")));
     say(&format!(
         "{passed} passed, {} failed (of the steps tools, check, page, unit, fuzz targets, benches, \
-         instructions, e2e, page flows)",
+         instructions, e2e, page flows, deploy)",
         failed.len()
     ));
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
@@ -162,8 +163,16 @@ pub(crate) fn page_bench(words: &[&str]) -> Result<()> {
     ui::bench(words)
 }
 
-fn build_server() -> Result<()> {
-    run(&mut cargo(&["build", "--release", "--package", "speargun"]))
+/// Builds the binary as it is released: on Linux static, so that an image needs nothing beside it.
+/// The dependencies are those of `cargo build --release`.
+pub(crate) fn build_server() -> Result<()> {
+    let package = ["--package", "speargun", "--bin", "speargun"];
+    let mut build = cargo(&["rustc", "--release"]);
+    build.args(package);
+    if cfg!(target_os = "linux") {
+        build.args(["--", "-C", "target-feature=+crt-static"]);
+    }
+    run(&mut build)
 }
 
 const BENCHES: [&str; 11] = [

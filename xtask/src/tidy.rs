@@ -30,7 +30,7 @@ pub(crate) struct Report {
 
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     ("module header", text::headers),
     ("no mod.rs", text::no_mod_rs),
     ("file length", text::lengths),
@@ -44,6 +44,7 @@ const RULES: [Rule; 13] = [
     ("decoders are fuzzed", records::fuzz_targets),
     ("settings are documented", records::settings),
     ("metrics are documented", records::metrics),
+    ("alerts are explained", records::alerts),
 ];
 
 /// Runs all rules over the checkout at `root`.

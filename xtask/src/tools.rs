@@ -2,6 +2,8 @@
 //! `.tools` of this checkout, Java's into Maven's own repository; only where Python, Node, Go or
 //! Maven themselves are missing is the system's package manager asked, and it is said so.
 
+pub(crate) mod deploy;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -49,6 +51,7 @@ pub(crate) fn install() -> Result<()> {
     clickhouse()?;
     rabbitmq()?;
     valgrind()?;
+    deploy::install()?;
     maven()
 }
 
@@ -128,13 +131,18 @@ fn python() -> Result<()> {
     ) {
         return Ok(());
     }
-    if !succeeds(&mut command("python3", &["-c", "import venv, ensurepip"])) {
-        system_packages("Python with venv", &["python3", "python3-venv"])?;
-    }
+    python_itself()?;
     let place = venv.to_str().context("the checkout's path is no text")?;
     run(&mut command("python3", &["-m", "venv", "--clear", place]))?;
     let mut install = command(&python, &["-m", "pip", "install", "--quiet"]);
     run(install.args(PYTHON_PACKAGES))
+}
+
+fn python_itself() -> Result<()> {
+    if succeeds(&mut command("python3", &["-c", "import venv, ensurepip"])) {
+        return Ok(());
+    }
+    system_packages("Python with venv", &["python3", "python3-venv"])
 }
 
 fn node() -> Result<()> {
@@ -186,14 +194,19 @@ fn clickhouse() -> Result<()> {
 
 /// Builds the client of Go; its module pins versions and checksums. Nothing is done twice.
 fn go() -> Result<()> {
-    if !succeeds(&mut command("go", &["version"])) {
-        system_packages("Go", &["golang-go"])?;
-    }
+    go_itself()?;
     let binary = folder().join("go/zipkin_go");
     let mut build = command("go", &["build", "-trimpath", "-o"]);
     build.arg(binary).arg(".");
     run(build.current_dir(root().join("e2e/clients/zipkin_go")))
         .context("build the client of Go; the modules of go.mod must be reachable")
+}
+
+fn go_itself() -> Result<()> {
+    if succeeds(&mut command("go", &["version"])) {
+        return Ok(());
+    }
+    system_packages("Go", &["golang-go"])
 }
 
 /// The tests of the engine over MySQL start servers of their own, in folders of their own. What the
@@ -306,17 +319,17 @@ fn system_packages(what: &str, names: &[&str]) -> Result<()> {
     if !succeeds(&mut command("apt-get", &["--version"])) {
         bail!("there is no apt-get here: install {what} by hand");
     }
-    let root = succeeds(&mut command("test", &["-w", "/usr/bin"]));
-    let apt = |words: &[&str]| {
-        let mut all = if root {
-            command("apt-get", &[])
-        } else {
-            command("sudo", &["apt-get"])
-        };
-        all.args(words).env("DEBIAN_FRONTEND", "noninteractive");
-        all
+    apt(&["update", "--quiet"])?;
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    apt(&[&install, names].concat())
+}
+
+/// Runs apt-get as root or through sudo.
+fn apt(words: &[&str]) -> Result<()> {
+    let mut all = if succeeds(&mut command("test", &["-w", "/usr/bin"])) {
+        command("apt-get", &[])
+    } else {
+        command("sudo", &["apt-get"])
     };
-    run(&mut apt(&["update", "--quiet"]))?;
-    let mut install = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
-    run(install.args(names))
+    run(all.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
 }

@@ -104,6 +104,40 @@ pub(super) fn metrics(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
+/// Alerts and dashboards speak of metrics that there are, and the manual of the alerts that there
+/// are.
+pub(super) fn alerts(tree: &Tree) -> Vec<String> {
+    let metric = |word: &&str| word.starts_with("speargun_");
+    let documented: BTreeSet<&str> = words(manual(tree)).filter(metric).collect();
+    let alert = |word: &&str| word.starts_with("Speargun") && word.len() > "Speargun".len();
+    let explained: BTreeSet<&str> = words(manual(tree)).filter(alert).collect();
+    let mut found = Vec::new();
+    let mut raised = BTreeSet::new();
+    let monitoring = tree.files.iter();
+    for file in monitoring.filter(|file| file.path.starts_with("deploy/monitoring/")) {
+        let unknown: BTreeSet<&str> = words(&file.text)
+            .filter(metric)
+            .filter(|word| !documented.contains(word))
+            .collect();
+        let path = &file.path;
+        found.extend(
+            unknown
+                .into_iter()
+                .map(|name| format!("{path}: there is no metric `{name}`")),
+        );
+        raised.extend(
+            file.text
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("- alert: ")),
+        );
+    }
+    let missing = raised.difference(&explained);
+    let gone = explained.difference(&raised);
+    found.extend(missing.map(|name| format!("{OPERATING}: explain the alert `{name}`")));
+    found.extend(gone.map(|name| format!("{OPERATING}: there is no alert `{name}`")));
+    found
+}
+
 fn manual(tree: &Tree) -> &str {
     tree.file(OPERATING).map_or("", |file| &file.text)
 }
@@ -189,6 +223,25 @@ mod tests {
             [
                 "docs/operating.md: document the metric `speargun_spans_stored_total`",
                 "docs/operating.md: there is no metric `speargun_old_total`",
+            ]
+        );
+    }
+
+    #[test]
+    fn alerts_and_manual_agree_and_know_only_metrics() {
+        let tree = tree(&[
+            (
+                "deploy/monitoring/alerts.yml",
+                "- alert: SpeargunUp\n  expr: speargun_up + speargun_old",
+            ),
+            (OPERATING, "Speargun, `speargun_up`, `SpeargunDown`"),
+        ]);
+        assert_eq!(
+            alerts(&tree),
+            [
+                "deploy/monitoring/alerts.yml: there is no metric `speargun_old`",
+                "docs/operating.md: explain the alert `SpeargunUp`",
+                "docs/operating.md: there is no alert `SpeargunDown`",
             ]
         );
     }
