@@ -26,6 +26,8 @@ use instance::{Instance, Status};
 
 /// How often health is looked at, and a registration that failed is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The same until health was good once: who starts is soon ready, and found when that is known.
+const LOOK_AT_FIRST: Duration = Duration::from_millis(500);
 /// How long the end of the process may wait for the registry.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -95,6 +97,8 @@ struct Registrar {
     told: Option<(Status, Instant)>,
     /// Whether no registry took the last request, which is said once.
     silent: bool,
+    /// Whether a registry ever knew that the server is healthy.
+    was_up: bool,
 }
 
 impl Registrar {
@@ -111,11 +115,18 @@ impl Registrar {
             preferred: 0,
             told: None,
             silent: false,
+            was_up: false,
         }
     }
 
+    /// Returns the time until the next look.
+    fn pause(&self) -> Duration {
+        let starts = !self.was_up && matches!(self.told, Some((Status::Down, _)));
+        let every = if starts { LOOK_AT_FIRST } else { LOOK_EVERY };
+        every.min(self.settings.renewal_interval)
+    }
+
     async fn run(mut self, mut left: oneshot::Receiver<()>) {
-        let look_every = LOOK_EVERY.min(self.settings.renewal_interval);
         loop {
             // What is under way is given up for the end, which has a deadline.
             tokio::select! {
@@ -123,7 +134,7 @@ impl Registrar {
                 _ = &mut left => break,
             }
             tokio::select! {
-                () = tokio::time::sleep(look_every) => {}
+                () = tokio::time::sleep(self.pause()) => {}
                 _ = &mut left => break,
             }
         }
@@ -164,6 +175,7 @@ impl Registrar {
         if self.ask(&order, StatusCode::is_success).await.is_some() {
             tracing::info!(status = status.name(), "registered at Eureka");
             self.told = Some((status, Instant::now()));
+            self.was_up |= status == Status::Up;
         }
     }
 

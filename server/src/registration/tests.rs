@@ -207,6 +207,32 @@ async fn a_server_that_is_not_healthy_is_down() {
 }
 
 #[tokio::test]
+async fn a_server_that_starts_is_looked_at_more_often_until_it_is_healthy_once() {
+    let (registry, url) = Recording::start().await;
+    let (mut registrar, healthy) = registrar(vec![url]);
+    registrar.settings.renewal_interval = Duration::from_secs(30);
+    healthy.store(false, Ordering::Relaxed);
+    registrar.look().await;
+    assert_eq!(registrar.pause(), LOOK_AT_FIRST);
+    for (is_healthy, status) in [(true, "UP"), (false, "DOWN")] {
+        healthy.store(is_healthy, Ordering::Relaxed);
+        registrar.look().await;
+        let (_, last) = registry.take();
+        assert_eq!(json(&last.body)["instance"]["status"], status);
+        assert_eq!(registrar.pause(), LOOK_EVERY);
+    }
+    registry.will_answer(&[500]);
+    let (mut registrar, _) = self::registrar(registrar.settings.registries.clone());
+    registrar.settings.renewal_interval = Duration::from_secs(30);
+    registrar.look().await;
+    assert_eq!(
+        registrar.pause(),
+        LOOK_EVERY,
+        "a registry that is away is not asked more"
+    );
+}
+
+#[tokio::test]
 async fn registries_are_tried_in_turn_and_the_last_good_one_is_kept() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = url(gone.local_addr().unwrap().port());
