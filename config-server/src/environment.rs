@@ -16,7 +16,7 @@ mod yaml_text;
 
 use std::sync::Arc;
 
-use crate::document::{Document, Entry};
+use crate::document::{Document, Entry, Secrecy};
 use crate::snapshot::File;
 
 /// The answer to a request.
@@ -83,6 +83,14 @@ impl Source {
             }
             Contents::Fixed(document) => &document.entries,
         }
+    }
+
+    /// Returns its entries in the order in which answers have them: Spring's server takes what is
+    /// encrypted out and puts it back behind the rest.
+    fn told(&self) -> impl Iterator<Item = &Entry> {
+        let plain = |entry: &&Entry| entry.secrecy == Secrecy::Open;
+        let rest = self.entries().iter().filter(move |entry| !plain(entry));
+        self.entries().iter().filter(plain).chain(rest)
     }
 
     /// Returns whether values know where they stand.

@@ -57,21 +57,15 @@ fn property_source(source: &Source, version: Version, out: &mut String) {
             out.push(',');
         }
     };
-    for entry in source.entries() {
-        if let Secrecy::Undecryptable(_) = entry.secrecy {
-            continue;
-        }
+    for entry in source.told() {
         comma(out);
-        json_text(&entry.key, out);
-        out.push(':');
-        value(entry, origins, out);
-    }
-    // Spring's server gives those that can't be decrypted at the end, under another name.
-    for entry in source.entries() {
         if let Secrecy::Undecryptable(_) = entry.secrecy {
-            comma(out);
             json_text(&format!("invalid.{}", entry.key), out);
             out.push_str(":\"<n/a>\"");
+        } else {
+            json_text(&entry.key, out);
+            out.push(':');
+            value(entry, origins, out);
         }
     }
     out.push_str("}}");

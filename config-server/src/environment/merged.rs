@@ -121,17 +121,10 @@ impl Merged {
 }
 
 fn entries(source: &Source) -> impl Iterator<Item = (String, Value)> {
-    let (good, bad): (Vec<_>, Vec<_>) = source
-        .entries()
-        .iter()
-        .partition(|entry| !matches!(entry.secrecy, Secrecy::Undecryptable(_)));
-    let good = good
-        .into_iter()
-        .map(|entry| (entry.key.to_string(), entry.value.clone()));
-    let bad = bad
-        .into_iter()
-        .map(|entry| (format!("invalid.{}", entry.key), Value::text("<n/a>")));
-    good.chain(bad).collect::<Vec<_>>().into_iter()
+    source.told().map(|entry| match entry.secrecy {
+        Secrecy::Undecryptable(_) => (format!("invalid.{}", entry.key), Value::text("<n/a>")),
+        _ => (entry.key.to_string(), entry.value.clone()),
+    })
 }
 
 /// Values nested.

@@ -314,3 +314,15 @@ fn lists_are_replaced_whole_and_nest() {
     assert_eq!(merged(&["spring.profiles: x\na: 1"]), r#"{"a":1}"#);
     assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":{"b":2}}"#);
 }
+
+#[test]
+fn what_was_encrypted_comes_behind_the_rest() {
+    let key = Key::Symmetric(Symmetric::new("s3cret-key", "deadbeef"));
+    let hidden = Cipher::new(Some(key)).encrypt("open sesame").unwrap();
+    let text = format!("word: '{{cipher}}{hidden}'\nbad: '{{cipher}}00'\ntitle: shared\n");
+    let snapshot = snapshot(&[("app.yml", &text)]);
+    let environment = environment_of(&snapshot, &request("/app/default"), "");
+    let told = json::environment(&environment, Version::V1);
+    let expected = r#"{"title":"shared","word":"open sesame","invalid.bad":"<n/a>"}"#;
+    assert!(told.contains(expected), "{told}");
+}
