@@ -80,10 +80,25 @@ impl ConfigServer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Returns its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the folder of the repository.
+    pub fn repository(&self) -> PathBuf {
+        repository(self.folder.path())
+    }
+
     /// Returns the answer to a GET.
     pub fn get(&self, target: &str) -> Result<Answer> {
+        self.ask(&Request::get(target))
+    }
+
+    /// Sends one request on a connection of its own.
+    pub fn ask(&self, request: &Request) -> Result<Answer> {
         let mut connection = Connection::open(self.port).context("connect")?;
-        Ok(connection.ask(&Request::get(target))?)
+        Ok(connection.ask(request)?)
     }
 
     /// Commits files.

@@ -28,9 +28,14 @@ pub struct Eureka {
 impl Eureka {
     /// Starts a registry with these arguments and waits until it tells its lists.
     pub fn start(arguments: &[&str]) -> Result<Self> {
+        Self::start_on(0, arguments)
+    }
+
+    /// Like [`Self::start`], on a port that others were told before.
+    pub fn start_on(port: u16, arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("speargun-").tempdir()?;
         let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-        let (child, port) = spawn(&arguments, 0, &folder)?;
+        let (child, port) = spawn(&arguments, port, &folder)?;
         let registry = Self {
             child,
             port,

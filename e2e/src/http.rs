@@ -46,6 +46,16 @@ impl Request {
         }
     }
 
+    /// Returns a request with a body of JSON, empty or not.
+    pub fn json(method: &str, target: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            method: method.into(),
+            target: target.into(),
+            headers: vec![("Content-Type".into(), "application/json".into())],
+            body: body.into(),
+        }
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

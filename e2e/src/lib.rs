@@ -18,6 +18,8 @@
 //! - [`metrics`]: counters as the server tells them.
 //! - [`registry`]: a registry of services that notes what it is asked.
 //! - [`spans`]: small spans with ids that say where they come from.
+//! - [`spring`]: applications and servers of Spring, of three release trains.
+//! - [`tap`]: what a client and a server say to each other.
 //! - [`zipkin`]: Zipkin's own server.
 //! - [`broker`]: brokers of messages, and what sends to them.
 //! - [`chance`]: seeded random numbers.
@@ -39,8 +41,11 @@ pub mod otlp;
 pub mod registry;
 pub mod server;
 pub mod spans;
+pub mod spring;
+pub mod tap;
 pub mod zipkin;
 
 pub use chance::Chance;
 pub use http::{Answer, Connection, Request};
 pub use server::{Options, Server};
+pub use tap::Tap;

@@ -29,6 +29,8 @@ cargo xtask test             installs what is needed, then check, page, unit, fu
                              instructions, e2e, page flows, deploy
 cargo xtask unit             unit, contract and property tests of all crates but e2e
 cargo xtask e2e [FILTER]     builds the release binary and runs the black-box tests
+cargo xtask e2e spring [T]   applications of three trains of Spring Cloud (hoxton, 2021, 2025),
+                             or of one; Zipkin's server at the registry (zipkins)
 cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask kills [N]        the test that kills a database, with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, latency, scale, replay, mixed, skew (core: these),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         ["test" | "ci"] => steps::test(),
         ["unit"] => steps::unit(),
         ["e2e"] => steps::e2e(None),
+        ["e2e", "spring", rest @ ..] => steps::spring(rest),
         ["e2e", filter] => steps::e2e(Some(filter)),
         ["crash"] => steps::crash("50"),
         ["crash", count] => steps::crash(count),

@@ -145,6 +145,20 @@ pub(crate) fn eureka() -> Result<()> {
     ]))
 }
 
+/// Applications of Spring against our servers, one train at a time: each is several processes of
+/// Java.
+pub(crate) fn spring(words: &[&str]) -> Result<()> {
+    tools::spring(words)?;
+    build_server()?;
+    let example = ["build", "--package", "speargun-client", "--example"];
+    run(cargo(&example).arg("service_2"))?;
+    let package = "speargun-e2e";
+    let mut tests = cargo(&["test", "--package", package, "--test", "spring", "--"]);
+    run(tests
+        .args(["--nocapture", "--test-threads", "1"])
+        .args(words))
+}
+
 /// The page in a browser, over the release binary.
 pub(crate) fn page_flows(words: &[&str]) -> Result<()> {
     build_server()?;

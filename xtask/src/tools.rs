@@ -267,6 +267,19 @@ pub(crate) fn eureka() -> Result<()> {
     maven_module("e2e/eureka", &["compile"])
 }
 
+/// Fetches and compiles applications and servers of Spring Cloud, of the trains that are named or
+/// of all, and Zipkin's server.
+pub(crate) fn spring(names: &[&str]) -> Result<()> {
+    maven_itself()?;
+    zipkin()?;
+    for train in ["hoxton", "2021", "2025"] {
+        if names.is_empty() || names.contains(&train) {
+            maven_module("e2e/spring", &["compile", "--activate-profiles", train])?;
+        }
+    }
+    Ok(())
+}
+
 fn maven_module(module: &str, goals: &[&str]) -> Result<()> {
     let fetch = |network: &[&str]| {
         let mut maven = command("mvn", &["--batch-mode", "--quiet", "-DskipTests"]);
