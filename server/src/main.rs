@@ -98,7 +98,7 @@ enum StorageCommand {
     /// Make the schema where it is missing, and bring an older one up to date.
     Init(Flags),
     /// Copy the data folder of a server that may be running: all that was acknowledged is in it.
-    Backup(storage::backup::Flags),
+    Backup(wiring::backup::Backup),
 }
 
 #[derive(Debug, Args)]
@@ -169,7 +169,7 @@ fn run(cli: Cli, properties: Vec<(String, String)>) -> anyhow::Result<ExitCode> 
         }),
         Command::Storage(StorageCommand::Backup(mut flags)) => {
             flags.of_server.properties = properties;
-            storage::backup::run(flags)
+            wiring::backup::run(flags)
         }
         Command::ConfigServer(mut flags) => {
             flags.properties = properties;

@@ -1,7 +1,5 @@
-//! `speargun storage`: what the engine of the database finds out about it, a line each; copies of
-//! the data folder are made in [`backup`]. It knows no database itself, and it starts no server.
-
-pub(crate) mod backup;
+//! `speargun storage`: what the engine of the database finds out about it, a line each. It knows no
+//! database itself, and it starts no server.
 
 use std::io::Write;
 

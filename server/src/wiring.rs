@@ -1,6 +1,7 @@
 //! Puts the parts together, starts them in order and ends them in order. The only place that names
 //! an engine.
 
+pub(crate) mod backup;
 pub(crate) mod database;
 pub(crate) mod engine;
 mod otlp;
@@ -302,7 +303,7 @@ fn body_limits(settings: &Settings) -> Limits {
 }
 
 /// Every connection is a file; the soft limit of 1024 is there for programs that this is not.
-pub(crate) fn raise_open_files() {
+fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {

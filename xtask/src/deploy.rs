@@ -1,5 +1,5 @@
-//! Checks of `deploy/`: each file by the tool of its kind, then the image, run as an operator would.
-//! How the tools come here is in [`crate::tools::deploy`].
+//! Checks of `deploy/`: each file by the tool of its kind, then the image, run as an operator
+//! would. How the tools come here is in [`crate::tools::deploy`].
 //!
 //! # Layout
 //!
@@ -12,7 +12,7 @@ mod podman;
 mod stack;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
@@ -161,6 +161,6 @@ fn unit(tools: &Tools) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("speargun.service");
     std::fs::write(&file, text.replace("/usr/bin/speargun", "/bin/true"))?;
-    let mut verify: Command = command(&tools.systemd_analyze, &["verify"]);
+    let mut verify = command(&tools.systemd_analyze, &["verify"]);
     run(verify.arg(file))
 }

@@ -334,7 +334,7 @@ fn system_packages(what: &str, names: &[&str]) -> Result<()> {
     }
     apt(&["update", "--quiet"])?;
     let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
-    apt(&[&install, names].concat())
+    apt(&[install.as_slice(), names].concat())
 }
 
 /// Runs apt-get as root or through sudo.

@@ -149,9 +149,9 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
 }
 
 /// The folder of segments, in the data folder.
-pub(crate) const SEGMENTS: &str = "segments";
+pub(super) const SEGMENTS: &str = "segments";
 /// The folder of the journal, in the data folder.
-pub(crate) const JOURNAL: &str = "journal";
+pub(super) const JOURNAL: &str = "journal";
 
 /// The engine in the data folder, with what its journal held in it.
 pub(super) struct Embedded {

@@ -1,4 +1,5 @@
 //! Copies of a journal: what is in them, and that the journal does not notice.
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -52,7 +52,7 @@ pub(super) fn build() -> Result<Podman> {
     run(build.arg(&folder)).context("build the image")?;
     let size = output(&mut podman.command(&["image", "inspect", "--format", "{{.Size}}", NAME]))?;
     let bytes: u64 = size.trim().parse().context("the image's size")?;
-    say(&format!("the image has {:.1} MB", bytes as f64 / 1e6));
+    say(&format!("the image has {} kB", bytes / 1000));
     ensure!(
         bytes < BYTES_MAX,
         "the image has {bytes} bytes, at most {BYTES_MAX}"
@@ -86,7 +86,8 @@ impl Podman {
         Ok(podman)
     }
 
-    /// Removes containers and volumes of its own store, and the network; what can't be removed is in the way and said then.
+    /// Removes containers and volumes of its own store, and the network. What can't be removed is
+    /// in the way of what follows, which says so.
     fn clean(&self) {
         let remove: [&[&str]; 4] = [
             &["pod", "rm", "--all", "--force"],

@@ -14,7 +14,7 @@ use crate::shell::{command, output, root, run, say, succeeds};
 use crate::tools::deploy::Tools;
 
 /// How long a container may take until it is well.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// What no container of this image needs.
 pub(super) const STRICT: [&str; 6] = [
@@ -85,8 +85,8 @@ fn one(podman: &Podman) -> Result<()> {
     ];
     run(&mut podman.command(&backup))?;
     run(&mut podman.command(&["stop", "--time", "20", "first"]))?;
-    let code = podman.command(&["inspect", "--format", "{{.State.ExitCode}}", "first"]);
-    let code = output(&mut { code })?;
+    let code = ["inspect", "--format", "{{.State.ExitCode}}", "first"];
+    let code = output(&mut podman.command(&code))?;
     ensure!(code.trim() == "0", "it ended with {code}");
     shown(begin("second", &[])?)?;
     run(&mut podman.command(&["stop", "--time", "20", "second"]))?;

@@ -1,5 +1,6 @@
-//! What checks `deploy/`: from Python's index with the checksums of `deploy/tools/requirements.txt`,
-//! as modules of Go with those of their `go.sum`, and from the system's packages.
+//! What checks `deploy/`: from Python's index with the checksums of
+//! `deploy/tools/requirements.txt`, as modules of Go with those of their `go.sum`, and from the
+//! system's packages.
 
 use std::path::{Path, PathBuf};
 

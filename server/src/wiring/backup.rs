@@ -15,12 +15,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use speargun_runtime::{Disk, RealDisk};
 
+use super::engine::{JOURNAL, SEGMENTS};
+use super::raise_open_files;
 use crate::settings::{Engine, Settings};
-use crate::wiring::engine::{JOURNAL, SEGMENTS};
-use crate::wiring::raise_open_files;
 
 #[derive(Debug, Args)]
-pub(crate) struct Flags {
+pub(crate) struct Backup {
     /// The folder to make. On the file system of the data folder it costs next to nothing, for
     /// segments are shared then; copy it elsewhere, since it is lost with that disk.
     to: PathBuf,
@@ -36,7 +36,7 @@ struct Copied {
 }
 
 /// Makes a copy and says what is in it.
-pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
+pub(crate) fn run(flags: Backup) -> anyhow::Result<()> {
     let settings = Settings::parse(&flags.of_server.texts()?)?;
     match settings.engine {
         Engine::Segment => {}
