@@ -39,6 +39,7 @@ use crate::queries::{Queries, QueryLimits};
 use crate::registration::Registration;
 use crate::self_tracing::{SelfTracing, calls};
 use crate::settings::{Engine, Settings, Sources, Texts};
+use database::Background;
 use engine::Store;
 use otlp::OtlpDoors;
 use queues::Queues;
@@ -93,6 +94,7 @@ struct Backend {
     shards: Vec<ShardThread>,
     doors: Doors,
     ending: watch::Sender<bool>,
+    background: Option<Background>,
     /// Held to the end, so that no other process takes the folder before all is written.
     _lock: Option<crate::lock::FolderLock>,
 }
@@ -167,6 +169,7 @@ impl Backend {
             shards,
             doors,
             ending,
+            background: store.background,
             _lock: store.lock,
         })
     }
@@ -203,6 +206,7 @@ impl Backend {
         self.ending.send_replace(true);
         let (shards, committer, handover) =
             (self.shards, self.committer, Arc::clone(&self.app.handover));
+        let background = self.background;
         let drained = tokio::task::spawn_blocking(move || {
             for shard in shards {
                 shard.join().map_err(|_| anyhow!("a shard panicked"))??;
@@ -211,6 +215,9 @@ impl Backend {
             let closed = committer
                 .join()
                 .map_err(|_| anyhow!("the committer panicked"))?;
+            if let Some(background) = background {
+                background.end();
+            }
             closed.context("the store could not be closed")
         });
         // Clients should look elsewhere while the last requests are answered.

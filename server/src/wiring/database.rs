@@ -3,13 +3,17 @@
 //! opened.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use speargun_runtime::SystemClock;
 use speargun_spool::{Spool, Stats};
 use speargun_storage::{Database, Inspect, Local, SpanReader, SpanWriter};
 
+mod background;
 mod clickhouse;
 mod mysql;
+
+pub(crate) use background::Background;
 
 use super::engine::{Embedded, Figure, Figures, Parts, SEGMENTS, Store};
 use crate::admin::Component;
@@ -20,6 +24,7 @@ struct Connected {
     database: Arc<dyn Database>,
     figures: Figures,
     parts: Parts,
+    background: Option<Background>,
 }
 
 impl Connected {
@@ -29,8 +34,15 @@ impl Connected {
             database,
             figures: Figures::new(Vec::new),
             parts: Parts::new(Vec::new),
+            background: None,
         }
     }
+}
+
+/// Returns a name for this process that no other one has, as the owner of leases.
+fn owner() -> anyhow::Result<String> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(format!("{}-{}", std::process::id(), since.as_nanos()))
 }
 
 /// Returns the database. It need not be reachable: spans wait until it is.
@@ -58,6 +70,7 @@ pub(super) fn open(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<St
         database,
         figures: of_engine,
         parts,
+        background,
     } = connect(kind, settings)?;
     let folder = settings.data.join(SEGMENTS);
     let embedded = Embedded::open(settings, speargun_segment::Config::waiting(&folder))?;
@@ -82,6 +95,7 @@ pub(super) fn open(kind: DatabaseKind, settings: &Settings) -> anyhow::Result<St
         journal: embedded.journal,
         position: embedded.replayed.end,
         lock: Some(embedded.lock),
+        background,
         figures: Figures::new(move || {
             let mut all = of_segments.read();
             all.extend(spool_figures(&figures.stats()));

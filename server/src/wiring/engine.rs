@@ -11,7 +11,7 @@ use speargun_runtime::{Disk, RealDisk, SystemClock};
 use speargun_segment::{SegmentStore, Stats};
 use speargun_storage::{Retention, SpanReader, SpanWriter};
 
-use super::database;
+use super::database::{self, Background};
 use crate::admin::Component;
 use crate::front::reply::{self, Reply};
 use crate::lock::FolderLock;
@@ -31,6 +31,8 @@ pub(crate) struct Store {
     pub(crate) lock: Option<FolderLock>,
     /// What is kept, of an engine that deletes by itself.
     pub(crate) retention: Option<Retention>,
+    /// What is done in a database meanwhile.
+    pub(crate) background: Option<Background>,
     /// The engine's own figures, for metrics.
     pub(crate) figures: Figures,
     /// The engine's parts beside what it reads, for health.
@@ -123,6 +125,7 @@ fn memory(settings: &Settings) -> Store {
         position: 0,
         lock: None,
         retention: None,
+        background: None,
         figures: Figures(Box::new(Vec::new)),
         parts: Parts::new(Vec::new),
     }
@@ -143,6 +146,7 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
         journal: embedded.journal,
         position: embedded.replayed.end,
         lock: Some(embedded.lock),
+        background: None,
         figures,
         parts: Parts::new(Vec::new),
     })

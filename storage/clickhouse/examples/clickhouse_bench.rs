@@ -8,9 +8,10 @@
     reason = "a measuring program"
 )]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use speargun_clickhouse::{ClickHouse, Config};
+use speargun_clickhouse::{ClickHouse, Config, Housekeeping};
 use speargun_e2e::clickhouse::ClickHouse as Process;
 use speargun_loadgen::process::{cpu_total_us, own_cpu_us};
 use speargun_loadgen::workload::{Format, Traffic};
@@ -25,6 +26,7 @@ const HOUR_US: u64 = 3_600_000_000;
 const START_US: u64 = 1_760_000_000_000_000;
 /// How often a question is asked, each time for something else.
 const TIMES: usize = 50;
+const LINKS_TIMES: usize = 5;
 
 fn main() {
     let number = |place: usize, default: usize| {
@@ -33,7 +35,11 @@ fn main() {
     };
     let (count, list_spans) = (number(1, 1_000_000), number(2, 50_000));
     let server = Process::start().unwrap();
-    let engine = ClickHouse::new(Config::new(server.url())).unwrap();
+    let config = Config {
+        link_lag: Duration::ZERO,
+        ..Config::new(server.url())
+    };
+    let engine = Arc::new(ClickHouse::new(config).unwrap());
     engine.prepare().unwrap();
     let known = fill(&server, &engine, (count, list_spans));
     let disk = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'speargun'";
@@ -42,8 +48,12 @@ fn main() {
         println!("{when}: {:.1} bytes a span", bytes as f64 / count as f64);
     };
     bytes("as stored");
+    ask_for_links(&server, &engine, count, "computed");
+    link(&server, &engine);
+    ask_for_links(&server, &engine, count, "from the table");
+    bytes("linked");
     ask_all(&server, &engine, &known, count);
-    for table in ["spans", "traces", "names"] {
+    for table in ["spans", "traces", "names", "links"] {
         let merge = format!("OPTIMIZE TABLE speargun.{table} FINAL");
         server.run(&merge).unwrap();
     }
@@ -160,12 +170,42 @@ fn ask_all(server: &Process, engine: &ClickHouse, known: &[TraceId], count: usiz
     time(server, "services", TIMES / 5, |_| {
         engine.service_names(&context).unwrap().len()
     });
+    ask_for_links(server, engine, count, "from the table");
+}
+
+fn ask_for_links(server: &Process, engine: &ClickHouse, count: usize, how: &str) {
     let window = Window {
-        end_ms,
+        end_ms: (START_US + (count as u64 * HOUR_US / HOUR_SPANS as u64)) / 1000,
         lookback_ms: 24 * HOUR_US / 1000,
     };
-    time(server, "dependencies of a day", 1, |_| {
+    let context = ReadContext::default();
+    let own_before = own_cpu_us();
+    let name = format!("dependencies of a day {how}");
+    time(server, &name, LINKS_TIMES, |_| {
         engine.dependencies(window, &context).unwrap().len()
+    });
+    let own_us = (own_cpu_us() - own_before) / LINKS_TIMES as u64;
+    println!("{name}: {:.1} ms CPU here", own_us as f64 / 1000.0);
+}
+
+/// Links all that was stored, as the background does.
+fn link(server: &Process, engine: &Arc<ClickHouse>) {
+    let house = Housekeeping::new(Arc::clone(engine), "bench");
+    let (began, own_before) = (Instant::now(), own_cpu_us());
+    let before_us = cpu_total_us(server.pid()).unwrap();
+    while house.pass().unwrap().spans_linked > 0 {}
+    let told = house.told();
+    let each = |us: u64| us as f64 * 1000.0 / told.spans_linked as f64;
+    println!(
+        "linked {} spans in {} chunks in {:.1} s: {:.0} ns CPU a span here, {:.0} ns in the database",
+        told.spans_linked,
+        told.chunks,
+        began.elapsed().as_secs_f64(),
+        each(own_cpu_us() - own_before),
+        each(cpu_total_us(server.pid()).unwrap() - before_us),
+    );
+    time(server, "a pass with nothing new", TIMES, |_| {
+        usize::try_from(house.pass().unwrap().spans_linked).unwrap()
     });
 }
 

@@ -205,6 +205,12 @@ fn schema(server: &Server, config: &Config) -> Result<Vec<Finding>, Fault> {
     }
     if found != VERSION {
         let text = format!("the tables have version {found}, this Speargun knows {VERSION}");
+        if found < VERSION && config.manage_schema {
+            return Ok(vec![odd(
+                "schema",
+                format!("{text}: they are brought up to date at the next start"),
+            )]);
+        }
         return Ok(vec![bad("schema", text)]);
     }
     let text = "SELECT name FROM system.tables WHERE database = {database:String}";

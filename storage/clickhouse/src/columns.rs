@@ -22,11 +22,47 @@ pub(crate) fn minute(timestamp_us: u64) -> u32 {
     u32::try_from(timestamp_us / MINUTE_US).unwrap_or(u32::MAX)
 }
 
+const DAY_MS: u64 = 86_400_000;
+
+/// Of `arrived_as`, the bits that number the spans of a list; those above tell processes apart.
+const PLACE_BITS: u32 = 20;
+
+/// So many processes are told apart: a list of more spans than [`PLACE_BITS`] have room for goes
+/// on in the next one's numbers.
+const PROCESSES: u32 = 1 << 11;
+
 /// Where a list stands among all others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     /// Milliseconds since the epoch; differs from that of each other list of this process.
     pub(crate) ms: u64,
+    /// Something of the process: lists of one millisecond differ by it.
+    pub(crate) process: u32,
+}
+
+impl Arrival {
+    /// Returns what column `arrived_as` holds of the span at a place of the list.
+    fn of_place(self, place: u32) -> u32 {
+        ((self.process % PROCESSES) << PLACE_BITS).saturating_add(place)
+    }
+}
+
+/// Returns what tells lists apart, in the order of arrival.
+pub(crate) fn list_of(ms: u64, arrived_as: u32) -> u64 {
+    (ms << (u32::BITS - PLACE_BITS)) | u64::from(arrived_as >> PLACE_BITS)
+}
+
+/// What [`list_of`] is in a statement.
+pub(crate) const LIST: &str = "bitOr(bitShiftLeft(arrived_ms, 12), bitShiftRight(arrived_as, 20))";
+
+/// Returns the milliseconds of a list.
+pub(crate) fn ms_of_list(list: u64) -> u64 {
+    list >> (u32::BITS - PLACE_BITS)
+}
+
+/// Returns the day of an arrival, counted from the epoch: its partition.
+pub(crate) fn day_of(arrived_ms: u64) -> u32 {
+    u32::try_from(arrived_ms / DAY_MS).unwrap_or(u32::MAX)
 }
 
 /// Returns a list of spans as a block.
@@ -39,7 +75,7 @@ pub(crate) fn block(spans: &[Span], arrival: Arrival) -> Vec<u8> {
     spans.iter().for_each(|span| rows.push(span));
     for place in 0..spans.len() as u32 {
         rows.arrived_ms.push(arrival.ms.to_le_bytes());
-        rows.arrived_as.push(place.to_le_bytes());
+        rows.arrived_as.push(arrival.of_place(place).to_le_bytes());
     }
     rows.into_block(spans.len())
 }
@@ -227,6 +263,18 @@ mod tests {
                 assert_eq!(annotation_us(offset_us(us, of), of), us);
             }
         }
+    }
+
+    #[test]
+    fn lists_are_told_apart_by_time_and_process() {
+        let list = |ms, process, place| {
+            let arrival = Arrival { ms, process };
+            list_of(ms, arrival.of_place(place))
+        };
+        assert_eq!(list(7, 3, 0), list(7, 3, 999_999));
+        assert!(list(7, 3, 0) < list(7, 4, 0) && list(7, 2047, 0) < list(8, 0, 0));
+        assert_eq!(ms_of_list(list(7, 2047, 5)), 7);
+        assert_eq!(day_of(86_400_000), 1);
     }
 
     #[test]

@@ -59,6 +59,11 @@ pub struct Config {
     pub sync: bool,
     /// How tags are indexed. Decides only when tables are made.
     pub tag_index: TagIndex,
+    /// Whether links are found in the background and answered from their table.
+    pub links: bool,
+    /// How long ago lists came when they are linked: those that are longer on their way are linked
+    /// by themselves, at a higher price.
+    pub link_lag: Duration,
     /// How trace ids are compared.
     pub id_mode: IdMode,
     /// Tag keys whose values are listed.
@@ -86,6 +91,8 @@ impl Config {
             retention_days: Some(7),
             sync: true,
             tag_index: TagIndex::default(),
+            links: true,
+            link_lag: Duration::from_secs(10),
             id_mode: IdMode::Strict,
             autocomplete_keys: Vec::new(),
             answer_bytes: 512 << 20,
@@ -224,6 +231,12 @@ pub const VARIABLES: &[Variable] = &[
         "CLICKHOUSE_TAG_INDEX",
         "bloom",
         "the index of tags in tables that are made: bloom or none",
+    ),
+    variable(
+        "CLICKHOUSE_LINKS",
+        "true",
+        "find links between services in the background, one process of several; false computes \
+         them from spans whenever they are asked for",
     ),
 ];
 

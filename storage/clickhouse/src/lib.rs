@@ -12,8 +12,9 @@
 //! - `insert`: a list of spans into the tables, once.
 //! - `names`: names of services and spans, values of tags.
 //! - `fetch`: traces by their ids. `criteria`, `search`: which traces are asked for.
-//! - `links`: calls between services.
+//! - `links`: calls between services, from their table or computed.
 //! - [`store`]: [`ClickHouse`], the engine.
+//! - [`housekeeping`]: keeps the table of links, in one process of several.
 //! - [`mod@check`]: the state of a server in plain words.
 
 #![deny(clippy::indexing_slicing)]
@@ -24,6 +25,7 @@ pub mod config;
 mod criteria;
 pub mod fault;
 mod fetch;
+pub mod housekeeping;
 mod insert;
 mod links;
 mod names;
@@ -37,4 +39,5 @@ pub mod store;
 
 pub use check::check;
 pub use config::{Config, ConfigError, Secret, TagIndex, VARIABLES, Variable};
-pub use store::ClickHouse;
+pub use housekeeping::Housekeeping;
+pub use store::{ClickHouse, LinkAnswers};

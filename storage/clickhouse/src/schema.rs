@@ -7,10 +7,13 @@
 //! traces   trace ─▶ the services and minutes of its spans, by a materialised view of spans:
 //!          with them a trace is a lookup in the primary key of spans
 //! names    (what, whose, name) ─▶ when it was last seen
+//! links    chunks of what one process of several found out about calls between services: see
+//!          `links::covered`
+//! leases   which process that is
 //! schema_version   what was done to these tables
 //!
 //! on a cluster    T_local on each server (ReplicatedMergeTree), T over them (Distributed): spans
-//!                 and traces sharded by trace, names by their owner
+//!                 and traces sharded by trace, names by their owner, links by chunk
 //! ```
 //!
 //! Partitions are days of arrival, not of the spans' own time: a list goes into one or two,
@@ -19,7 +22,10 @@
 use crate::config::{Config, TagIndex};
 
 /// The version of the tables that this code makes and understands.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The day of a span's arrival, its partition.
+pub(crate) const ARRIVED_ON: &str = "toDate(toDateTime(intDiv(arrived_ms, 1000), 'UTC'))";
 
 /// Lists whose names a table remembers: the last of some hours, at one a second.
 const REMEMBERED_LISTS: u32 = 10_000;
@@ -78,7 +84,7 @@ const SPANS: Table = Table {
     arrived_as UInt32 CODEC(ZSTD(1)),
     INDEX trace trace_low TYPE bloom_filter(0.01) GRANULARITY 1",
     engine: Engine::Plain,
-    partition: Some("toDate(toDateTime(intDiv(arrived_ms, 1000), 'UTC'))"),
+    partition: Some(ARRIVED_ON),
     order: "(service, minute, trace_low)",
     born: Some("toDateTime(intDiv(arrived_ms, 1000), 'UTC')"),
     days_more: 0,
@@ -131,6 +137,61 @@ const NAMES: Table = Table {
     shard_by: "cityHash64(owner)",
 };
 
+const LINKS: Table = Table {
+    name: "links",
+    // A chunk is one insert, and so in one part: it is there as a whole or not at all, which is why
+    // there are no partitions and one table for its three kinds of rows.
+    columns: "\
+    kind UInt8,
+    root UInt64 CODEC(ZSTD(1)),
+    chunk UInt64 CODEC(Delta, ZSTD(1)),
+    parent UInt64 CODEC(ZSTD(1)),
+    kept Date CODEC(Delta, ZSTD(1)),
+    parent_kept UInt32 CODEC(ZSTD(1)),
+    to_ms UInt64 CODEC(ZSTD(1)),
+    day Date CODEC(Delta, ZSTD(1)),
+    rows UInt64 CODEC(ZSTD(1)),
+    lists Array(UInt64) CODEC(Delta, ZSTD(1)),
+    list_rows Array(UInt64) CODEC(T64, ZSTD(1)),
+    trace_low UInt64 CODEC(ZSTD(1)),
+    first UInt32 CODEC(Delta, ZSTD(1)),
+    last UInt32 CODEC(Delta, ZSTD(1)),
+    timeless UInt8 CODEC(ZSTD(1)),
+    parent_service LowCardinality(String) CODEC(ZSTD(1)),
+    child_service LowCardinality(String) CODEC(ZSTD(1)),
+    calls Int64 CODEC(T64, ZSTD(1)),
+    errors Int64 CODEC(T64, ZSTD(1)),
+    INDEX ends (first, last) TYPE minmax GRANULARITY 1",
+    engine: Engine::Plain,
+    partition: None,
+    order: "(kind, first, last)",
+    born: Some("kept"),
+    // Days are compared with those of spans until these are gone for certain.
+    days_more: 3,
+    granularity: 2048,
+    shard_by: "chunk",
+};
+
+const LEASES: Table = Table {
+    name: "leases",
+    columns: "\
+    name String,
+    owner String,
+    since_ms UInt64,
+    until_ms UInt64,
+    asked_ms UInt64",
+    engine: Engine::Replacing("asked_ms"),
+    partition: None,
+    order: "(name, owner)",
+    born: Some("toDateTime(intDiv(asked_ms, 1000), 'UTC')"),
+    days_more: 0,
+    granularity: 1024,
+    shard_by: "cityHash64(name)",
+};
+
+/// Where lists came in a while is looked for as they are linked.
+const ARRIVED_INDEX: &str = "INDEX IF NOT EXISTS arrived arrived_ms TYPE minmax GRANULARITY 1";
+
 const VERSIONS: Table = Table {
     name: "schema_version",
     columns: "\
@@ -159,6 +220,7 @@ pub fn make_database(config: &Config) -> String {
 pub fn migration(config: &Config, from: u32) -> Vec<String> {
     match from {
         0 => first(config),
+        1 => second(config),
         _ => Vec::new(),
     }
 }
@@ -173,9 +235,20 @@ fn first(config: &Config) -> Vec<String> {
     statements
 }
 
+fn second(config: &Config) -> Vec<String> {
+    let tables = [LINKS, LEASES];
+    let mut statements: Vec<String> = tables.iter().map(|t| make(config, t)).collect();
+    let (spans, cluster) = (local(config, &SPANS), on_cluster(config));
+    statements.push(format!("ALTER TABLE {spans}{cluster} ADD {ARRIVED_INDEX}"));
+    if config.cluster.is_some() {
+        statements.extend(tables.iter().map(|t| make_distributed(config, t)));
+    }
+    statements
+}
+
 /// Returns the statement that sets a table's retention, for each that has one.
 pub fn retention(config: &Config) -> Vec<String> {
-    let tables = [SPANS, TRACES, NAMES];
+    let tables = [SPANS, TRACES, NAMES, LINKS, LEASES];
     let each = tables.iter().map(|table| {
         let change = match time_to_live(config, table) {
             Some(ttl) => format!("MODIFY TTL {ttl}"),
@@ -196,7 +269,7 @@ pub fn retention_of(create_table: &str) -> Option<u32> {
 
 /// Returns the names of the tables that hold rows on each server.
 pub fn local_tables(config: &Config) -> Vec<String> {
-    let tables = [SPANS, TRACES, NAMES, VERSIONS];
+    let tables = [SPANS, TRACES, NAMES, LINKS, LEASES, VERSIONS];
     tables
         .iter()
         .map(|table| local_name(config, table))

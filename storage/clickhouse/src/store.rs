@@ -1,7 +1,8 @@
 //! The engine: spans in, answers out, through the modules beside it. It runs nothing in the
-//! background: merging, retention and `traces` are the server's own work, so that any number of
-//! processes may share it and any may end at any time.
+//! background: merging, retention and `traces` are the server's own work, and linking is
+//! `housekeeping`'s, so that any number of processes may share it and any may end at any time.
 
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::fault::Fault;
 use crate::fetch::{Fetch, Traces, key};
 use crate::insert;
-use crate::links::links;
+use crate::links::{Answered, Asked};
 use crate::names::{self, Known, What};
 use crate::prepare::prepare;
 use crate::search::Search;
@@ -34,16 +35,29 @@ const SIZE_KNOWN: Duration = Duration::from_mins(1);
 /// Spans in the tables of a `ClickHouse` server or cluster.
 #[derive(Debug)]
 pub struct ClickHouse {
-    config: Config,
-    server: Server,
+    pub(crate) config: Config,
+    pub(crate) server: Server,
     known: Known,
     /// Whether the tables are there, as far as anyone knows.
     prepared: AtomicBool,
     preparing: Mutex<()>,
     /// The last list's milliseconds.
     arrived_ms: AtomicU64,
+    /// Something random of this process.
+    process: u32,
     /// When the store was last seen to be large.
     large: Mutex<Option<Instant>>,
+    links_read: AtomicU64,
+    links_computed: AtomicU64,
+}
+
+/// How questions for links were answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkAnswers {
+    /// From table `links`, as far as it knew.
+    pub read: u64,
+    /// From the spans of all traces of the window.
+    pub computed: u64,
 }
 
 #[derive(Row, Deserialize)]
@@ -64,7 +78,10 @@ impl ClickHouse {
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             arrived_ms: AtomicU64::new(0),
+            process: std::hash::RandomState::new().build_hasher().finish() as u32,
             large: Mutex::new(None),
+            links_read: AtomicU64::new(0),
+            links_computed: AtomicU64::new(0),
         })
     }
 
@@ -81,8 +98,16 @@ impl ClickHouse {
         Ok(())
     }
 
+    /// Returns how questions for links were answered so far.
+    pub fn link_answers(&self) -> LinkAnswers {
+        LinkAnswers {
+            read: self.links_read.load(Ordering::Relaxed),
+            computed: self.links_computed.load(Ordering::Relaxed),
+        }
+    }
+
     /// Does `work` on prepared tables; when one is gone, looks at all of them before the next.
-    fn on_tables<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn on_tables<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         self.prepare()?;
         let outcome = work();
         if outcome.as_ref().is_err_and(Fault::is_missing_table) {
@@ -103,7 +128,10 @@ impl ClickHouse {
                 Some(next(last))
             });
         let (Ok(last) | Err(last)) = last;
-        Arrival { ms: next(last) }
+        Arrival {
+            ms: next(last),
+            process: self.process,
+        }
     }
 
     fn fetch(&self, context: &ReadContext) -> Fetch<'_> {
@@ -240,8 +268,18 @@ impl Database for ClickHouse {
         lows: &[u64],
         context: &ReadContext,
     ) -> Result<Vec<DependencyLink>, ReadError> {
-        let deadline = self.server.deadline(context);
-        Ok(self.on_tables(|| links(&self.server, window, lows, deadline))?)
+        let asked = Asked {
+            server: &self.server,
+            window,
+            without: lows,
+            deadline: self.server.deadline(context),
+        };
+        let (counter, links) = match self.on_tables(|| asked.links(self.config.links))? {
+            Answered::Table(links) => (&self.links_read, links),
+            Answered::Spans(links) => (&self.links_computed, links),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(links)
     }
 }
 

@@ -3,6 +3,7 @@
 //! thread: the caller makes passes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mysql_async::Value;
@@ -23,6 +24,9 @@ pub use told::Told;
 
 /// How long the lease is held after it was last asked for. Work asks again well before.
 const LEASE: Duration = Duration::from_mins(1);
+
+/// How long the server may take to take the lease back.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 const LEASE_NAME: &str = "housekeeping";
 
@@ -63,6 +67,7 @@ pub struct Housekeeping {
     clock: Arc<dyn Clock>,
     /// When the lease was last asked for.
     asked: Mutex<Option<Instant>>,
+    is_over: AtomicBool,
     told: Mutex<Told>,
 }
 
@@ -80,6 +85,7 @@ impl Housekeeping {
             chores,
             clock,
             asked: Mutex::new(None),
+            is_over: AtomicBool::new(false),
             told: Mutex::default(),
         }
     }
@@ -122,25 +128,26 @@ impl Housekeeping {
         })
     }
 
-    /// Gives the lease back, so that another process need not wait for its end.
-    pub fn release(&self) -> Result<(), StoreError> {
-        let released = self
-            .store
-            .link
-            .run(self.store.config.patience, async |session| {
-                if session.schema.has_own {
-                    let sql =
-                        "UPDATE speargun_leases SET until_ms = 0 WHERE name = ? AND owner = ?";
-                    let values = vec![LEASE_NAME.into(), self.owner.as_str().into()];
-                    session.change(sql, values).await?;
-                }
-                Ok(())
-            });
+    /// Ends the work: gives the lease back, so that another process need not wait for its end, and
+    /// asks for it no more. A pass that is under way writes nothing after that.
+    pub fn end(&self) -> Result<(), StoreError> {
+        self.is_over.store(true, Ordering::Release);
+        let released = self.store.link.run(GOODBYE, async |session| {
+            if session.schema.has_own {
+                let sql = "UPDATE speargun_leases SET until_ms = 0 WHERE name = ? AND owner = ?";
+                let values = vec![LEASE_NAME.into(), self.owner.as_str().into()];
+                session.change(sql, values).await?;
+            }
+            Ok(())
+        });
         Ok(released?)
     }
 
     /// Returns whether this process has the lease, asking for it when it was long ago.
     async fn holds(&self, session: &mut Session) -> Result<bool, Fault> {
+        if self.is_over.load(Ordering::Acquire) {
+            return Ok(false);
+        }
         let fresh = |asked: &Instant| asked.elapsed() < LEASE / 4;
         if self.asked.lock().as_ref().is_some_and(fresh) {
             return Ok(true);

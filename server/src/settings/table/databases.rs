@@ -77,4 +77,9 @@ pub(super) const DATABASES: &[Setting] = &[
         "bloom",
         "the index of tags in tables that are made: bloom or none",
     ),
+    setting(
+        "CLICKHOUSE_LINKS",
+        "true",
+        "find links between services in the background; false computes them when they are asked for",
+    ),
 ];

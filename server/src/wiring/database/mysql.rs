@@ -1,7 +1,7 @@
-//! The engine over MySQL or MariaDB: its settings, and a thread for its background work.
+//! The engine over MySQL or MariaDB: its settings, and its background work.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use speargun_mysql::config::Texts;
 use speargun_mysql::housekeeping::{Chores, Housekeeping, Told};
@@ -9,7 +9,8 @@ use speargun_mysql::{Config, MySqlStore};
 use speargun_runtime::SystemClock;
 use speargun_storage::{Database, Inspect};
 
-use super::Connected;
+use super::background::{Background, Pause};
+use super::{Connected, owner};
 use crate::admin::Component;
 use crate::settings::Settings;
 use crate::wiring::engine::{Figure, Figures, Parts};
@@ -28,7 +29,13 @@ pub(super) fn connect(settings: &Settings) -> anyhow::Result<Connected> {
     };
     let mut connected = Connected::plain(Arc::clone(&store) as Arc<dyn Database>);
     if chores.links || chores.retention_ms.is_some() {
-        let house = keep_house(&store, chores)?;
+        let house = Arc::new(Housekeeping::new(
+            store,
+            owner()?,
+            chores,
+            Arc::new(SystemClock),
+        ));
+        connected.background = Some(keep(&house)?);
         let figures = Arc::clone(&house);
         connected.figures = Figures::new(move || house_figures(&figures.told()).to_vec());
         connected.parts = Parts::new(move || vec![component(house.told())]);
@@ -84,24 +91,17 @@ fn config(settings: &Settings) -> anyhow::Result<Config> {
     })
 }
 
-/// Works in the background for as long as the process lives. It may end anywhere: what was not done
-/// is done by the next pass, of this process or another.
-fn keep_house(store: &Arc<MySqlStore>, chores: Chores) -> anyhow::Result<Arc<Housekeeping>> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let owner = format!("{}-{}", std::process::id(), since.as_nanos());
-    let clock = Arc::new(SystemClock);
-    let house = Arc::new(Housekeeping::new(Arc::clone(store), owner, chores, clock));
-    let worker = Arc::clone(&house);
-    let work = move || {
-        loop {
-            let begin = Instant::now();
-            // It tells itself how it went, for the log, health and metrics.
-            worker.pass().ok();
-            std::thread::sleep(PAUSE.max(begin.elapsed() * 10));
+fn keep(house: &Arc<Housekeeping>) -> std::io::Result<Background> {
+    let (worker, ender) = (Arc::clone(house), Arc::clone(house));
+    let pass = move || {
+        // It tells itself how it went, for the log, health and metrics.
+        worker.pass().ok();
+        Pause::AtLeast(PAUSE)
+    };
+    let end = move || {
+        if let Err(error) = ender.end() {
+            tracing::info!(%error, "the lease of background work was not given back");
         }
     };
-    std::thread::Builder::new()
-        .name("mysql-house".to_owned())
-        .spawn(work)?;
-    Ok(house)
+    Background::start("mysql-house", pass, end)
 }

@@ -27,8 +27,8 @@ fn statement<'a>(all: &'a [String], start: &str) -> &'a str {
 #[test]
 fn every_statement_may_be_run_again() {
     for config in [single(), clustered()] {
-        let statements = migration(&config, 0);
-        for text in statements.iter().chain([&make_database(&config)]) {
+        let statements = (0..VERSION).flat_map(|from| migration(&config, from));
+        for text in statements.chain([make_database(&config)]) {
             assert!(text.contains(" IF NOT EXISTS "), "{text}");
         }
         assert_eq!(migration(&config, VERSION), [""; 0]);
@@ -89,6 +89,34 @@ fn a_cluster_has_replicated_tables_under_distributed_ones() {
 }
 
 #[test]
+fn links_came_with_the_second_version() {
+    let all = migration(&single(), 1);
+    assert_eq!(all.len(), 3);
+    let links = statement(&all, "CREATE TABLE IF NOT EXISTS `traces_db`.links (");
+    assert!(links.contains("TTL kept + toIntervalDay(10)"), "{links}");
+    assert!(!links.contains("PARTITION"), "a chunk is one part");
+    let index = statement(&all, "ALTER TABLE `traces_db`.spans ADD INDEX");
+    assert!(index.contains("arrived_ms TYPE minmax"), "{index}");
+    let all = migration(&clustered(), 1);
+    assert_eq!(all.len(), 5);
+    for text in &all {
+        assert!(text.contains(" ON CLUSTER `blue`"), "{text}");
+    }
+    let links = statement(&all, "CREATE TABLE IF NOT EXISTS `traces_db`.links ON");
+    assert!(links.ends_with("'links_local', chunk)"), "{links}");
+    let leases = statement(
+        &all,
+        "CREATE TABLE IF NOT EXISTS `traces_db`.leases_local ON",
+    );
+    assert!(leases.contains("'{replica}', asked_ms)"), "{leases}");
+    let index = statement(&all, "ALTER TABLE `traces_db`.spans_local ON");
+    assert!(
+        index.contains("ADD INDEX IF NOT EXISTS arrived "),
+        "{index}"
+    );
+}
+
+#[test]
 fn retention_is_read_from_what_was_made() {
     for days in [None, Some(1), Some(400)] {
         let config = Config {
@@ -110,7 +138,7 @@ fn retention_is_changed_where_rows_are() {
     let first = &changes[0];
     let start = "ALTER TABLE `traces_db`.spans_local ON CLUSTER `blue` MODIFY TTL ";
     assert!(first.starts_with(start), "{first}");
-    assert_eq!(changes.len(), 3);
+    assert_eq!(changes.len(), 5);
     let kept = Config {
         retention_days: None,
         ..single()

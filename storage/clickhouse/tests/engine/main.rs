@@ -10,6 +10,7 @@
 mod contract;
 mod faults;
 mod hostile;
+mod links;
 mod model;
 mod retry;
 mod support;

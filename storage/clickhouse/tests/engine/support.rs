@@ -25,6 +25,7 @@ pub(crate) fn config() -> Config {
         database: format!("test_{number}"),
         // Lists here are tiny and many, and no machine fails.
         sync: false,
+        link_lag: Duration::ZERO,
         // The machine runs other tests too.
         store_timeout: Duration::from_mins(2),
         query_timeout: Duration::from_mins(2),

@@ -301,8 +301,21 @@ fn one_process_of_several_works() {
     assert!(second.pass().unwrap().held);
     assert!(!first.pass().unwrap().held);
     // The second one ends in peace.
-    second.release().unwrap();
-    assert!(first.pass().unwrap().held);
+    second.end().unwrap();
+    assert!(first.pass().unwrap().held, "it need not wait");
+    assert!(!second.pass().unwrap().held, "it asks no more");
+}
+
+#[test]
+fn a_pass_that_is_under_way_at_the_end_writes_nothing() {
+    let (store, database) = fresh();
+    crate::store(&store, &[call(1, "a", "b")]).unwrap();
+    let (first, second) = (work(&store, "one", LINKS), work(&store, "two", LINKS));
+    let report = while_locked((&database, "zipkin_spans"), &first, || {
+        first.end().unwrap();
+    });
+    assert_eq!(report.days_linked, 0);
+    assert_eq!(second.pass().unwrap().days_linked, 2);
 }
 
 #[test]

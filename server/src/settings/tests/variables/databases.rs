@@ -25,6 +25,7 @@ pub(super) const DATABASES: &[Line] = &[
     ("CLICKHOUSE_RETENTION_DAYS", |s| text(s, "CLICKHOUSE_RETENTION_DAYS"), "7", "off", "off"),
     ("CLICKHOUSE_SYNC", |s| text(s, "CLICKHOUSE_SYNC"), "true", "false", "false"),
     ("CLICKHOUSE_TAG_INDEX", |s| text(s, "CLICKHOUSE_TAG_INDEX"), "bloom", "none", "none"),
+    ("CLICKHOUSE_LINKS", |s| text(s, "CLICKHOUSE_LINKS"), "true", "false", "false"),
 ];
 
 fn text(settings: &Settings, name: &str) -> String {
