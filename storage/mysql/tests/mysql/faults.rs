@@ -130,11 +130,12 @@ fn a_server_that_hangs_is_told_and_waited_for() {
     let server = MariaDb::start(&[]).unwrap();
     let database = server.database().unwrap();
     let spans = open(Config {
-        patience: Duration::from_millis(300),
+        // A row takes milliseconds, also on a machine that does much else.
+        patience: Duration::from_secs(2),
         ..config(&server, &database)
     });
     let some = |from: u64| -> Vec<_> { (from..from + 2500).map(|id| span(id.into(), 1)).collect() };
-    store(&spans, &some(1)).unwrap();
+    store(&spans, &[span(1, 1)]).unwrap();
     signal(&server, "-STOP");
     for _ in 0..2 {
         let error = store(&spans, &some(10_000)).unwrap_err();
@@ -146,9 +147,9 @@ fn a_server_that_hangs_is_told_and_waited_for() {
     signal(&server, "-CONT");
     let patient = open(config(&server, &database));
     store(&patient, &some(10_000)).unwrap();
-    store(&spans, &some(20_000)).unwrap();
+    store(&spans, &[span(2, 1)]).unwrap();
     let rows = server.sql(&format!("SELECT COUNT(*) FROM {database}.zipkin_spans"));
-    assert_eq!(rows.unwrap().trim(), "7500");
+    assert_eq!(rows.unwrap().trim(), "2502");
 }
 
 #[test]
