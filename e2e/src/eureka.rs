@@ -179,10 +179,11 @@ fn spawn(arguments: &[String], port: u16, folder: &TempDir) -> Result<(Child, u1
         .stderr(log)
         .spawn()
         .context("start the registry")?;
-    let mut line = String::new();
     let out = child.stdout.take().context("no output")?;
-    BufReader::new(out).read_line(&mut line)?;
-    let port = line.trim_end_matches(['\n', '/']).strip_suffix("/eureka");
-    let port = port.and_then(|url| url.rsplit(':').next()?.parse().ok());
-    Ok((child, port.with_context(|| format!("no port: {line:?}"))?))
+    let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let url = line.strip_prefix("eureka ")?.strip_suffix("/eureka/")?;
+        url.rsplit(':').next()?.parse().ok()
+    });
+    Ok((child, port.context("the registry told no port")?))
 }

@@ -184,9 +184,11 @@ fn announce(settings: &Settings, port: u16) -> Result<()> {
         SocketAddr::new(settings.address, 0).to_string()
     };
     let host = host.strip_suffix(":0").unwrap_or(&host);
+    let base = format!("{scheme}://{host}:{port}");
+    // At once: whoever reads may want the first line alone.
+    let lines = format!("page   {base}/\neureka {base}/eureka/\n");
     let mut out = std::io::stdout().lock();
-    writeln!(out, "page   {scheme}://{host}:{port}/")?;
-    writeln!(out, "eureka {scheme}://{host}:{port}/eureka/")?;
+    out.write_all(lines.as_bytes())?;
     Ok(out.flush()?)
 }
 
