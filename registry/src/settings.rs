@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use speargun_runtime::environment;
 
 use crate::book::Rules;
 use crate::desk::Bounds;
@@ -137,25 +138,6 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 /// The settings' texts by name, the environment behind the flags.
 struct Texts(Vec<(&'static str, Option<String>)>);
 
-/// Returns whether a variable is not a setting but where another service is: Kubernetes gives every
-/// container such variables, named after the services of its namespace, unless it is told not to.
-pub fn is_service_link(name: &str, value: &str) -> bool {
-    let link = |value: &str| {
-        let kinds = ["tcp://", "udp://", "sctp://"];
-        kinds.into_iter().any(|kind| value.starts_with(kind))
-    };
-    let of_port = |rest: &str| {
-        let rest = rest.trim_start_matches(|character: char| character.is_ascii_digit());
-        ["_TCP", "_UDP", "_SCTP"]
-            .into_iter()
-            .any(|kind| rest.starts_with(kind))
-    };
-    name.ends_with("_SERVICE_HOST")
-        || name.contains("_SERVICE_PORT")
-        || (name.ends_with("_PORT") && link(value))
-        || name.split("_PORT_").skip(1).any(of_port)
-}
-
 // === impl Options ===
 
 impl Options {
@@ -166,7 +148,7 @@ impl Options {
     ) -> Result<Settings, SettingError> {
         let mut texts = self.texts();
         for (name, value) in environment {
-            if !name.starts_with(PREFIX) || is_service_link(&name, &value) {
+            if !name.starts_with(PREFIX) || environment::is_service_link(&name, &value) {
                 continue;
             }
             let known = texts.0.iter_mut().find(|(own, _)| *own == name);

@@ -3,11 +3,13 @@
 //! # Layout
 //!
 //! - [`clock`]: wall time as a trait, so that a test owns it.
+//! - [`environment`]: variables of the process.
 //! - [`disk`]: files as a trait: the real ones, and a simulated disk that fails on purpose, in a
 //!   machine that loses power.
 
 pub mod clock;
 pub mod disk;
+pub mod environment;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use disk::machine::Machine;

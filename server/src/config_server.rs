@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{self, Settings};
+use speargun_runtime::environment;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -64,15 +65,9 @@ impl Flags {
                 Some((name, bytes))
             }
         };
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((
-                name.into_string().ok()?,
-                value.to_string_lossy().into_owned(),
-            ))
-        });
         Ok(Settings::read(&settings::Sources {
             flags: own.chain(self.properties.iter().cloned()).collect(),
-            environment: environment.collect(),
+            environment: environment::variables().collect(),
             file,
         })?)
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use http::{Method, StatusCode};
 use speargun_config_server::settings as config_server;
+use speargun_runtime::environment;
 
 use crate::registration::exchange::Order;
 use crate::settings::{RegistryUrl, Settings, Sources, Texts};
@@ -71,12 +72,6 @@ fn url(
     config: Option<&Path>,
     properties: Vec<(String, String)>,
 ) -> anyhow::Result<String> {
-    let environment = || {
-        std::env::vars_os().filter_map(|(name, value)| {
-            let value = value.to_string_lossy().into_owned();
-            Some((name.into_string().ok()?, value))
-        })
-    };
     let (address, number, path, secure) = match part {
         Part::Server => {
             let texts = Texts::merge(Sources::read(properties, config)?)?;
@@ -84,12 +79,13 @@ fn url(
             (settings.address, settings.port, "/health", false)
         }
         Part::Registry => {
-            let settings = speargun_registry::Options::default().settings(environment())?;
+            let settings =
+                speargun_registry::Options::default().settings(environment::variables())?;
             let secure = settings.tls.is_some();
             (settings.address, settings.port, "/health", secure)
         }
         Part::ConfigServer => {
-            let settings = of_config_server(properties, environment().collect())?;
+            let settings = of_config_server(properties, environment::variables().collect())?;
             let path = "/actuator/health/liveness";
             let secure = settings.tls.is_some();
             (settings.address, settings.port, path, secure)

@@ -38,6 +38,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use speargun_runtime::environment;
 
 use tracing::level_filters::LevelFilter;
 
@@ -230,12 +231,7 @@ fn serve(flags: Flags) -> anyhow::Result<()> {
 }
 
 fn serve_registry(options: speargun_registry::Options) -> anyhow::Result<()> {
-    let texts = std::env::vars_os().filter_map(|(name, value)| {
-        // A value that is no text is a wrong value, not an absent one.
-        let value = value.to_string_lossy().into_owned();
-        Some((name.into_string().ok()?, value))
-    });
-    let settings = options.settings(texts)?;
+    let settings = options.settings(environment::variables())?;
     let _log = log::to_stderr(LevelFilter::INFO);
     speargun_registry::run(settings)
 }

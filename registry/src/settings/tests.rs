@@ -71,11 +71,4 @@ fn where_kubernetes_says_that_services_are_is_no_setting() {
         ("SPEARGUN_REGISTRY_PEERS_PORT_8761_TCP_PORT", "8761"),
     ];
     assert_eq!(read(Options::default(), &links).unwrap().port, 8761);
-    for (name, value) in [
-        ("SPEARGUN_REGISTRY_PORT", "8761"),
-        ("SPEARGUN_REGISTRY_PORT_8761", "1"),
-        ("SPEARGUN_REGISTRY_SERVICE", "1"),
-    ] {
-        assert!(!is_service_link(name, value), "{name}");
-    }
 }

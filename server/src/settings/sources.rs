@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use speargun_registry::settings::is_service_link;
+use speargun_runtime::environment;
 
 use super::foreign::{self, Verdict};
 use super::table::{self, Setting};
@@ -45,15 +45,7 @@ impl Sources {
                     })
             })
             .transpose()?;
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                // A value that is no text is a wrong value, not an absent one.
-                Some((
-                    name.into_string().ok()?,
-                    value.to_string_lossy().into_owned(),
-                ))
-            })
-            .collect();
+        let environment = environment::variables().collect();
         let unread = FILES_OF_SPRING.into_iter();
         Ok(Self {
             flags,
@@ -158,7 +150,7 @@ impl Texts {
         let mut ours = Vec::new();
         for (name, value) in variables {
             let value = value.trim();
-            if value.is_empty() || is_service_link(&name, value) {
+            if value.is_empty() || environment::is_service_link(&name, value) {
                 continue;
             }
             if let Some((setting, rank)) = names::in_environment(&name, value) {
