@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use speargun_storage::StoreError;
 
 /// How long the end waits for the lease to be given back. It runs out by itself too.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -14,7 +15,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// A thread that works until the process ends.
 pub(crate) struct Background {
     over: Arc<Over>,
-    end: Box<dyn FnOnce() + Send>,
+    end: Box<dyn FnOnce() -> Result<(), StoreError> + Send>,
 }
 
 /// Whether the work is over.
@@ -37,7 +38,7 @@ impl Background {
     pub(super) fn start(
         name: &str,
         mut pass: impl FnMut() -> Pause + Send + 'static,
-        end: impl FnOnce() + Send + 'static,
+        end: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
     ) -> std::io::Result<Self> {
         let over = Arc::new(Over::default());
         let until = Arc::clone(&over);
@@ -64,16 +65,22 @@ impl Background {
         let (done, is_done) = sync_channel(1);
         let end = self.end;
         let work = move || {
-            end();
             // Nobody may wait any more.
-            done.send(()).ok();
+            done.send(end()).ok();
         };
         let thread = thread::Builder::new()
             .name("goodbye".to_owned())
             .spawn(work);
-        if thread.is_err() || is_done.recv_timeout(GOODBYE).is_err() {
-            tracing::info!("a lease was not given back; another process waits until it runs out");
-        }
+        let why = match (thread, is_done.recv_timeout(GOODBYE)) {
+            (Ok(_), Ok(Ok(()))) => return,
+            (Err(error), _) => error.to_string(),
+            (_, Ok(Err(error))) => error.to_string(),
+            (_, Err(_)) => "the database does not answer".to_owned(),
+        };
+        tracing::info!(
+            why,
+            "a lease was not given back; another process waits until it runs out"
+        );
     }
 }
 
@@ -121,7 +128,10 @@ mod tests {
             say.send(()).unwrap();
             pauses.next().unwrap()
         };
-        let end = move || end_now.send(()).unwrap();
+        let end = move || {
+            end_now.send(()).unwrap();
+            Ok(())
+        };
         let background = Background::start("test", pass, end).unwrap();
         said.recv().unwrap();
         said.recv().unwrap();

@@ -73,12 +73,7 @@ fn keep(house: &Arc<Housekeeping>) -> std::io::Result<Background> {
         Ok(report) if report.spans_waiting > 0 => Pause::None,
         _ => Pause::AtLeast(PAUSE),
     };
-    let end = move || {
-        if let Err(error) = ender.end() {
-            tracing::info!(%error, "the lease of background work was not given back");
-        }
-    };
-    Background::start("clickhouse-house", pass, end)
+    Background::start("clickhouse-house", pass, move || ender.end())
 }
 
 pub(super) fn inspector(settings: &Settings) -> anyhow::Result<Box<dyn Inspect>> {

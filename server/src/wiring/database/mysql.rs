@@ -98,10 +98,5 @@ fn keep(house: &Arc<Housekeeping>) -> std::io::Result<Background> {
         worker.pass().ok();
         Pause::AtLeast(PAUSE)
     };
-    let end = move || {
-        if let Err(error) = ender.end() {
-            tracing::info!(%error, "the lease of background work was not given back");
-        }
-    };
-    Background::start("mysql-house", pass, end)
+    Background::start("mysql-house", pass, move || ender.end())
 }

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use clickhouse::Row;
-use serde::Deserialize;
-
 use crate::columns::{LIST, day_of, ms_of_list};
 use crate::fault::Fault;
-use crate::links::covered::{Books, Covered};
+use crate::links::covered::{Books, Covered, DayRow, ListRow};
 use crate::schema::ARRIVED_ON;
 
 /// Lists of a chunk.
@@ -16,18 +13,6 @@ const LISTS_MAX: usize = 500;
 
 /// Spans of a chunk, unless its first list has more.
 const SPANS_MAX: u64 = 200_000;
-
-#[derive(Row, Deserialize)]
-struct DayRow {
-    day: u32,
-    rows: u64,
-}
-
-#[derive(Row, Deserialize)]
-struct ListRow {
-    list: u64,
-    rows: u64,
-}
 
 /// Lists to link.
 #[derive(Debug, Default)]

@@ -99,16 +99,18 @@ struct ChunkRow {
     rows: u64,
 }
 
+/// How many spans came on a day.
 #[derive(Row, Deserialize)]
-struct DayRow {
-    day: u32,
-    rows: u64,
+pub(crate) struct DayRow {
+    pub(crate) day: u32,
+    pub(crate) rows: u64,
 }
 
+/// How many spans a list has.
 #[derive(Row, Deserialize)]
-struct ListRow {
-    list: u64,
-    rows: u64,
+pub(crate) struct ListRow {
+    pub(crate) list: u64,
+    pub(crate) rows: u64,
 }
 
 #[derive(Row, Deserialize)]
