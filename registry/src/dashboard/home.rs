@@ -102,8 +102,11 @@ fn peers(html: &mut Html, app: &App, now: Now) {
         html.raw("<p class=\"empty\">Their names have no address yet.</p></section>");
         return;
     }
-    html.raw("<div class=\"table\"><table><thead><tr><th>Peer</th><th>State</th><th>Lag</th>");
-    html.raw("<th>Probe</th><th>Waiting</th><th>Told</th><th>Failed</th></tr></thead><tbody>");
+    html.raw("<div class=\"table\"><table><thead><tr><th>Peer</th><th>State</th>");
+    for number in ["Lag", "Probe", "Waiting", "Told", "Failed"] {
+        html.element("<th class=\"number\">", number, "</th>");
+    }
+    html.raw("</tr></thead><tbody>");
     for peer in peers {
         let state = peer.state();
         let (word, why) = operate::words(&state);

@@ -5,6 +5,7 @@ use super::home;
 use super::html::{Html, about, moment, span};
 use super::whole;
 use crate::book::recent::Entry;
+use crate::book::{Lease, Now};
 use crate::codec::{self, Encoding, Format, Shape};
 use crate::http::path::Query;
 use crate::http::{App, operate};
@@ -163,26 +164,32 @@ pub(super) fn explain(app: &App) -> String {
             html.link("/confirm?do=purge-expired", "Purge all of them");
             html.raw("</p>");
         }
-        html.raw("<div class=\"table\"><table><thead><tr><th>Application</th><th>Instance</th>");
-        html.raw("<th>Promised every</th><th>Lease</th><th>Silent for</th></tr></thead><tbody>");
-        for lease in &expired {
-            let it = &lease.instance;
-            html.element("<tr><td>", &it.app, "</td><td class=\"long\">");
-            html.link(&about("/instance?", &it.app, it.id()), it.id());
-            html.raw("</td>");
-            let silent_ms = now.steady_ms.saturating_sub(lease.renewed_ms);
-            for ms in [
-                u64::from(it.lease.renewal_interval_s) * 1000,
-                lease.duration_ms(),
-                silent_ms,
-            ] {
-                html.element("<td class=\"number\">", &span(ms), "</td>");
-            }
-            html.raw("</tr>");
-        }
-        html.raw("</tbody></table></div>");
+        silent(&mut html, &expired, now);
     }
     whole("Self-preservation", true, &html)
+}
+
+/// Adds the table of leases that ran out.
+fn silent(html: &mut Html, expired: &[Lease], now: Now) {
+    html.raw("<div class=\"table\"><table><thead><tr><th>Application</th><th>Instance</th>");
+    html.raw("<th class=\"number\">Promised every</th><th class=\"number\">Lease</th>");
+    html.raw("<th class=\"number\">Silent for</th></tr></thead><tbody>");
+    for lease in expired {
+        let it = &lease.instance;
+        html.element("<tr><td>", &it.app, "</td><td class=\"long\">");
+        html.link(&about("/instance?", &it.app, it.id()), it.id());
+        html.raw("</td>");
+        let silent_ms = now.steady_ms.saturating_sub(lease.renewed_ms);
+        for ms in [
+            u64::from(it.lease.renewal_interval_s) * 1000,
+            lease.duration_ms(),
+            silent_ms,
+        ] {
+            html.element("<td class=\"number\">", &span(ms), "</td>");
+        }
+        html.raw("</tr>");
+    }
+    html.raw("</tbody></table></div>");
 }
 
 /// Returns the page of what happened lately.
