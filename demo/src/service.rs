@@ -27,6 +27,9 @@ pub struct ServiceOptions {
     /// Its settings, as `--server.port=0`; they are taken out before the rest is read.
     #[arg(skip)]
     pub properties: Vec<(String, String)>,
+    /// Settings of its environment, as `SERVER_PORT`.
+    #[arg(skip)]
+    pub variables: Vec<(String, String)>,
 }
 
 /// What a service does besides answering.
@@ -51,6 +54,7 @@ async fn run(options: &ServiceOptions) -> Result<()> {
     let app = App::builder(name)
         .defaults([("server.port", "0"), ("server.address", "127.0.0.1")])
         .arguments(arguments)
+        .environment(options.variables.iter().cloned())
         .start()
         .await?;
     let (router, beside) = match (name, shop::find(name)) {

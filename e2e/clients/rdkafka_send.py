@@ -13,6 +13,7 @@ Messages wait for `flush`, so that many become one batch.
 import json
 import struct
 import sys
+import time
 
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -164,6 +165,17 @@ def produce(partition, value):
     producer.poll(0)
 
 
+def wait_for_topic():
+    """Messages that are sent before the partitions are known move into them one by one, and a
+    flush then tears them apart."""
+    for _ in range(300):
+        told = producer.list_topics(topic, 30).topics[topic]
+        if told.error is None and told.partitions:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"no topic {topic}: {told.error}")
+
+
 def flush():
     left = producer.flush(60)
     if left or failures:
@@ -196,6 +208,7 @@ def answer(words):
     return ""
 
 
+wait_for_topic()
 for line in sys.stdin:
     try:
         print("ok", answer(line.split()), flush=True)

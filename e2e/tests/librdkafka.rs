@@ -125,8 +125,6 @@ fn batches_that_can_not_be_read_are_passed_and_the_group_stays_as_it_is() -> Res
     let mut broker = Kafka::start(&format!("num.partitions={PARTITIONS}"))?;
     let settings = [
         "compression.type=zstd",
-        // What is sent together is one batch, also where sending it takes its time.
-        "linger.ms=1000",
         "batch.size=8000000",
         "message.max.bytes=8000000",
     ]

@@ -187,6 +187,9 @@ fn run(cli: Cli, properties: Vec<(String, String)>) -> anyhow::Result<ExitCode> 
         Command::Demo(options) => return speargun_demo::run(&options),
         Command::DemoService(mut options) => {
             options.properties = properties;
+            options.variables = environment::variables()
+                .filter(|(name, value)| !environment::is_service_link(name, value))
+                .collect();
             log::to_stderr(LevelFilter::INFO);
             speargun_demo::service::serve(&options)
         }

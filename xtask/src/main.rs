@@ -12,6 +12,7 @@
 //! - [`shell`]: running commands.
 
 mod deploy;
+mod failures;
 mod instructions;
 mod json;
 mod shell;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::failures::run_tests;
 use crate::shell::{cargo, command, output, root, run, say};
 use crate::{deploy, instructions, tidy as rules, tools, ui};
 
@@ -70,9 +71,12 @@ pub(crate) fn test() -> Result<()> {
             Ok(()) => passed += 1,
             Err(error) => {
                 say(&format!("{name} failed: {error:#}"));
-                failed.push(name);
+                failed.push((name, error));
             }
         }
+    }
+    for (name, error) in &failed {
+        say(&format!("== what failed in {name}\n{error:#}"));
     }
     say(&format!("seconds: {}", took.join(", ")));
     say(&format!(
@@ -80,14 +84,16 @@ pub(crate) fn test() -> Result<()> {
          instructions, e2e, page flows, deploy)",
         failed.len()
     ));
-    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    let names: Vec<&str> = failed.iter().map(|(name, _)| *name).collect();
+    ensure!(names.is_empty(), "failed: {}", names.join(", "));
     Ok(())
 }
 
 /// Unit, contract and property tests.
 pub(crate) fn unit() -> Result<()> {
-    run(&mut cargo(&[
+    run_tests(&mut cargo(&[
         "test",
+        "--no-fail-fast",
         "--workspace",
         "--exclude",
         "speargun-e2e",
@@ -95,17 +101,17 @@ pub(crate) fn unit() -> Result<()> {
         "speargun-oracle",
         "--all-features",
     ]))?;
-    run(&mut cargo(&["test", "--package", "speargun-e2e", "--lib"]))
+    run_tests(&mut cargo(&["test", "--package", "speargun-e2e", "--lib"]))
 }
 
 /// Black-box tests over the release binary.
 pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
     build_server()?;
     let packages = ["--package", "speargun-e2e", "--package", "speargun-oracle"];
-    let mut tests = cargo(&["test", "--tests"]);
+    let mut tests = cargo(&["test", "--tests", "--no-fail-fast"]);
     tests.args(packages);
     tests.args(["--", "--test-threads", "2"]).args(filter);
-    run(&mut tests)
+    run_tests(&mut tests)
 }
 
 /// The crash test alone, with more kills.
