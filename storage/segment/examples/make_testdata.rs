@@ -1,8 +1,8 @@
 //! Makes a fixture of the segment format: `cargo run -p speargun-segment --example make_testdata
 //! -- <folder>`. It is run once a version; what it made stays as it is. `tests/format.rs` reads it.
 //!
-//! Three segments: one with everything in few rows, one of several pages with values in
-//! dictionaries of several chunks, plain and loose, and one merged from two.
+//! Two segments, each merged from two: one of few rows, and one with everything, several pages, and
+//! values in dictionaries of several chunks, plain and loose. (Version 1 had the latter two apart.)
 
 #![expect(
     clippy::unwrap_used,
@@ -37,6 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     store.close()?;
     let rest = [everything(), several_pages()];
     seal(&folder, NOW_MS + 2 * hour, 3, &rest)?;
+    let store = open(&folder, NOW_MS + 4 * hour)?;
+    store.compact()?;
+    store.close()?;
     let model = MemoryStore::new(&speargun_memory::Config::default());
     for group in merged.iter().chain(&rest) {
         model.write(&[Arc::new(batch_of(group))], Position(0))?;

@@ -12,6 +12,7 @@ use speargun_model::Span;
 
 use crate::dictionary::{Meta, Strings, text};
 use crate::error::{Corrupt, SegmentError};
+use crate::filter;
 use crate::format::{CHUNK_IDS, CHUNK_VALUES, Directory};
 use crate::page::Page;
 use crate::rows::ANNOTATIONS;
@@ -37,6 +38,16 @@ pub(crate) fn locate(
     lows: &[u64],
     report: &mut impl FnMut(SegmentError),
 ) -> Result<Vec<Wanted>, SegmentError> {
+    // Without it the id table is read, which says the same.
+    let filter = segment.id_filter().unwrap_or_else(|error| {
+        report(error);
+        None
+    });
+    let is_here = |low: &u64| {
+        let filter = filter.as_ref();
+        filter.is_none_or(|filter| filter.may_hold(0, filter::of_id(*low)))
+    };
+    let lows: Vec<u64> = lows.iter().copied().filter(is_here).collect();
     let directory = segment.directory()?;
     let chunk_of = |low: u64| {
         let behind = directory.fences.partition_point(|&fence| fence <= low);

@@ -8,6 +8,7 @@ use quick_cache::sync::Cache as QuickCache;
 
 use crate::dictionary::{Meta, Strings};
 use crate::error::SegmentError;
+use crate::filter::Filters;
 use crate::format::Directory;
 use crate::links::LinkSets;
 use crate::page::Page;
@@ -29,6 +30,8 @@ pub(crate) enum Part {
     Page(u32),
     /// Index in the directory's sections.
     Values(u32),
+    /// Index in the directory's sections.
+    Filters(u32),
 }
 
 /// A cached part.
@@ -40,6 +43,7 @@ pub(crate) enum Item {
     Links(Arc<LinkSets>),
     Page(Arc<Page>),
     Values(Arc<Strings>),
+    Filters(Arc<Filters>),
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +62,7 @@ impl Weighter<Key, Item> for ByMemory {
             Item::Links(links) => links.memory_bytes(),
             Item::Page(page) => page.memory_bytes(),
             Item::Values(strings) => strings.memory_bytes(),
+            Item::Filters(filters) => filters.memory_bytes(),
         };
         bytes as u64 + 128
     }

@@ -11,7 +11,7 @@ use speargun_storage::Retention;
 
 use crate::absorb::absorb;
 use crate::config::Config;
-use crate::encode::{LinkSummary, Packer, encode};
+use crate::encode::{Packer, Summaries, encode};
 use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::manifest::{Found, Manifest};
@@ -162,7 +162,7 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
     };
     let merged = seal::write(
         shared,
-        &encode(&rows, facts, LinkSummary::Made, &mut Packer::new()?),
+        &encode(&rows, facts, Summaries::Made, &mut Packer::new()?),
     )?;
     let count = merged.facts.rows;
     let change = Change {

@@ -47,6 +47,16 @@ impl<'r> Criteria<'r> {
         terms(self.request)
     }
 
+    /// Returns key and value when a row matters only with this tag: no other criterion could be met
+    /// by it for a trace whose tag is elsewhere.
+    pub(crate) fn only_value(&self) -> Option<(&'r str, &'r str)> {
+        let [term] = self.request.terms.as_slice() else {
+            return None;
+        };
+        let value = term.value.as_deref()?;
+        (self.all == CANDIDATE | 1 << FIRST_TERM).then_some((&term.key, value))
+    }
+
     /// Returns the bits that names alone decide; 0 for a span that is no candidate.
     pub(crate) fn of_names(&self, service: &[u8], remote: &[u8], name: &[u8]) -> Bits {
         let request = self.request;

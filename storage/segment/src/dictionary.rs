@@ -6,7 +6,7 @@ use speargun_model::Endpoint;
 
 use crate::bytes::Reader;
 use crate::error::Corrupt;
-use crate::rows::{FIXED_COLUMNS, Operation, SHAPE_KEYS_MAX};
+use crate::rows::{FIXED_COLUMNS, LOOSE, Operation, SHAPE_KEYS_MAX};
 
 /// Byte strings by number.
 #[derive(Debug, Default)]
@@ -137,6 +137,11 @@ impl Meta {
             operations,
             shapes,
         })
+    }
+
+    /// Returns whether some spans have all their tags as one value, whatever their keys.
+    pub(crate) fn has_loose(&self) -> bool {
+        self.shapes.iter().any(|shape| shape.as_slice() == [LOOSE])
     }
 
     /// Returns how many columns the segment has.

@@ -5,12 +5,14 @@ use std::cell::RefCell;
 
 use crate::bytes::Writer;
 use crate::error::Corrupt;
+use crate::filter::{self, Builder};
 use crate::format::{
     CHUNK_IDS, CHUNK_VALUES, Directory, Extent, Facts, Footer, HEADER_MAGIC, PAGE_ROWS, PageEntry,
     Section, SectionKind, VERSION, checksum,
 };
 use crate::links::Summary;
 use crate::page_encode::PageEncoder;
+use crate::page_filters::PageFilters;
 use crate::rows::{Row, Rows};
 
 /// Level of zstd: measured best in CPU a byte saved for streams of some kilobytes.
@@ -73,10 +75,11 @@ pub(crate) struct Encoded {
     pub(crate) directory: Directory,
 }
 
-/// Whether a segment gets a summary of its links.
+/// Whether a segment gets a summary of its links, and filters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LinkSummary {
-    /// Merged segments, which stay: their rows are not read again for links.
+pub(crate) enum Summaries {
+    /// Merged segments, which stay: their rows are not read again for links, nor for values that
+    /// they do not have.
     Made,
     /// Sealed heads, which are soon merged: not worth it.
     Omitted,
@@ -86,7 +89,7 @@ pub(crate) enum LinkSummary {
 pub(crate) fn encode(
     rows: &Rows,
     facts: Facts,
-    links: LinkSummary,
+    summaries: Summaries,
     packer: &mut Packer,
 ) -> Encoded {
     let order = order_by_trace(&rows.rows);
@@ -98,7 +101,8 @@ pub(crate) fn encode(
         },
         lows: vec![],
         highs: vec![],
-        links: (links == LinkSummary::Made).then(|| Summary::new(rows)),
+        links: (summaries == Summaries::Made).then(|| Summary::new(rows)),
+        filters: (summaries == Summaries::Made).then(|| PageFilters::new(rows)),
         packer,
     };
     encoder.out.extend_from_slice(HEADER_MAGIC);
@@ -108,6 +112,11 @@ pub(crate) fn encode(
     encoder.meta(rows);
     encoder.ids();
     encoder.values(rows);
+    if let Some(filters) = encoder.filters.take() {
+        for (column, filters) in filters.finish() {
+            encoder.stored_section(SectionKind::PageFilters, column, &filters);
+        }
+    }
     if let Some(links) = encoder.links.take() {
         encoder.section(SectionKind::Links, 0, &links.encode());
     }
@@ -120,6 +129,7 @@ struct Encoder<'r, 'p> {
     lows: Vec<u64>,
     highs: Vec<u64>,
     links: Option<Summary<'r>>,
+    filters: Option<PageFilters>,
     packer: &'p mut Packer,
 }
 
@@ -146,6 +156,9 @@ impl Encoder<'_, '_> {
             }
             if in_page == 0 {
                 return;
+            }
+            if let Some(filters) = &mut self.filters {
+                filters.page(&page);
             }
             let offset = self.out.len();
             self.directory.facts.raw_bytes += page.finish(&mut self.out, self.packer) as u64;
@@ -204,6 +217,11 @@ impl Encoder<'_, '_> {
             column: 0,
             extent,
         });
+        if self.filters.is_some() {
+            let mut filter = Builder::default();
+            filter.part(&mut lows.iter().map(|&low| filter::of_id(low)).collect());
+            self.stored_section(SectionKind::IdFilter, 0, &filter.finish());
+        }
         let mut raw = Vec::with_capacity(highs.len() * 8);
         highs
             .iter()
@@ -236,6 +254,18 @@ impl Encoder<'_, '_> {
             compressed,
             ..self.extent(offset, raw.len(), compressed)
         };
+        self.directory.sections.push(Section {
+            kind,
+            column,
+            extent,
+        });
+    }
+
+    /// Adds what can't be made smaller, and what merges do not read.
+    fn stored_section(&mut self, kind: SectionKind, column: u32, raw: &[u8]) {
+        let offset = self.out.len();
+        self.out.extend_from_slice(raw);
+        let extent = self.extent(offset, raw.len(), false);
         self.directory.sections.push(Section {
             kind,
             column,

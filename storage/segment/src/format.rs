@@ -1,4 +1,4 @@
-//! The layout of a segment file, version 1. A segment is written once, as a whole, and never
+//! The layout of a segment file, version 2. A segment is written once, as a whole, and never
 //! changed.
 //!
 //! ```text
@@ -18,7 +18,8 @@
 use crate::bytes::{Reader, Writer};
 use crate::error::Corrupt;
 
-pub(crate) const VERSION: u32 = 1;
+/// Version 1 had no filters.
+pub(crate) const VERSION: u32 = 2;
 pub(crate) const HEADER_MAGIC: &[u8; 8] = b"SPEARSEG";
 pub(crate) const FOOTER_MAGIC: &[u8; 8] = b"SPEAREND";
 pub(crate) const HEADER_BYTES: usize = 16;
@@ -49,6 +50,12 @@ pub(crate) enum SectionKind {
     /// Links of traces, in merged segments: see [`crate::links`]. Where it is missing, links are
     /// found from the rows.
     Links = 5,
+    /// Which pages may hold a value of a column, in merged segments: see [`crate::filter`]. Never
+    /// compressed. A column that has none may have any value in any page.
+    PageFilters = 6,
+    /// Which lower halves of trace ids there may be, in merged segments, as one filter. Never
+    /// compressed.
+    IdFilter = 7,
 }
 
 impl SectionKind {
@@ -59,6 +66,8 @@ impl SectionKind {
             3 => Ok(Self::Highs),
             4 => Ok(Self::Values),
             5 => Ok(Self::Links),
+            6 => Ok(Self::PageFilters),
+            7 => Ok(Self::IdFilter),
             _ => Err(Corrupt("a section of unknown kind")),
         }
     }
@@ -104,7 +113,7 @@ impl Extent {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Section {
     pub(crate) kind: SectionKind,
-    /// The column, for [`SectionKind::Values`].
+    /// The column, for [`SectionKind::Values`] and [`SectionKind::PageFilters`].
     pub(crate) column: u32,
     pub(crate) extent: Extent,
 }
@@ -253,6 +262,11 @@ impl Directory {
         };
         directory.check()?;
         Ok(directory)
+    }
+
+    /// Returns how many pages there are.
+    pub(crate) fn page_count(&self) -> usize {
+        self.pages.len()
     }
 
     /// Checks that pages, id table and facts speak of the same rows and traces, which all readers

@@ -28,6 +28,7 @@ mod dependencies;
 mod dictionary;
 mod encode;
 mod error;
+mod filter;
 mod format;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -40,6 +41,7 @@ mod names;
 mod observed;
 mod page;
 mod page_encode;
+mod page_filters;
 mod planes;
 mod read;
 mod recover;

@@ -200,6 +200,23 @@ impl<'r> PageEncoder<'r> {
         page.bytes.extend_from_slice(value);
     }
 
+    /// Returns the values that the page has of a column so far: the numbers of those in its
+    /// dictionary, and the others.
+    pub(crate) fn values(
+        &self,
+        column: u32,
+    ) -> Option<(impl Iterator<Item = u32>, impl Iterator<Item = &[u8]>)> {
+        let column = self.columns.get(column as usize)?;
+        let codes = column.codes.iter().filter_map(|code| code.checked_sub(1));
+        let mut rest = column.bytes.as_slice();
+        let plain = column.lengths.iter().map_while(move |&length| {
+            let (value, behind) = rest.split_at_checked(length as usize)?;
+            rest = behind;
+            Some(value)
+        });
+        Some((codes, plain))
+    }
+
     /// Appends the page to `out` and empties it; returns its length unpacked.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>, packer: &mut Packer) -> usize {
         let mut table = Writer::default();

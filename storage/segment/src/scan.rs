@@ -11,6 +11,7 @@ use crate::bytes::Reader;
 use crate::criteria::{Bits, CANDIDATE, Criteria, DURATION};
 use crate::dictionary::Meta;
 use crate::error::{Corrupt, SegmentError};
+use crate::filter;
 use crate::format::{CHUNK_VALUES, Directory};
 use crate::page::{Page, Value};
 use crate::page_encode::Stream;
@@ -34,6 +35,39 @@ struct Term<'r> {
     column: Option<u32>,
     /// Its value's number in that column, or the bare key's among annotation values.
     code: Option<u32>,
+}
+
+/// Returns for each page whether it may have a row that matters, as far as that is known without
+/// reading pages; `None` when nothing is.
+pub(crate) fn pages_that_may_matter(
+    segment: &Segment,
+    meta: &Meta,
+    criteria: &Criteria<'_>,
+) -> Result<Option<Vec<bool>>, SegmentError> {
+    let Some((key, value)) = criteria.only_value() else {
+        return Ok(None);
+    };
+    if meta.has_loose() {
+        return Ok(None);
+    }
+    let directory = segment.directory()?;
+    let pages = 0..directory.page_count();
+    let none = || Ok(Some(vec![false; directory.page_count()]));
+    let Some(column) = meta.key_column(key.as_bytes()) else {
+        return none();
+    };
+    if let Some(filters) = segment.page_filters(column)? {
+        let hash = filter::of_value(value.as_bytes());
+        return Ok(Some(
+            pages.map(|page| filters.may_hold(page, hash)).collect(),
+        ));
+    }
+    // Where there are filters, a column without has all its values in its dictionary.
+    let has_filters = segment.id_filter()?.is_some();
+    if has_filters && find(segment, &directory, column, value)?.is_none() {
+        return none();
+    }
+    Ok(None)
 }
 
 /// A segment's answer to a search.

@@ -11,7 +11,7 @@ use speargun_storage::{FoundTraces, Place, ReadContext, ReadError, SummaryReques
 use crate::criteria::{Bits, Criteria};
 use crate::head::Head;
 use crate::read::{fetch, served};
-use crate::scan::{Match, Scan, inside};
+use crate::scan::{Match, Scan, inside, pages_that_may_matter};
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
 
@@ -206,11 +206,23 @@ impl<'a> Search<'a> {
         let Some(directory) = served(shared, segment, || segment.directory()) else {
             return Ok(());
         };
+        let matter = served(shared, segment, || {
+            pages_that_may_matter(segment, &meta, &self.criteria)
+        });
+        // What can't be read says nothing.
+        let matter = matter.flatten();
+        let may_matter = |index: usize| {
+            let known = matter.as_ref().and_then(|pages| pages.get(index));
+            known.copied().unwrap_or(true)
+        };
+        if !(0..directory.page_count()).any(may_matter) {
+            return Ok(());
+        }
         let scan = served(shared, segment, || Scan::new(segment, &meta, self.criteria));
         let Some(Some(scan)) = scan else {
             return Ok(());
         };
-        for index in 0..directory.pages.len() {
+        for index in (0..directory.page_count()).filter(|&index| may_matter(index)) {
             self.context.check()?;
             let mut matches = Vec::new();
             let mut collect = |found| matches.push(found);

@@ -11,6 +11,7 @@ use crate::cache::{Cache, Item, Key, Part};
 use crate::dictionary::{Meta, Strings};
 use crate::encode::unpack;
 use crate::error::{Corrupt, SegmentError};
+use crate::filter::Filters;
 use crate::format::{
     CHUNK_IDS, CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES, Section,
     SectionKind, VERSION, checksum, u32_le, u64_le,
@@ -259,6 +260,38 @@ impl Segment {
         };
         match self.cached(Part::Links, load)? {
             Item::Links(links) => Ok(Some(links)),
+            _ => Err(Corrupt("the cache holds another part").into()),
+        }
+    }
+
+    /// Returns which pages may hold a value of a column, if that is known.
+    pub(crate) fn page_filters(&self, column: u32) -> Result<Option<Arc<Filters>>, SegmentError> {
+        self.filters((SectionKind::PageFilters, column), Directory::page_count)
+    }
+
+    /// Returns which lower halves of trace ids there may be, as one filter, if that is known.
+    pub(crate) fn id_filter(&self) -> Result<Option<Arc<Filters>>, SegmentError> {
+        self.filters((SectionKind::IdFilter, 0), |_| 1)
+    }
+
+    fn filters(
+        &self,
+        what: (SectionKind, u32),
+        parts: impl FnOnce(&Directory) -> usize,
+    ) -> Result<Option<Arc<Filters>>, SegmentError> {
+        let directory = self.directory()?;
+        let mut sections = directory.sections.iter();
+        let Some(index) = sections.position(|it| (it.kind, it.column) == what) else {
+            return Ok(None);
+        };
+        let load = || {
+            let section = directory.sections.get(index);
+            let section = section.ok_or(Corrupt("a section is missing"))?;
+            let filters = Filters::decode(&self.raw(&section.extent)?, parts(&directory))?;
+            Ok(Item::Filters(Arc::new(filters)))
+        };
+        match self.cached(Part::Filters(index as u32), load)? {
+            Item::Filters(filters) => Ok(Some(filters)),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
     }
