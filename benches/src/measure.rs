@@ -80,10 +80,11 @@ pub struct Words {
 }
 
 impl Words {
-    /// Reads `--tiny` and `--spans N` from the command line.
-    pub fn read() -> Result<Self> {
+    /// Reads the benchmark's name, `--tiny` and `--spans N` from the command line.
+    pub fn read() -> Result<(String, Self)> {
         let mut words = Self::default();
         let mut rest = std::env::args().skip(1);
+        let name = rest.next().context("which benchmark")?;
         while let Some(word) = rest.next() {
             match word.as_str() {
                 "--tiny" => words.tiny = true,
@@ -94,7 +95,7 @@ impl Words {
                 other => bail!("unknown word {other}; known are --tiny and --spans N"),
             }
         }
-        Ok(words)
+        Ok((name, words))
     }
 
     /// Returns how long a server may go on working behind its load until it is idle. A tiny run

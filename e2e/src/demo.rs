@@ -84,6 +84,11 @@ impl Demo {
         self.printed.iter().filter_map(id).collect()
     }
 
+    /// Returns the id of its own process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns its folder for temporary files.
     pub fn folder(&self) -> &Path {
         self.folder.path()

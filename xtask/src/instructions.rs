@@ -7,7 +7,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::shell::{cargo, command, root, run, say};
+use crate::shell::{command, root, say};
+use crate::steps::build_benches;
 use crate::tools;
 
 /// A stage, and what its instructions are divided by.
@@ -162,8 +163,7 @@ fn comparable() -> Result<bool> {
 
 fn count_all() -> Result<Figures> {
     tools::valgrind()?;
-    let package = ["--package", "speargun-benches", "--bin", "stages"];
-    run(cargo(&["build", "--release"]).args(package))?;
+    build_benches("stages")?;
     let counts = STAGES
         .iter()
         .map(|(stage, _)| Ok(((*stage).to_owned(), count(stage)?)));

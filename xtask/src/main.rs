@@ -35,8 +35,8 @@ cargo xtask e2e spring [T]   applications of three trains of Spring Cloud (hoxto
 cargo xtask crash [N]        the crash test with N kills (50)
 cargo xtask kills [N]        the test that kills a database, with N kills (20)
 cargo xtask bench [NAME] ..  decode, ingest, latency, scale, replay, mixed, skew (core: these),
-                             read, harness or registry (none named: all); peers, mysql, kafka,
-                             config
+                             read, harness, registry or demo (none named: all); peers, mysql,
+                             kafka, config
 cargo xtask bench --check    instructions of each stage against the committed figures; with
                              --renew they are written anew
 cargo xtask clickhouse [N]   the test that kills ClickHouse with N kills (20)

@@ -160,9 +160,10 @@ pub(crate) fn spring(words: &[&str]) -> Result<()> {
     run(cargo(&example).arg("service_2"))?;
     let package = "speargun-e2e";
     let mut tests = cargo(&["test", "--package", package, "--test", "spring", "--"]);
-    run(tests
+    tests
         .args(["--nocapture", "--test-threads", "1"])
-        .args(words))
+        .args(words);
+    run(tests.env("E2E_COMMIT", commit()?))
 }
 
 /// The page in a browser, over the release binary.
@@ -195,9 +196,9 @@ pub(crate) fn build_server() -> Result<()> {
     run(&mut build)
 }
 
-const BENCHES: [&str; 11] = [
+const BENCHES: [&str; 12] = [
     "decode", "ingest", "latency", "scale", "replay", "mixed", "skew", "read", "harness", "client",
-    "registry",
+    "registry", "demo",
 ];
 /// What the limits of the core are measured by, and no more than 25 minutes of a quiet machine.
 const CORE: &[&str] = &[
@@ -241,26 +242,35 @@ pub(crate) fn bench(words: &[&str]) -> Result<()> {
         tools::kafka()?;
     }
     build_server()?;
-    let package = "speargun-benches";
-    run(&mut cargo(&["build", "--release", "--package", package]))?;
+    build_benches("bench")?;
     for name in names {
-        let mut bench = command(root().join("target/release").join(name), rest);
+        let mut bench = command(root().join("target/release/bench"), &[name]);
         // The server's data lie on a disk, also where the system's folder for such is memory.
         let data = root().join("target/bench-data");
         std::fs::create_dir_all(&data)?;
-        run(bench.env("BENCH_COMMIT", commit()?).env("TMPDIR", data))?;
+        run(bench
+            .args(rest)
+            .env("BENCH_COMMIT", commit()?)
+            .env("TMPDIR", data))?;
     }
     Ok(())
+}
+
+/// Builds a binary of the benchmarks. All of the workspace is chosen, so that dependencies have the
+/// features that the server's have, and are not compiled a second time; but not the server, whose
+/// static binary would be replaced.
+pub(crate) fn build_benches(binary: &str) -> Result<()> {
+    let chosen = ["build", "--release", "--workspace", "--exclude", "speargun"];
+    run(cargo(&chosen).args(["--bin", binary]))
 }
 
 /// The benchmarks with input so small that they only show that they work.
 fn bench_smoke() -> Result<()> {
     build_server()?;
-    let package = "speargun-benches";
-    run(&mut cargo(&["build", "--release", "--package", package]))?;
+    build_benches("bench")?;
     for name in BENCHES {
-        let binary = root().join("target/release").join(name);
-        run(&mut command(binary, &["--tiny"]))?;
+        let binary = root().join("target/release/bench");
+        run(&mut command(binary, &[name, "--tiny"]))?;
     }
     Ok(())
 }

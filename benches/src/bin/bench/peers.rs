@@ -79,8 +79,7 @@ const TINY: Times = Times {
     },
 };
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let times = if words.tiny { TINY } else { FULL };
     // What can't be had is said before the first minutes are spent.
     let schema = zipkin::schema()?;

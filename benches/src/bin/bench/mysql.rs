@@ -48,8 +48,7 @@ struct Stored {
     database_us: u64,
 }
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let count = words.count(20_000, 1_000_000);
     let server = MariaDb::start(&["--innodb-buffer-pool-size=1G"])?;
     let mut report = Report::new(

@@ -22,8 +22,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 32;
 const APPS: usize = 200;
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let (instances, time, turns) = if words.tiny {
         (200, Duration::from_secs(1), 3)
     } else {

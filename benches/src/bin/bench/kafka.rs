@@ -19,8 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const WINDOW_US: u64 = 600_000_000;
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let about = "Reference workload in a topic of two partitions, in messages as Zipkin's sender \
                  makes them, read by one stream; an offset is committed after the journal's sync \
                  of its spans. CPU is that of all the server's threads from its start until the \

@@ -30,8 +30,7 @@ const BATCH: usize = 100;
 const JOURNAL_BYTES_MAX: u64 = 1 << 30;
 const FILE_BYTES: u64 = 64 << 20;
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     // What fits into the journal, at some 380 bytes a record's span.
     let count = words.count(4000, 2_600_000);
     let about = "Starts that have to replay: until the server is healthy, all its threads' CPU \

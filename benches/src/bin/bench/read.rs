@@ -20,8 +20,7 @@ const UNSEALED: usize = 50_000;
 /// All spans lie in this window before now.
 const WINDOW_US: u64 = 6 * 3_600_000_000;
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let count = words.count(4000, 1_000_000);
     let about = format!(
         "Queries over {count} spans of the reference workload that span six hours, one at a time \

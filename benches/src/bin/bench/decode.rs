@@ -13,8 +13,7 @@ use speargun_model::{Bounds, SpanBatch};
 
 const ROUNDS: usize = 15;
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let count = words.count(2000, 100_000);
     let about = "CPU of one thread to decode a span of the reference workload, ns: median of \
                  fifteen rounds, least in brackets.";

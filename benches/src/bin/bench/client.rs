@@ -30,12 +30,10 @@ use speargun_model::Kind;
 
 const ROUNDS: usize = 9;
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The name under which this binary is what calls go to.
+pub(crate) const SINK: &str = "client-sink";
 
-fn main() -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("--sink") {
-        return be_a_sink();
-    }
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let count = words.count(200, 20_000);
     let about = "CPU of the caller, us: median of nine rounds, least in brackets. `process` counts \
                  all threads, the reporter's included; `thread` the one that works. Asked are 5 us \
@@ -53,7 +51,7 @@ fn main() -> Result<()> {
 }
 
 /// Serves until its standard input ends, which is when the other process does.
-fn be_a_sink() -> Result<()> {
+pub(crate) fn be_a_sink() -> Result<()> {
     let port = sink::open()?;
     let mut out = std::io::stdout();
     writeln!(out, "{port}")?;
@@ -71,7 +69,7 @@ struct Sink {
 impl Sink {
     fn start() -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("--sink")
+            .arg(SINK)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

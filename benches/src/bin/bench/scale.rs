@@ -33,8 +33,7 @@ struct Measured {
     filling: Vec<String>,
 }
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let amounts = match (words.spans, words.tiny) {
         (Some(spans), _) => vec![spans],
         (None, true) => TINY.to_vec(),

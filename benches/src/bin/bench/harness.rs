@@ -8,8 +8,7 @@ use speargun_benches::report::Report;
 use speargun_benches::sink;
 use speargun_loadgen::report::ratio;
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let (turns, pace) = if words.tiny {
         (1, "--rate 20k --duration 300ms")
     } else {

@@ -14,8 +14,7 @@ use speargun_loadgen::report::ratio;
 /// Of syncing, before and after each load.
 const PROBE: Duration = Duration::from_secs(3);
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let probe = words.how_long(PROBE);
     let (turns, pace) = if words.tiny {
         (1, "--duration 300ms")

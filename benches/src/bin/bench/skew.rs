@@ -40,8 +40,7 @@ impl Cost {
     }
 }
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let count = words.count(2000, 400_000);
     let about = "Workloads that differ from the reference in one thing, in batches of 100, as \
                  proto3 if not said otherwise, acknowledged, counted and read back. CPU is that of \

@@ -29,8 +29,7 @@ const WAYS: [(Way, Colour); 5] = [
     (Way::OtlpGrpc, Colour::Red),
 ];
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let about = format!(
         "Reference workload over loopback, {CONNECTIONS} keep-alive connections, every body \
          acknowledged (by default after the journal's sync), counted and read back. \

@@ -35,8 +35,7 @@ const KINDS: [&str; 6] = [
 /// What each kind of question took, microseconds.
 type Latencies = [Samples; KINDS.len()];
 
-fn main() -> Result<()> {
-    let words = Words::read()?;
+pub(crate) fn run(words: Words) -> Result<()> {
     let count = words.count(4000, 1_000_000);
     let (phase, search) = (words.how_long(PHASE), words.how_long(SEARCH));
     let server = Server::start(Options::default())?;
