@@ -187,6 +187,13 @@ fn config_requests() -> Vec<Request> {
     all
 }
 
+/// Targets with a label that nobody knows.
+const NO_LABEL: [&str; 3] = [
+    "/back/dev/none",
+    "/none/back-dev.yml",
+    "/back/dev/none/back.yml",
+];
+
 fn webhooks() -> Vec<Request> {
     let mut all = Vec::new();
     for (event, body) in [
@@ -211,7 +218,8 @@ fn compare(request: &Request, ours: &Answer, java: &Answer, place: &str) -> Vec<
         request.method, request.target, request.headers
     );
     // Older trains fail at a label that nobody knows; the newest and ours say 404.
-    let label_is_unknown = (ours.status, java.status) == (404, 500);
+    let label_is_unknown =
+        NO_LABEL.contains(&&*request.target) && (ours.status, java.status) == (404, 500);
     if ours.status != java.status && !label_is_unknown {
         found.push(format!(
             "{what}: ours {} {:?}, Spring's {} {:?}",

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use speargun_e2e::eureka::{Eureka, listed, wait_until};
-use speargun_e2e::server::free_port;
+use speargun_e2e::server::free_ports;
 use speargun_e2e::spring::{Application, Train};
 use speargun_e2e::{Answer, Request};
 
@@ -15,7 +15,7 @@ struct Ring {
 
 impl Ring {
     fn start(train: &Train) -> Result<Self> {
-        let ports = [free_port()?, free_port()?, free_port()?];
+        let ports: [u16; 3] = free_ports()?;
         // Spring's tells itself from its peers by the host's name.
         let peers = [
             format!("http://127.0.0.1:{}/eureka/", ports[0]),

@@ -30,17 +30,19 @@ pub(crate) fn is_mutual(stack: &mut Stack) -> Result<String> {
             Ok(knows(&app.java.json("/actuator/health")?, other))
         })?;
     }
-    let registered = front.tap.seen();
-    let posts: Vec<u16> = registered
-        .iter()
-        .filter(|it| it.line.starts_with("POST /eureka/apps/FRONT"))
-        .map(|it| it.status)
-        .collect();
-    ensure!(
-        posts.iter().all(|status| *status == 204) && !posts.is_empty(),
-        "{posts:?}"
-    );
+    // The answer may be noted after the registry lists the application.
+    let posts = || -> Vec<u16> {
+        let seen = front.tap.seen();
+        let posts = seen
+            .iter()
+            .filter(|it| it.line.starts_with("POST /eureka/apps/FRONT"));
+        posts.map(|it| it.status).collect()
+    };
+    wait_until("its registration is answered", || Ok(!posts().is_empty()))?;
+    ensure!(posts().iter().all(|status| *status == 204), "{:?}", posts());
     wait_until("it renews", || Ok(renewals(front, 200) >= 2))?;
+    let fulls = full_fetches(back);
+    ensure!(fulls >= 1, "no whole list among {:?}", back.tap.seen());
     // One that looks for its configuration server by name asks for the whole list with each fetch,
     // whatever the server says; this one was told where it is.
     let (deltas, _) = fetches_from_now(back, 5)?;
@@ -89,6 +91,10 @@ fn knows(health: &Value, name: &str) -> bool {
     }
 }
 
+/// What the lease of one that was killed may be at most, in renewals of another, one a second. The
+/// lease is 5 s; the evictor comes once a second, and a machine may be busy.
+const LEASE_MAX: usize = 20;
+
 /// Calls alternate over two; one that is killed is gone after its lease.
 pub(crate) fn loses_the_killed(stack: &mut Stack) -> Result<String> {
     let fulls = full_fetches(stack.back()?);
@@ -96,10 +102,16 @@ pub(crate) fn loses_the_killed(stack: &mut Stack) -> Result<String> {
     let alternating = stack.wait_until_alternating();
     let mut killed = stack.backs().pop().context("no second service")?;
     killed.java.kill()?;
+    let before = renewals(stack.front()?, 200);
     alternating?;
     wait_until("the killed one is gone", || {
         Ok(stack.status_of(&killed.id)?.is_none())
     })?;
+    let renewed = renewals(stack.front()?, 200) - before;
+    ensure!(
+        renewed <= LEASE_MAX,
+        "another renewed {renewed} times before the killed one was gone"
+    );
     let recent = Request::get("/speargun/recent");
     let recent = stack.registry.ask(&recent)?.text();
     ensure!(recent.contains("\"event\":\"evicted\""), "{recent}");
@@ -137,10 +149,13 @@ pub(crate) fn says_goodbye(stack: &mut Stack) -> Result<String> {
     let mut ended = stack.backs().pop().context("no second service")?;
     ended.java.end()?;
     let goodbye = format!("DELETE /eureka/apps/BACK/{}", ended.id);
-    let seen = ended.tap.seen();
-    let said = seen.iter().filter(|it| it.line.starts_with(&goodbye));
-    let statuses: Vec<u16> = said.map(|it| it.status).collect();
-    ensure!(statuses == [200], "{goodbye}: {statuses:?}");
+    let statuses = || -> Vec<u16> {
+        let seen = ended.tap.seen();
+        let said = seen.iter().filter(|it| it.line.starts_with(&goodbye));
+        said.map(|it| it.status).collect()
+    };
+    wait_until("its goodbye is answered", || Ok(!statuses().is_empty()))?;
+    ensure!(statuses() == [200], "{goodbye}: {:?}", statuses());
     ensure!(stack.status_of(&ended.id)?.is_none(), "it is still listed");
     stack.wait_until_alone(stack.back()?.java.port())?;
     Ok("DELETE answered with 200, gone at once".to_owned())
@@ -156,6 +171,13 @@ pub(crate) fn survives_a_restart(stack: &mut Stack) -> Result<String> {
             Ok(stack.status_of(id)?.as_deref() == Some("UP"))
         })?;
     }
+    let told_again = || -> Result<bool> {
+        let seen = stack.back()?.tap.seen().split_off(before);
+        Ok(seen
+            .iter()
+            .any(|it| it.line == "POST /eureka/apps/BACK" && it.status == 204))
+    };
+    wait_until("its registration is answered", told_again)?;
     let seen = stack.back()?.tap.seen().split_off(before);
     let lost = seen
         .iter()

@@ -68,13 +68,6 @@ public class Back {
     return failures.get();
   }
 
-  /** Takes longer than anybody waits. */
-  @GetMapping("/slow")
-  public String slow() throws InterruptedException {
-    Thread.sleep(settings.getProperty("slow.ms", Long.class, 2500L));
-    return "late";
-  }
-
   private String port() {
     return settings.getProperty("local.server.port");
   }

@@ -43,12 +43,6 @@ public class Front {
     return back.fail();
   }
 
-  /** Asks for what comes too late. */
-  @GetMapping("/slow")
-  public String slow() {
-    return back.slow();
-  }
-
   /** Has it greeted through a service in Rust. */
   @GetMapping("/rust/{name}")
   public String rust(@PathVariable("name") String name) {
@@ -69,9 +63,6 @@ public class Front {
 
     @GetMapping("/fail")
     String fail();
-
-    @GetMapping("/slow")
-    String slow();
   }
 
   /** A service in Rust. */
@@ -91,11 +82,6 @@ public class Front {
 
     @Override
     public String fail() {
-      return "fallback";
-    }
-
-    @Override
-    public String slow() {
       return "fallback";
     }
   }
