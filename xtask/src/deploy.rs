@@ -5,10 +5,13 @@
 //!
 //! - [`image`]: the folder of the image, its build.
 //! - [`podman`]: the image run, strictly, and the pods of the manifests.
-//! - [`stack`]: the stack in containers, and restarts of its parts under load.
+//! - [`compose`]: what compose.yaml runs. [`stack`]: its stack profile in containers, and restarts
+//!   of its parts under load. [`scenes`]: the demo's scenes there.
 
+mod compose;
 pub(crate) mod image;
 mod podman;
+mod scenes;
 mod stack;
 
 use std::path::{Path, PathBuf};
@@ -46,7 +49,7 @@ pub(crate) fn check_texts() -> Result<()> {
 }
 
 fn texts(tools: &Tools) -> Result<()> {
-    compose(tools)?;
+    profiles(tools)?;
     kustomize(tools)?;
     helm(tools)?;
     monitoring(tools)?;
@@ -59,12 +62,11 @@ fn texts(tools: &Tools) -> Result<()> {
 }
 
 /// Each profile is whole: a service depends on none that does not run with it.
-fn compose(tools: &Tools) -> Result<()> {
-    let file = "deploy/compose/compose.yaml";
+fn profiles(tools: &Tools) -> Result<()> {
     for profile in PROFILES {
-        run(&mut command(&tools.compose, &[file, profile]))?;
+        run(&mut command(&tools.compose, &[compose::FILE, profile]))?;
     }
-    run(&mut command(&tools.compose, &[file]))?;
+    run(&mut command(&tools.compose, &[compose::FILE]))?;
     run(&mut command(
         &tools.compose,
         &["deploy/compose/stack.swarm.yaml"],
@@ -74,6 +76,15 @@ fn compose(tools: &Tools) -> Result<()> {
 fn kustomize(tools: &Tools) -> Result<()> {
     for overlay in OVERLAYS {
         let text = manifests(tools, overlay)?;
+        let images = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("image: "));
+        for image in images {
+            ensure!(
+                image.contains(':'),
+                "{overlay}: the image {image} has no tag"
+            );
+        }
         validate(tools, overlay, &text)?;
     }
     Ok(())
@@ -136,8 +147,10 @@ fn helm(tools: &Tools) -> Result<()> {
 /// Compares manifests with the schemas of Kubernetes, unknown fields being errors.
 fn validate(tools: &Tools, name: &str, text: &str) -> Result<()> {
     // The types of the Prometheus operator are not Kubernetes'.
+    let own = |document: &&str| !document.contains("\napiVersion: monitoring.coreos.com/");
+    let documents: Vec<&str> = text.split("\n---").filter(own).collect();
     let file = root().join("target/manifests.yaml");
-    std::fs::write(&file, text)?;
+    std::fs::write(&file, documents.join("\n---"))?;
     for version in KUBERNETES {
         say(&format!("{name} for Kubernetes {version}"));
         let mut validate = command(&tools.kubernetes_validate, &["--strict", "-k", version]);

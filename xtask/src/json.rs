@@ -38,6 +38,16 @@ impl Json {
         }
     }
 
+    /// Returns the fields by name; none when this is no object.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let all = match self {
+            Self::Object(all) => Some(all),
+            _ => None,
+        };
+        let fields = all.into_iter().flatten();
+        fields.map(|(name, value)| (name.as_str(), value))
+    }
+
     /// Returns the items; none when this is no list.
     pub(crate) fn items(&self) -> &[Json] {
         match self {

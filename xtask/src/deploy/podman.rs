@@ -1,6 +1,7 @@
 //! The image as an operator runs it: read-only, without any capability; it takes a span, shows it,
 //! is backed up, restarted and restored. Then the pods of the manifests.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
@@ -26,13 +27,15 @@ pub(super) const STRICT: [&str; 6] = [
     "--pids-limit=200",
     "--memory=1g",
 ];
+/// What asks the backend within a container.
+const HEALTH: [&str; 2] = ["/speargun", "health"];
 const HERE: &str = "127.0.0.1";
 const TRACE: &str = "5af7183fb1d4cf5f";
 
 pub(super) fn check(tools: &Tools, podman: &Podman) -> Result<()> {
     can_run(podman)?;
     one(podman)?;
-    stack::check(podman)?;
+    stack::check(tools, podman)?;
     pods(tools, podman)
 }
 
@@ -52,7 +55,7 @@ fn one(podman: &Podman) -> Result<()> {
         start.args(STRICT);
         start.args(["--publish=127.0.0.1::9411", "--volume=spans:/data"]);
         run(start.args(more).arg(NAME))?;
-        well(podman, name, &[])?;
+        well(podman, name, &HEALTH)?;
         port(podman, name)
     };
     let format = [
@@ -125,18 +128,18 @@ fn pods(tools: &Tools, podman: &Podman) -> Result<()> {
         ("speargun-config-config-server", &["config-server"]),
     ];
     for (container, part) in parts {
-        well(podman, container, part)?;
+        well(podman, container, &[&HEALTH, part].concat())?;
         say(&format!("{container} is well"));
     }
     run(podman.command(&["play", "kube", "--down"]).arg(&file))
 }
 
-/// Waits until a container is well by its own account.
-pub(super) fn well(podman: &Podman, container: &str, part: &[&str]) -> Result<()> {
+/// Waits until a container is well by its own account, which these words within it ask for.
+pub(super) fn well(podman: &Podman, container: &str, words: &[impl AsRef<OsStr>]) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        let mut health = podman.command(&["exec", container, "/speargun", "health"]);
-        if succeeds(health.args(part)) {
+        let mut health = podman.command(&["exec", container]);
+        if succeeds(health.args(words)) {
             return Ok(());
         }
         std::thread::sleep(PAUSE);

@@ -85,6 +85,13 @@ securityContext:
     drop: [ALL]
 {{- end -}}
 
+{{/* What configuration servers serve: the files of the values, and where spans go if they do not say. */}}
+{{- define "speargun.files" -}}
+{{- $url := printf "http://%s.%s:9411" .Values.service.name .Release.Namespace -}}
+{{- $told := dict "application.yml" (printf "spring:\n  zipkin:\n    base-url: %s\n" $url) -}}
+{{- toYaml (merge (deepCopy .Values.configServer.files) $told) -}}
+{{- end -}}
+
 {{/* Whether several processes may share the store. */}}
 {{- define "speargun.shared" -}}
 {{- if has .Values.storage.type (list "clickhouse" "mysql") -}}yes{{- end -}}
