@@ -134,6 +134,12 @@ impl Connection {
         self.answer(&request.method)
     }
 
+    /// Sends a request and reads its answer, which stays packed if it came so.
+    pub fn ask_packed(&mut self, request: &Request) -> io::Result<Answer> {
+        self.send(&request.to_bytes())?;
+        self.packed_answer(&request.method)
+    }
+
     /// Sends bytes, whatever they are.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
@@ -146,6 +152,18 @@ impl Connection {
 
     /// Reads the answer to a request of this method; informational answers are skipped.
     pub fn answer(&mut self, method: &str) -> io::Result<Answer> {
+        let mut answer = self.packed_answer(method)?;
+        if answer.header("content-encoding").as_deref() == Some("gzip") {
+            let mut plain = Vec::new();
+            GzDecoder::new(answer.body.as_slice())
+                .take(ANSWER_BYTES_MAX)
+                .read_to_end(&mut plain)?;
+            answer.body = plain;
+        }
+        Ok(answer)
+    }
+
+    fn packed_answer(&mut self, method: &str) -> io::Result<Answer> {
         loop {
             let (status, headers) = self.head()?;
             if (100..200).contains(&status) {
@@ -158,13 +176,6 @@ impl Connection {
             };
             if method != "HEAD" && status != 204 && status != 304 {
                 answer.body = self.body(&answer)?;
-            }
-            if answer.header("content-encoding").as_deref() == Some("gzip") {
-                let mut plain = Vec::new();
-                GzDecoder::new(answer.body.as_slice())
-                    .take(ANSWER_BYTES_MAX)
-                    .read_to_end(&mut plain)?;
-                answer.body = plain;
             }
             return Ok(answer);
         }

@@ -44,7 +44,7 @@ fn draw(number: u64) -> Span {
         .by(["shop", "bank"][(number % 2) as usize])
         .tag("few", &format!("{}", number % 3))
         .tag("own", &format!("value {number}"));
-    if number % 50 == 0 {
+    if number.is_multiple_of(50) {
         one.tag("some", &format!("{}", number / 100))
     } else {
         one
@@ -59,7 +59,9 @@ fn merged() -> (SimulatedDisk, MemoryStore) {
     for group in 0..2 {
         let spans: Vec<Span> = (group * GROUP..(group + 1) * GROUP).map(draw).collect();
         let batch = Arc::new(batch_of(&spans));
-        store.write(&[batch.clone()], Position(group + 1)).unwrap();
+        store
+            .write(std::slice::from_ref(&batch), Position(group + 1))
+            .unwrap();
         model.write(&[batch], Position(0)).unwrap();
         store.seal().unwrap();
     }

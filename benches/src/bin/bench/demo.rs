@@ -56,7 +56,7 @@ pub(crate) fn run(words: Words) -> Result<()> {
             turn.to_string(),
             format!("{:.1} s", found.as_secs_f64()),
             pids.len().to_string(),
-            format!("{:.0} MiB", resident_bytes(&pids)? as f64 / 1048576.0),
+            format!("{:.0} MiB", resident_bytes(&pids)? as f64 / 1_048_576.0),
             format!(
                 "{:.1} %",
                 used_us as f64 / watched.as_micros() as f64 * 100.0
