@@ -84,12 +84,13 @@ impl Registrar {
             };
             match order {
                 Some(Order::Status(status, done)) => {
+                    // Who says the same again must not put the next renewal off.
                     if self.status != Some(status) {
                         self.status = Some(status);
                         self.touch();
                         self.register().await;
+                        due = Some(self.next());
                     }
-                    due = Some(self.next());
                     // Who ordered may be gone.
                     let _heard = done.send(());
                 }

@@ -248,6 +248,12 @@ fn settings(servers: &[&TestServer]) -> EurekaSettings {
     }
 }
 
+fn renewals(server: &TestServer) -> usize {
+    let asked = server.asked();
+    let renewal = |asked: &&http::Request<_>| asked.method() == Method::PUT;
+    asked.iter().filter(renewal).count()
+}
+
 #[tokio::test]
 async fn a_service_registers_renews_and_leaves() {
     let registry = Arc::new(Registry::default());
@@ -258,14 +264,7 @@ async fn a_service_registers_renews_and_leaves() {
     eureka.set_status(Status::Up).await;
     assert!(eureka.is_registered());
     assert_eq!(registry.status(OWN).as_deref(), Some("UP"));
-    let renewals = || {
-        let asked = server.asked();
-        asked
-            .iter()
-            .filter(|asked| asked.method() == Method::PUT)
-            .count()
-    };
-    until("it is renewed", || renewals() >= 2).await;
+    until("it is renewed", || renewals(&server) >= 2).await;
     let asked = server.asked();
     let renewal = asked
         .iter()
@@ -289,6 +288,31 @@ async fn a_service_registers_renews_and_leaves() {
         .collect();
     assert_eq!(last[0].method(), Method::DELETE);
     assert!(String::from_utf8_lossy(last[1].body()).contains(r#""status":"DOWN""#));
+}
+
+#[tokio::test]
+async fn saying_the_same_again_and_again_puts_nothing_off() {
+    let registry = Arc::new(Registry::default());
+    registry.fails.store(true, Ordering::Relaxed);
+    let server = registry.serve().await;
+    let eureka = Eureka::start(settings(&[&server])).unwrap();
+    eureka.set_status(Status::Up).await;
+    registry.fails.store(false, Ordering::Relaxed);
+    // More often than it is renewed, as services do that look at their health.
+    let says = async {
+        loop {
+            eureka.set_status(Status::Up).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let seen = async {
+        until("it is registered", || registry.status(OWN).is_some()).await;
+        until("it is renewed", || renewals(&server) >= 2).await;
+    };
+    tokio::select! {
+        () = says => {}
+        () = seen => {}
+    }
 }
 
 #[tokio::test]
