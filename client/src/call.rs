@@ -26,7 +26,7 @@
 //! # Layout
 //!
 //! - `service`: a service by name. `request`: one call. `error`: why there is no answer.
-//! - `operation`: what calls of one kind share. `attempt`: one try.
+//! - `operation`: what calls of one kind share. `attempt`: one try. `metrics`: what was counted.
 //! - [`layer`]: the circuit for tower services of any kind.
 //! - [`breaker`], [`bulkhead`], [`retry`], [`balance`], [`instance`]: each by itself.
 
@@ -37,6 +37,7 @@ pub mod bulkhead;
 mod error;
 pub mod instance;
 pub mod layer;
+mod metrics;
 mod operation;
 mod request;
 pub mod retry;

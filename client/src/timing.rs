@@ -43,6 +43,18 @@ impl Timing {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Counts what another one counted so far.
+    pub(crate) fn add(&self, other: &Self) {
+        let add = |sum: &AtomicU64, part: &AtomicU64| {
+            sum.fetch_add(part.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
+        for (sum, part) in self.buckets.iter().zip(&other.buckets) {
+            add(sum, part);
+        }
+        add(&self.count, &other.count);
+        add(&self.sum_us, &other.sum_us);
+    }
+
     /// Appends the samples of one histogram.
     pub(crate) fn write(&self, name: &str, labels: &[(&str, &str)], out: &mut Exposition) {
         let bucket = format!("{name}_bucket");

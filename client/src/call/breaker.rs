@@ -267,35 +267,41 @@ impl fmt::Debug for Breaker {
     }
 }
 
-/// Appends metrics of circuits, under Resilience4j's names.
-pub(crate) fn write_metrics(breakers: &[Breaker], out: &mut crate::exposition::Exposition) {
+/// Appends metrics of circuits, under Resilience4j's names. Those of one name are told together:
+/// their calls are added up, and each of their states is one that the name has.
+pub(crate) fn write_metrics(mut breakers: Vec<Breaker>, out: &mut crate::exposition::Exposition) {
+    breakers.sort_by(|a, b| a.name().cmp(b.name()));
+    let same: Vec<(&str, Vec<BreakerFigures>)> = breakers
+        .chunk_by(|a, b| a.name() == b.name())
+        .map(|same| (same[0].name(), same.iter().map(Breaker::figures).collect()))
+        .collect();
     let name = "resilience4j_circuitbreaker_state";
     out.family(name, "gauge", "Whether the circuit is in this state.");
-    for breaker in breakers {
-        let now = breaker.state();
+    for (breaker, figures) in &same {
         for state in STATES {
-            let labels = [("name", breaker.name()), ("state", state.name())];
-            out.sample(name, &labels, u8::from(state == now));
+            let labels = [("name", *breaker), ("state", state.name())];
+            let is_in = figures.iter().any(|of| of.state == state);
+            out.sample(name, &labels, u8::from(is_in));
         }
     }
     let name = "resilience4j_circuitbreaker_calls_total";
     out.family(name, "counter", "Calls that the circuit let pass.");
-    for breaker in breakers {
-        let figures = breaker.figures();
+    for (breaker, figures) in &same {
+        let sum = |of: fn(&BreakerFigures) -> u64| figures.iter().map(of).sum::<u64>();
         for (kind, count) in [
-            ("successful", figures.successes),
-            ("failed", figures.failures),
-            ("ignored", figures.ignored),
+            ("successful", sum(|of| of.successes)),
+            ("failed", sum(|of| of.failures)),
+            ("ignored", sum(|of| of.ignored)),
         ] {
-            out.sample(name, &[("name", breaker.name()), ("kind", kind)], count);
+            out.sample(name, &[("name", *breaker), ("kind", kind)], count);
         }
     }
     let name = "resilience4j_circuitbreaker_not_permitted_calls_total";
     out.family(name, "counter", "Calls that the circuit refused.");
-    for breaker in breakers {
-        let figures = breaker.figures();
-        let labels = [("name", breaker.name()), ("kind", "not_permitted")];
-        out.sample(name, &labels, figures.not_permitted);
+    for (breaker, figures) in &same {
+        let refused: u64 = figures.iter().map(|of| of.not_permitted).sum();
+        let labels = [("name", *breaker), ("kind", "not_permitted")];
+        out.sample(name, &labels, refused);
     }
 }
 

@@ -89,24 +89,34 @@ impl Bulkhead {
     }
 
     /// Appends metrics of bulkheads by the services that they guard, under Resilience4j's names.
-    pub(crate) fn write_metrics(all: &[(&str, &Self)], out: &mut Exposition) {
-        let name = "resilience4j_bulkhead_available_concurrent_calls";
-        out.family(name, "gauge", "Calls that may begin now.");
-        for (service, bulkhead) in all {
-            let free = bulkhead.0.places.available_permits();
-            out.sample(name, &[("name", service)], free);
-        }
-        let name = "resilience4j_bulkhead_max_allowed_concurrent_calls";
-        out.family(name, "gauge", "Calls that may go on at a time.");
-        for (service, bulkhead) in all {
-            out.sample(name, &[("name", service)], bulkhead.0.settings.calls_max);
-        }
-        let name = "http_client_bulkhead_refused_total";
-        out.family(name, "counter", "Calls that found no place.");
-        for (service, bulkhead) in all {
-            let refused = bulkhead.0.refused.load(Ordering::Relaxed);
-            out.sample(name, &[("name", service)], refused);
-        }
+    /// Those of one service are added up.
+    pub(crate) fn write_metrics(mut all: Vec<(&str, &Self)>, out: &mut Exposition) {
+        all.sort_by_key(|(service, _)| *service);
+        let mut write = |name: &str, kind: &str, help: &str, of: &dyn Fn(&Inner) -> u64| {
+            out.family(name, kind, help);
+            for same in all.chunk_by(|a, b| a.0 == b.0) {
+                let sum: u64 = same.iter().map(|(_, bulkhead)| of(&bulkhead.0)).sum();
+                out.sample(name, &[("name", same[0].0)], sum);
+            }
+        };
+        write(
+            "resilience4j_bulkhead_available_concurrent_calls",
+            "gauge",
+            "Calls that may begin now.",
+            &|bulkhead| bulkhead.places.available_permits() as u64,
+        );
+        write(
+            "resilience4j_bulkhead_max_allowed_concurrent_calls",
+            "gauge",
+            "Calls that may go on at a time.",
+            &|bulkhead| bulkhead.settings.calls_max as u64,
+        );
+        write(
+            "http_client_bulkhead_refused_total",
+            "counter",
+            "Calls that found no place.",
+            &|bulkhead| bulkhead.refused.load(Ordering::Relaxed),
+        );
     }
 }
 

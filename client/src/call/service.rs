@@ -2,20 +2,18 @@
 //! said once.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
 
 use super::balance::{Balance, RoundRobin};
-use super::breaker::{self, Breaker, BreakerSettings, BreakerState};
+use super::breaker::{Breaker, BreakerSettings, BreakerState};
 use super::bulkhead::{Bulkhead, BulkheadSettings};
 use super::instance::Instances;
-use super::operation::{OUTCOMES, Operations};
+use super::operation::Operations;
 use super::request::Call;
 use super::retry::{Budget, RetrySettings};
 use crate::clock::{Clock, SystemClock};
-use crate::exposition::Exposition;
 use crate::http::{Wire, wire};
 use crate::trace::Tracer;
 
@@ -193,62 +191,5 @@ impl ServiceClient {
         self.breakers()
             .iter()
             .any(|breaker| breaker.state() == BreakerState::Open)
-    }
-
-    /// Appends the metrics of all these clients.
-    pub fn write_metrics(clients: &[Self], out: &mut Exposition) {
-        let operations: Vec<_> = clients
-            .iter()
-            .flat_map(|client| {
-                client
-                    .0
-                    .operations
-                    .all()
-                    .into_iter()
-                    .map(|o| (client.name(), o))
-            })
-            .collect();
-        let name = "http_client_requests_seconds";
-        out.family(name, "histogram", "Calls, with all their tries.");
-        for (service, operation) in &operations {
-            for (timing, outcome) in operation.timings.iter().zip(OUTCOMES) {
-                let labels = [
-                    ("client_name", *service),
-                    ("method", operation.method.as_str()),
-                    ("uri", operation.template),
-                    ("outcome", outcome),
-                ];
-                if timing.count() > 0 {
-                    timing.write(name, &labels, out);
-                }
-            }
-        }
-        let mut count =
-            |name: &str, help: &str, of: &dyn Fn(&super::operation::Operation) -> u64| {
-                out.family(name, "counter", help);
-                for (service, operation) in &operations {
-                    let uri = operation.template;
-                    let method = operation.method.as_str();
-                    let labels = [("client_name", *service), ("method", method), ("uri", uri)];
-                    out.sample(name, &labels, of(operation));
-                }
-            };
-        count(
-            "http_client_retries_total",
-            "Tries beyond the first.",
-            &|operation| operation.retries.load(Ordering::Relaxed),
-        );
-        count(
-            "http_client_fallbacks_total",
-            "Calls answered by their fallback.",
-            &|operation| operation.fallbacks.load(Ordering::Relaxed),
-        );
-        let breakers: Vec<Breaker> = clients.iter().flat_map(Self::breakers).collect();
-        breaker::write_metrics(&breakers, out);
-        let bulkheads: Vec<_> = clients
-            .iter()
-            .filter_map(|client| Some((client.name(), client.0.bulkhead.as_ref()?)))
-            .collect();
-        Bulkhead::write_metrics(&bulkheads, out);
     }
 }
