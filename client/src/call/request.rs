@@ -39,7 +39,7 @@ impl Call {
     pub(super) fn new(client: ServiceClient, method: Method, template: &'static str) -> Self {
         let all = client.0.settings.retry.all_methods;
         Self {
-            repeatable: all || retry::is_idempotent(&method),
+            repeatable: all || retry::is_repeatable(&method),
             client,
             method,
             template,

@@ -1,5 +1,5 @@
-//! Which calls are made again, and how many: the next server first, as Ribbon does, only what may
-//! be done twice, and never so many that retries become the load.
+//! Which calls are made again, and how many: the next server first, as Ribbon does, only what
+//! reads, unless somebody says more, and never so many that retries become the load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct RetrySettings {
     pub same_server: u32,
     /// Servers that are tried beyond the first.
     pub next_servers: u32,
-    /// Whether methods that must not be done twice are too, by default.
+    /// Whether other methods than GET and HEAD are too, by default.
     pub all_methods: bool,
     /// Answers after which a call is made again, beside those that never came.
     pub statuses: Vec<StatusCode>,
@@ -69,12 +69,10 @@ const ATTEMPTS_MAX: u32 = 100;
 /// No wait between tries is longer.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Returns whether doing it twice is the same as doing it once (RFC 9110, 9.2.2).
-pub(super) fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
+/// Returns whether calls of a method are made again by default once they left. As with Ribbon that
+/// is what reads; that PUT and DELETE may be done twice (RFC 9110, 9.2.2) not every service knows.
+pub(super) fn is_repeatable(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Returns the wait before this retry, counted from 0.

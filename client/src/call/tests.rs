@@ -146,7 +146,7 @@ async fn with_one_instance_dead_no_call_fails() {
 }
 
 #[tokio::test]
-async fn only_what_may_be_done_twice_is_tried_again_after_it_left() {
+async fn only_what_reads_is_tried_again_after_it_left() {
     let breaks = || TestServer::start(|_| async { std::future::pending().await });
     let (one, two) = (breaks().await, breaks().await);
     let settings = CallSettings {
@@ -164,6 +164,10 @@ async fn only_what_may_be_done_twice_is_tried_again_after_it_left() {
     assert_eq!(asked(), 5);
     // The next server first: each was asked once by the last two calls.
     assert!(one.asked().len().abs_diff(two.asked().len()) <= 1);
+    // Ribbon leaves alone also what HTTP would let one do twice.
+    client.put("/").send().await.unwrap_err();
+    client.delete("/").send().await.unwrap_err();
+    assert_eq!(asked(), 7);
 }
 
 #[tokio::test]
