@@ -141,7 +141,8 @@ impl App {
         self.service_with(name, |builder| builder)
     }
 
-    /// Returns a client that is not quite as the settings want it.
+    /// Returns a client that is not quite as the settings want it. The builder has them already;
+    /// [`ServiceClientBuilder::change`] changes a part.
     pub fn service_with(
         &self,
         name: &str,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use speargun_client::call::CallSettings;
 use speargun_client::call::retry::RetrySettings;
 use speargun_client::{App, AppError, CallError, Config, ServiceClient, Tracer};
 
@@ -62,19 +61,24 @@ struct Callers {
 
 /// Returns the routes of service-2.
 pub(crate) fn service_2(app: &App) -> Result<Router, AppError> {
-    let bare = CallSettings {
-        breaker: None,
-        retry: RetrySettings::never(),
-        ..CallSettings::default()
-    };
     let callers = Arc::new(Callers {
         guarded: InterfaceA(app.service("service-1")?),
-        bare: InterfaceA(app.service_with("service-1", |builder| builder.settings(bare))?),
+        bare: InterfaceA(bare(app)?),
     });
     Ok(Router::new()
         .route("/hi/{name}", get(hi))
         .route("/once/{name}", get(once))
         .with_state(callers))
+}
+
+/// A client whose time and number of calls are limited as the other's are.
+fn bare(app: &App) -> Result<ServiceClient, AppError> {
+    app.service_with("service-1", |builder| {
+        builder.change(|settings| {
+            settings.breaker = None;
+            settings.retry = RetrySettings::never();
+        })
+    })
 }
 
 async fn hi(State(callers): State<Arc<Callers>>, Path(name): Path<String>) -> String {
@@ -87,4 +91,25 @@ async fn once(
     Path(name): Path<String>,
 ) -> Result<String, Trouble> {
     callers.bare.greet(&name).await.map_err(Trouble::Call)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::service::tests::app;
+
+    #[tokio::test]
+    async fn the_bare_client_is_limited_as_the_settings_say() {
+        let app = app("service-2").await;
+        let bare = bare(&app).unwrap();
+        let guarded = app.service("service-1").unwrap();
+        assert!(guarded.settings().breaker.is_some());
+        assert_eq!(bare.settings().breaker, None);
+        assert_eq!(bare.settings().retry.next_servers, 0);
+        for client in [guarded, bare] {
+            assert_eq!(client.settings().read_timeout, Duration::from_secs(3));
+        }
+    }
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use speargun_client::trace::b3::{self, B3};
 use speargun_client::trace::{TraceContext, TracerSettings, scope};
-use speargun_client::{App, Reporter, ServiceClient, Tracer};
+use speargun_client::{App, AppError, Reporter, ServiceClient, Tracer};
 use speargun_model::Kind;
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 
@@ -39,17 +39,18 @@ pub(crate) struct Outbox(BTreeMap<&'static str, ServiceClient>);
 
 impl Outbox {
     /// Returns an outbox to these services.
-    pub(crate) fn new(app: &App, names: impl Iterator<Item = &'static str>) -> Self {
-        let Some(eureka) = app.eureka() else {
-            return Self(BTreeMap::new());
-        };
+    pub(crate) fn new(
+        app: &App,
+        names: impl Iterator<Item = &'static str>,
+    ) -> Result<Self, AppError> {
         // The way to a broker is in no trace.
         let silent = Tracer::new(TracerSettings::new(BROKER), Reporter::none());
-        let client = |name| {
-            let client = ServiceClient::builder(name, eureka.instances(), silent.clone());
-            (name, client.build())
-        };
-        Self(names.map(client).collect())
+        let mut clients = BTreeMap::new();
+        for name in names {
+            let client = app.service_with(name, |builder| builder.tracer(silent.clone()))?;
+            clients.insert(name, client);
+        }
+        Ok(Self(clients))
     }
 
     /// Sends a message to a service, within the current request.
@@ -123,10 +124,13 @@ pub(crate) async fn consume(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use speargun_client::trace::Sampling;
     use speargun_model::{SpanId, TraceId};
 
     use super::*;
+    use crate::service::tests::app;
 
     #[test]
     fn a_message_carries_its_trace() {
@@ -149,6 +153,14 @@ mod tests {
             ..message
         };
         assert_eq!(read(&broken), None);
+    }
+
+    #[tokio::test]
+    async fn messages_go_out_as_the_settings_say() {
+        let app = app("orders").await;
+        let outbox = Outbox::new(&app, ["shipping"].into_iter()).unwrap();
+        let settings = outbox.0["shipping"].settings();
+        assert_eq!(settings.read_timeout, Duration::from_secs(3));
     }
 
     #[tokio::test]

@@ -143,3 +143,23 @@ async fn answer(
 ) -> Result<&'static str, Trouble> {
     doer.serve(steps, &book).await.map(|()| "done")
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Returns a service that nobody knows, with a setting that differs from its default.
+    pub(crate) async fn app(name: &str) -> App {
+        let timeout = "spring.cloud.openfeign.client.config.default.read-timeout";
+        App::builder(name)
+            .defaults([
+                ("server.port", "0"),
+                ("server.address", "127.0.0.1"),
+                ("spring.zipkin.enabled", "false"),
+                (timeout, "3000"),
+            ])
+            .start()
+            .await
+            .unwrap()
+    }
+}

@@ -108,7 +108,7 @@ impl Doer {
             config: app.config().clone(),
             tracer: app.tracer().clone(),
             clients,
-            outbox: Outbox::new(app, service.sent_to()),
+            outbox: Outbox::new(app, service.sent_to())?,
         })
     }
 

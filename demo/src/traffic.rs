@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use speargun_client::config::{SettingError, Settings};
 use speargun_client::trace::scope;
-use speargun_client::{App, AppError, CallError, CallSettings, Config, ServiceClient, Tracer};
+use speargun_client::{App, AppError, CallError, Config, ServiceClient, Tracer};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -84,11 +84,11 @@ impl Visitors {
     /// Returns visitors that have not begun.
     pub(crate) fn new(app: &App) -> Result<Arc<Self>, AppError> {
         // Visitors know nothing of circuits: they come again and again.
-        let undaunted = || CallSettings {
-            breaker: None,
-            ..CallSettings::default()
+        let client = |name| {
+            app.service_with(name, |builder| {
+                builder.change(|settings| settings.breaker = None)
+            })
         };
-        let client = |name| app.service_with(name, |builder| builder.settings(undaunted()));
         Ok(Arc::new(Self {
             config: app.config().clone(),
             tracer: app.tracer().clone(),

@@ -92,6 +92,18 @@ impl ServiceClientBuilder {
         self
     }
 
+    /// Changes a part of how calls are made, and leaves the rest as it was said.
+    pub fn change(mut self, change: impl FnOnce(&mut CallSettings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Says who begins the spans of its tries.
+    pub fn tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// Says who is called; round robin by default.
     pub fn balance(mut self, balance: impl Balance + 'static) -> Self {
         self.balance = Some(Box::new(balance));
@@ -149,6 +161,11 @@ impl ServiceClient {
     /// Returns the service's name.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Returns how calls are made.
+    pub fn settings(&self) -> &CallSettings {
+        &self.0.settings
     }
 
     /// Begins a call. The template names its variable parts, `/users/{id}`: circuits and metrics go

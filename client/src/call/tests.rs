@@ -171,6 +171,17 @@ async fn only_what_reads_is_tried_again_after_it_left() {
 }
 
 #[tokio::test]
+async fn a_change_leaves_the_other_settings_as_they_are() {
+    let nobody = Arc::new(FixedInstances::default());
+    let client = ServiceClient::builder("service-1", nobody, untraced())
+        .settings(patient())
+        .change(|settings| settings.breaker = None)
+        .build();
+    assert_eq!(client.settings().breaker, None);
+    assert_eq!(client.settings().read_timeout, LONG);
+}
+
+#[tokio::test]
 async fn the_same_server_is_tried_again_when_that_is_wanted() {
     let status = Arc::new(AtomicU16::new(503));
     let now = Arc::clone(&status);
