@@ -28,8 +28,8 @@ pub struct Options {
     /// A new folder for the git repository, spans and logs, which stays [default: one that goes].
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Visits to the shop a second.
-    #[arg(long, default_value_t = 3.0)]
+    /// Visits to the shop a second; scenes make their own.
+    #[arg(long, default_value_t = 3.0, conflicts_with = "scenario")]
     rate: f64,
     /// Play a scene, check it, and end.
     #[arg(long, value_enum, value_name = "NAME")]
@@ -106,14 +106,13 @@ async fn live(options: &Options, plan: &Plan) -> Result<ExitCode> {
 async fn play(stack: &mut Stack, options: &Options, plan: &Plan) -> Result<()> {
     say("a registry pair, a configuration server, the backend, and services:");
     stack.start(plan).await?;
+    // Somebody has to be the first, and there may be no visits.
+    ask::get(stack.port("service-2")?, "/hi/bob").await?;
+    first_trace(stack).await?;
     if let Some(scene) = options.scenario {
-        // Somebody has to be the first.
-        ask::get(stack.port("service-2")?, "/hi/bob").await?;
-        first_trace(stack).await?;
         say(&format!("scene {}: {}", scene.name(), scene.story()));
         return scene.play(stack).await;
     }
-    first_trace(stack).await?;
     for line in hints(stack)? {
         say(&line);
     }

@@ -91,9 +91,19 @@ fn ctrl_c_leaves_no_process_and_no_file() {
 }
 
 #[test]
+fn a_demo_without_visits_has_a_trace_to_show() {
+    let _alone = alone();
+    let mut demo = Demo::start(&["--rate", "0"]).unwrap();
+    demo.read_until("first trace visible after ").unwrap();
+    demo.signal(Signal::INT).unwrap();
+    assert!(demo.wait().unwrap().success(), "{}", demo.printed());
+    wait_until_gone(&demo.processes()).unwrap();
+}
+
+#[test]
 fn processes_end_with_a_demo_that_is_killed() {
     let _alone = alone();
-    let mut demo = Demo::start(&["--rate", "0", "--scenario", "balance"]).unwrap();
+    let mut demo = Demo::start(&["--scenario", "balance"]).unwrap();
     demo.read_until("service-2 ").unwrap();
     let processes = demo.processes();
     assert!(processes.len() > 4, "{}", demo.printed());
@@ -123,6 +133,10 @@ fn what_can_not_be_is_refused() {
     let (status, printed) = run_to_end(&["demo", "--rate", "1001"], &[]).unwrap();
     assert!(!status.success());
     assert!(printed.contains("--rate is 1001"), "{printed}");
+    let both = ["demo", "--rate", "1", "--scenario", "kill"];
+    let (status, printed) = run_to_end(&both, &[]).unwrap();
+    assert!(!status.success());
+    assert!(printed.contains("cannot be used with"), "{printed}");
     let (status, printed) = run_to_end(&["demo-service", "nobody"], &[]).unwrap();
     assert!(!status.success());
     assert!(printed.contains("there is no service nobody"), "{printed}");
