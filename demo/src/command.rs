@@ -86,8 +86,9 @@ async fn live(options: &Options, plan: &Plan) -> Result<ExitCode> {
     tokio::select! {
         () = stack.end() => {}
         // Who is in a hurry gets all processes killed at once.
-        () = stop.wait() => {}
+        () = stop.wait() => stack.kill_all().await,
     }
+    stack.close();
     match (played, options.scenario) {
         (Some(Err(error)), Some(scene)) => {
             say(&format!("FAILED {}: {error:#}", scene.name()));

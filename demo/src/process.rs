@@ -13,19 +13,21 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::ask;
 use crate::launch::Launch;
 
 /// How long a process may take until it is well.
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// How long a process may take to end before it is killed.
-const END_WITHIN: Duration = Duration::from_secs(12);
 /// Between two looks at something that will be so.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// Lines of the log that are shown when a process fails.
 const LOG_LINES: usize = 12;
+/// The folder of logs, within the demo's.
+pub(crate) const LOGS: &str = "logs";
+/// The folder of whatever processes keep for as long as they run, within the demo's.
+pub(crate) const TEMPORARY: &str = "tmp";
 
 /// A process that runs, or did.
 #[derive(Debug)]
@@ -40,9 +42,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a process and waits until it says where it is and is well. Logs go into a folder.
-    pub(crate) async fn start(binary: &Path, launch: Launch, logs: &Path) -> Result<Self> {
+    /// Starts a process and waits until it says where it is and is well. All its files go into the
+    /// demo's folder.
+    pub(crate) async fn start(binary: &Path, launch: Launch, folder: &Path) -> Result<Self> {
         let name = launch.name;
+        let logs = folder.join(LOGS);
         let log = logs.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
         let mut child = Command::new(binary)
@@ -50,6 +54,7 @@ impl Process {
             .args(&launch.words)
             .env_clear()
             .envs(launch.variables)
+            .env("TMPDIR", folder.join(TEMPORARY))
             .current_dir(logs)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -119,14 +124,19 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to end, and insists after a while.
-    pub(crate) async fn end(&mut self) {
-        // One that has ended meanwhile can't be asked any more.
+    /// Asks it to end.
+    pub(crate) fn ask_to_end(&self) {
+        // One that can't be asked is insisted on later.
         let _asked = self.signal(Signal::TERM);
+    }
+
+    /// Waits for its end, and insists from this moment on.
+    pub(crate) async fn end_by(&mut self, deadline: Instant) -> Result<()> {
         let gone = self.ended.wait_for(Option::is_some);
-        if timeout(END_WITHIN, gone).await.is_err() {
-            let _killed = self.kill().await;
+        if timeout_at(deadline, gone).await.is_err() {
+            self.kill().await?;
         }
+        Ok(())
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
@@ -170,9 +180,13 @@ async fn watch_over(mut child: Child, stdout: impl AsyncRead + Unpin, (told, end
             }
         }
     };
-    let (status, ()) = tokio::join!(child.wait(), read);
-    // A process that can't be waited for is gone as well.
-    end.send_replace(Some(status.unwrap_or_default()));
+    let wait = async {
+        let status = child.wait().await;
+        // At once, for its id may be another's from now on. A process that can't be waited for is
+        // gone as well.
+        end.send_replace(Some(status.unwrap_or_default()));
+    };
+    tokio::join!(wait, read);
 }
 
 /// Returns the port of the URL in a line.

@@ -1,8 +1,9 @@
-//! Which processes there are, and in which order they start and end: registries, configuration
-//! server and backend, services, and traffic once all know each other.
+//! Which processes there are, and in which order they start: registries, configuration server and
+//! backend, services, and traffic once all know each other. They end in the opposite order.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::launch::{self, Launch, Places, REGISTRIES, service_of};
-use crate::process::{Process, until};
+use crate::process::{LOGS, Process, TEMPORARY, until};
 use crate::repository::Repository;
 use crate::say::say;
 use crate::{ask, files};
@@ -22,6 +23,8 @@ use crate::{ask, files};
 const PICKS_MAX: u32 = 5;
 /// How long services may take to know each other.
 const KNOWN_WITHIN: Duration = Duration::from_mins(1);
+/// How long the processes of one turn may take to end before they are killed.
+const END_WITHIN: Duration = Duration::from_secs(12);
 
 /// What is to be started.
 #[derive(Clone, Debug)]
@@ -61,13 +64,15 @@ impl Stack {
                 (temporary.path().to_owned(), Some(temporary))
             }
         };
-        let git = folder.join("config");
         ensure!(
-            !git.exists(),
-            "--data: {} is there already; give a folder of its own to each demo",
-            git.display()
+            is_new(&folder)?,
+            "--data: {} is not empty; give a folder of its own to each demo",
+            folder.display()
         );
-        std::fs::create_dir_all(folder.join("logs"))?;
+        for part in [LOGS, TEMPORARY] {
+            std::fs::create_dir_all(folder.join(part))?;
+        }
+        let git = folder.join("config");
         Ok(Self {
             repository: Repository::create(&git, &files::at_start(plan.rate))?,
             begun,
@@ -89,8 +94,8 @@ impl Stack {
             plan.services.iter().partition(|name| **name == "traffic");
         let mut starting = JoinSet::new();
         for launch in self.services(&services)? {
-            let (binary, logs) = (self.binary.clone(), self.logs());
-            starting.spawn(async move { Process::start(&binary, launch, &logs).await });
+            let (binary, folder) = (self.binary.clone(), self.folder.clone());
+            starting.spawn(async move { Process::start(&binary, launch, &folder).await });
         }
         while let Some(started) = starting.join_next().await {
             self.welcome(started??, "");
@@ -146,10 +151,6 @@ impl Stack {
         Ok(urls.join(","))
     }
 
-    fn logs(&self) -> PathBuf {
-        self.folder.join("logs")
-    }
-
     /// Says whenever a process ends, and returns when one did without which there is no demo.
     pub(crate) async fn watch(&self) -> Result<()> {
         let mut watched = JoinSet::new();
@@ -174,33 +175,39 @@ impl Stack {
         bail!("all processes ended")
     }
 
-    /// Ends what runs, callers before those that they call, and removes the folder.
-    pub(crate) async fn end(mut self) {
-        let (servers, mut services): (Vec<Process>, Vec<Process>) = self
-            .processes
-            .drain(..)
-            .partition(|process| is_server(&process.name));
-        // Nobody begins anything new.
-        if let Some(at) = services
-            .iter()
-            .position(|process| process.name == "traffic")
-        {
-            services.swap_remove(at).end().await;
-        }
-        for group in [services, servers] {
-            let mut ending = JoinSet::new();
-            for mut process in group {
-                ending.spawn(async move { process.end().await });
+    /// Asks all that runs to end and waits until it is gone, whoever needs others before them.
+    pub(crate) async fn end(&mut self) {
+        for turn in TURNS {
+            let in_turn = |process: &&mut Process| turn_of(&process.name) == turn;
+            let mut ending: Vec<&mut Process> = self.processes.iter_mut().filter(in_turn).collect();
+            for process in &ending {
+                process.ask_to_end();
             }
-            while ending.join_next().await.is_some() {}
+            let deadline = Instant::now() + END_WITHIN;
+            for process in &mut ending {
+                let ended = process.end_by(deadline).await;
+                say_if_left(&process.name, ended);
+            }
         }
+    }
+
+    /// Kills all that still runs, and waits until it is gone.
+    pub(crate) async fn kill_all(&mut self) {
+        for process in &mut self.processes {
+            let killed = process.kill().await;
+            say_if_left(&process.name, killed);
+        }
+    }
+
+    /// Removes the folder, unless it is to stay. Nothing must run any more.
+    pub(crate) fn close(mut self) {
         if let Some(Err(error)) = self.temporary.take().map(TempDir::close) {
             say(&format!("{} stays: {error}", self.folder.display()));
         }
     }
 
     async fn launch(&mut self, launch: Launch, note: &str) -> Result<u16> {
-        let process = Process::start(&self.binary, launch, &self.logs()).await?;
+        let process = Process::start(&self.binary, launch, &self.folder).await?;
         let port = process.port;
         self.welcome(process, note);
         Ok(port)
@@ -230,11 +237,10 @@ impl Stack {
         loop {
             picks += 1;
             let launches = launch::registries(free_ports().await?);
-            let logs = self.logs();
             let [first, second] = launches;
             let started = tokio::join!(
-                Process::start(&self.binary, first, &logs),
-                Process::start(&self.binary, second, &logs),
+                Process::start(&self.binary, first, &self.folder),
+                Process::start(&self.binary, second, &self.folder),
             );
             match started {
                 (Ok(first), Ok(second)) => {
@@ -298,8 +304,53 @@ impl Stack {
     }
 }
 
+/// When a process ends, among the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// Who begins all that goes on.
+    Traffic,
+    /// Services, which report their last spans.
+    Services,
+    /// What those needed.
+    Servers,
+    /// To whom all others say goodbye.
+    Registries,
+}
+
+/// All turns, one after the other.
+const TURNS: [Turn; 4] = [
+    Turn::Traffic,
+    Turn::Services,
+    Turn::Servers,
+    Turn::Registries,
+];
+
+fn turn_of(name: &str) -> Turn {
+    match name {
+        "traffic" => Turn::Traffic,
+        "config-server" | "backend" => Turn::Servers,
+        name if REGISTRIES.contains(&name) => Turn::Registries,
+        _ => Turn::Services,
+    }
+}
+
 fn is_server(name: &str) -> bool {
-    REGISTRIES.contains(&name) || ["config-server", "backend"].contains(&name)
+    matches!(turn_of(name), Turn::Servers | Turn::Registries)
+}
+
+fn say_if_left(name: &str, ended: Result<()>) {
+    if let Err(error) = ended {
+        say(&format!("{name} may run on: {error:#}"));
+    }
+}
+
+/// Returns whether there is nothing in a folder, or no folder.
+fn is_new(folder: &Path) -> Result<bool> {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error).with_context(|| format!("--data: {}", folder.display())),
+    }
 }
 
 /// Returns the value of a metric without labels, as a service tells it.

@@ -89,6 +89,25 @@ impl Demo {
         self.child.id()
     }
 
+    /// Returns the ids of all processes that it has, those of which it said nothing yet included.
+    pub fn children(&self) -> Result<Vec<Pid>> {
+        let own = self.child.id().to_string();
+        let mut children = Vec::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let pid = name.to_str().and_then(|name| name.parse().ok());
+            let Some(pid) = pid.and_then(Pid::from_raw) else {
+                continue;
+            };
+            // State, and the parent's id; nothing of one that is gone by now.
+            let parent = stat(pid).and_then(|stat| Some(stat.split(' ').nth(1)?.to_owned()));
+            if parent.as_ref() == Some(&own) {
+                children.push(pid);
+            }
+        }
+        Ok(children)
+    }
+
     /// Returns its folder for temporary files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -141,12 +160,17 @@ pub fn wait_until_gone(processes: &[Pid]) -> Result<()> {
     }
 }
 
-/// A process that ended and that nobody has waited for is not there.
-fn is_there(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    let is_dead = stat.is_ok_and(|stat| {
-        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
-        state.is_some_and(|state| state.starts_with('Z'))
-    });
+/// Returns whether a process is there. One that ended and that nobody has waited for is not.
+pub fn is_there(pid: Pid) -> bool {
+    let is_dead = stat(pid).is_some_and(|stat| stat.starts_with('Z'));
     !is_dead && test_kill_process(pid).is_ok()
+}
+
+/// Returns what the system tells of a process, from its state on.
+fn stat(pid: Pid) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    // Before is its name, in which anything may be.
+    let stat = stat.ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    Some(rest.to_owned())
 }

@@ -9,7 +9,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Signal, kill_process};
-use speargun_e2e::demo::{Demo, wait_until_gone};
+use speargun_e2e::demo::{Demo, is_there, wait_until_gone};
 use speargun_e2e::server::run_to_end;
 
 /// A stack at a time: each has a dozen processes.
@@ -74,6 +74,11 @@ fn ctrl_c_leaves_no_process_and_no_file() {
     }
     let processes = demo.processes();
     assert_eq!(processes.len(), 18, "{printed}");
+    assert_eq!(demo.children().unwrap().len(), 18, "{printed}");
+    let config_server = processes[2].as_raw_nonzero();
+    let its_own = format!("speargun-config-{config_server}");
+    let own = std::fs::read_dir(demo.folder()).unwrap().next().unwrap();
+    assert!(own.unwrap().path().join("tmp").join(its_own).is_dir());
     // The first hint, as it stands there.
     let hint = printed
         .lines()
@@ -101,11 +106,32 @@ fn a_demo_without_visits_has_a_trace_to_show() {
 }
 
 #[test]
+fn a_second_ctrl_c_kills_what_does_not_end() {
+    let _alone = alone();
+    let mut demo = Demo::start(&["--rate", "0"]).unwrap();
+    demo.read_until("Ctrl-C ends it all").unwrap();
+    let processes = demo.children().unwrap();
+    let traffic = *demo.processes().last().unwrap();
+    // It can't hear that it should end, and all others wait for it.
+    kill_process(traffic, Signal::STOP).unwrap();
+    demo.signal(Signal::INT).unwrap();
+    demo.read_until("  ending").unwrap();
+    demo.signal(Signal::INT).unwrap();
+    assert!(demo.wait().unwrap().success(), "{}", demo.printed());
+    let left: Vec<_> = processes.iter().filter(|pid| is_there(**pid)).collect();
+    assert!(left.is_empty(), "{left:?} of {processes:?}");
+    let left: Vec<_> = std::fs::read_dir(demo.folder()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn processes_end_with_a_demo_that_is_killed() {
     let _alone = alone();
     let mut demo = Demo::start(&["--scenario", "balance"]).unwrap();
     demo.read_until("service-2 ").unwrap();
-    let processes = demo.processes();
+    // More are starting than it has told of.
+    let processes = demo.children().unwrap();
+    assert!(processes.len() >= demo.processes().len(), "{processes:?}");
     assert!(processes.len() > 4, "{}", demo.printed());
     demo.signal(Signal::KILL).unwrap();
     wait_until_gone(&processes).unwrap();
@@ -141,7 +167,7 @@ fn what_can_not_be_is_refused() {
     assert!(!status.success());
     assert!(printed.contains("there is no service nobody"), "{printed}");
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("config")).unwrap();
+    std::fs::write(folder.path().join("mine"), "").unwrap();
     let data = folder.path().display().to_string();
     let (status, printed) = run_to_end(&["demo", "--data", &data], &[]).unwrap();
     assert!(!status.success());
