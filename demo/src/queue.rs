@@ -72,9 +72,14 @@ impl Outbox {
     }
 }
 
+/// As Brave does it in messages: the receiver's span is a child, so it needs no parent's parent.
 fn write(context: &TraceContext) -> Option<String> {
     let mut headers = HeaderMap::new();
-    b3::inject_single(context, &mut headers);
+    let context = TraceContext {
+        parent_id: None,
+        ..context.clone()
+    };
+    b3::inject_single(&context, &mut headers);
     let value = headers.get("b3")?.to_str().ok()?;
     Some(value.to_owned())
 }
@@ -117,7 +122,7 @@ pub(crate) async fn consume(
         span.remote_service(BROKER);
         let done = scope(span.context().clone(), doer.serve(steps, &message.book)).await;
         if let Err(trouble) = done {
-            span.error(&format!("{trouble:?}"));
+            span.error(&trouble.to_string());
         }
     }
 }
@@ -137,7 +142,7 @@ mod tests {
         let context = TraceContext {
             trace_id: TraceId { high: 1, low: 2 },
             span_id: SpanId(3),
-            parent_id: None,
+            parent_id: Some(SpanId(4)),
             sampling: Sampling::Deny,
             carried: None,
         };
@@ -147,7 +152,11 @@ mod tests {
         };
         let text = serde_json::to_string(&message).unwrap();
         let message: Message = serde_json::from_str(&text).unwrap();
-        assert_eq!(read(&message), Some(context));
+        let parentless = TraceContext {
+            parent_id: None,
+            ..context
+        };
+        assert_eq!(read(&message), Some(parentless));
         let broken = Message {
             b3: Some("\n".into()),
             ..message

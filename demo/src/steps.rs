@@ -2,6 +2,7 @@
 //! imitates besides, being slow and failing, is read from its settings at each request.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,18 +36,25 @@ pub(crate) enum Trouble {
     Lost(String),
 }
 
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Imitated => f.write_str("failed, as demo.error-rate wants it"),
+            Self::Setting(error) => write!(f, "{error}"),
+            Self::Call(error) => write!(f, "{error}"),
+            Self::Lost(what) => f.write_str(what),
+        }
+    }
+}
+
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
-        let (status, text) = match self {
-            Self::Imitated => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "failed, as demo.error-rate wants it".to_owned(),
-            ),
-            Self::Setting(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-            Self::Call(error) => (StatusCode::BAD_GATEWAY, error.to_string()),
-            Self::Lost(what) => (StatusCode::SERVICE_UNAVAILABLE, what),
+        let status = match self {
+            Self::Imitated | Self::Setting(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Call(_) => StatusCode::BAD_GATEWAY,
+            Self::Lost(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        (status, text).into_response()
+        (status, self.to_string()).into_response()
     }
 }
 
@@ -79,7 +87,7 @@ impl Troubles {
         if self.slow_ms > 0 {
             let mut span = tracer.start("be slow");
             span.tag("demo.slow-ms", &self.slow_ms.to_string());
-            spend(self.slow_ms).await;
+            sleep(Duration::from_millis(self.slow_ms.into())).await;
         }
         if fastrand::f64() < self.error_rate {
             return Err(Trouble::Imitated);
@@ -216,7 +224,10 @@ async fn spend(ms: u32) {
 
 #[cfg(test)]
 mod tests {
+    use speargun_client::Reporter;
     use speargun_client::config::{LocalSources, Settings};
+    use speargun_client::trace::TracerSettings;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -234,6 +245,27 @@ mod tests {
         for wrong in ["2", "-1", "NaN", "x"] {
             let error = read(&[("demo.error-rate", wrong)]).unwrap_err();
             assert_eq!(error.name, "demo.error-rate");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_slow_is_so_for_as_long_as_was_set() {
+        let tracer = Tracer::new(TracerSettings::new("price"), Reporter::none());
+        let slow = Troubles {
+            slow_ms: 50,
+            error_rate: 0.0,
+        };
+        let mut requests = JoinSet::new();
+        for _ in 0..20 {
+            let tracer = tracer.clone();
+            requests.spawn(async move {
+                let begun = Instant::now();
+                slow.imitate(&tracer).await.unwrap();
+                begun.elapsed()
+            });
+        }
+        for took in requests.join_all().await {
+            assert!(took >= Duration::from_millis(50), "{took:?}");
         }
     }
 }
