@@ -24,7 +24,7 @@ pub(crate) struct Repository {
 
 impl Repository {
     /// Makes a repository whose branch `main` has these files.
-    pub(crate) fn create(folder: &Path, files: &[(&str, String)]) -> Result<Self> {
+    pub(crate) fn create(folder: &Path, files: &[(impl AsRef<str>, String)]) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         // What the user set for git elsewhere is not asked: the branch is `main` for everybody.
         let git = gix::ThreadSafeRepository::init_opts(
@@ -54,11 +54,16 @@ impl Repository {
     }
 
     /// Writes these files and commits them.
-    pub(crate) fn commit(&mut self, message: &str, files: &[(&str, String)]) -> Result<()> {
+    pub(crate) fn commit(
+        &mut self,
+        message: &str,
+        files: &[(impl AsRef<str>, String)],
+    ) -> Result<()> {
         for (name, text) in files {
+            let name = name.as_ref();
             std::fs::write(self.folder.join(name), text)?;
             let id = git(self.git.write_blob(text))?.detach();
-            self.files.insert((*name).to_owned(), id);
+            self.files.insert(name.to_owned(), id);
         }
         let entry = |(name, oid): (&String, &ObjectId)| Entry {
             mode: EntryKind::Blob.into(),
@@ -97,6 +102,10 @@ mod tests {
         let output = Command::new("git")
             .args(words)
             .current_dir(folder)
+            // A hook that runs the tests has these, and they mean its repository.
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_SYSTEM", "/dev/null")
             .output()

@@ -29,7 +29,7 @@ pub(crate) struct ShopService {
     pub(crate) messages: Option<&'static [Step]>,
 }
 
-/// What a service answers. A path has at most the one part `{book}`, which is handed on.
+/// What a service answers. A path has exactly the one part `{book}`, which is handed on.
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) verb: Verb,
@@ -307,6 +307,15 @@ mod tests {
                     _ => {}
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_path_has_a_book_and_no_other_part() {
+        for operation in SHOP.iter().flat_map(|service| service.operations) {
+            let path = operation.path;
+            assert!(path.contains("/{book}"), "{path}");
+            assert_eq!(path.matches('{').count(), 1, "{path}");
         }
     }
 
