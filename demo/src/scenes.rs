@@ -16,7 +16,7 @@ use clap::ValueEnum;
 
 use crate::process::until;
 use crate::say::say;
-use crate::stack::Stack;
+use crate::stack::{Stack, metric};
 use crate::{ask, files};
 
 /// How long anything that a scene waits for may take.
@@ -120,6 +120,11 @@ async fn wait_for_setting(stack: &Stack, name: &str, (key, value): (&str, &str))
         Ok((told[key].as_str() == Some(value)).then_some(()))
     })
     .await
+}
+
+/// Returns how often a service has renewed its lease, which it does once a second.
+async fn renewals(port: u16) -> Result<u64> {
+    metric(port, "eureka_client_renewals_total").await
 }
 
 /// Returns the instances of service-1 that a registry tells of.

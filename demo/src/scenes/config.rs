@@ -18,18 +18,17 @@ pub(super) async fn play(stack: &mut Stack) -> Result<()> {
         "service-1.properties",
         files::greeting("good morning"),
     )?;
-    for _ in 0..2 {
-        // Two in a row are both instances.
-        until("the greeting changes", WITHIN, || async {
-            let answer = hi(stack).await?;
-            Ok(answer.starts_with("good morning bob").then_some(()))
-        })
-        .await?;
-    }
+    until("both instances greet anew", WITHIN, || async {
+        let (one, other) = (hi(stack).await?, hi(stack).await?);
+        let anew = |answer: &str| answer.starts_with("good morning bob");
+        let both = greeter(&one)? != greeter(&other)?;
+        Ok((both && anew(&one) && anew(&other)).then_some(()))
+    })
+    .await?;
     seen(
         stack,
         &format!(
-            "{:?} became \"good morning bob\" by a commit",
+            "{:?} became \"good morning bob\" at both instances by a commit",
             first_words(&before)
         ),
     );

@@ -4,12 +4,15 @@
 use anyhow::{Result, ensure};
 
 use super::caller::Caller;
-use super::{WITHIN, registered, seen};
+use super::{WITHIN, registered, renewals, seen};
 use crate::ask;
 use crate::process::until;
 use crate::stack::{Stack, metric};
 
 const FETCHES: &str = "eureka_client_fetches_total";
+/// Renewals of another, one a second, within which a lease of five seconds must have run out. It is
+/// well below the ninety seconds that a registry gives whoever asks for nothing.
+const RENEWALS_MAX: u64 = 20;
 
 pub(super) async fn play(stack: &mut Stack) -> Result<()> {
     let port = stack.port("service-2")?;
@@ -27,6 +30,8 @@ async fn story(stack: &mut Stack, guarded: &Caller, bare: &Caller) -> Result<()>
     guarded.expect_well(0)?;
     bare.expect_well(0)?;
     seen(stack, "100 calls are answered by two instances");
+    let survivor = stack.port("service-1.2")?;
+    let before = renewals(survivor).await?;
     stack.kill("service-1").await?;
     seen(stack, "one of them is killed");
     // Its lease runs out in each of the registries.
@@ -37,6 +42,11 @@ async fn story(stack: &mut Stack, guarded: &Caller, bare: &Caller) -> Result<()>
         })
         .await?;
     }
+    let meanwhile = renewals(survivor).await? - before;
+    ensure!(
+        meanwhile <= RENEWALS_MAX,
+        "its lease ran out only after {meanwhile} renewals of the other"
+    );
     seen(stack, "its lease has run out");
     let service_2 = stack.port("service-2")?;
     // The fetch that goes on may have begun before, so it is the next one that counts.

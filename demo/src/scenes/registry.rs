@@ -4,9 +4,9 @@
 use anyhow::{Result, ensure};
 
 use super::caller::Caller;
-use super::{WITHIN, greeter, hi, registered, seen};
+use super::{WITHIN, greeter, hi, registered, renewals, seen};
 use crate::process::until;
-use crate::stack::{Stack, metric};
+use crate::stack::Stack;
 
 /// Renewals that are more than a lease is long: one comes a second, and a lease has five.
 const RENEWALS: u64 = 7;
@@ -24,10 +24,9 @@ async fn story(stack: &mut Stack, caller: &Caller) -> Result<()> {
     stack.kill("registry-1").await?;
     seen(stack, "registry-1 is killed");
     let ports: Vec<u16> = stack.services_up().map(|process| process.port).collect();
-    for (port, enough) in renewals(&ports).await? {
+    for (port, enough) in enough_renewals(&ports).await? {
         until("leases are renewed at the other", WITHIN, || async {
-            let renewals = metric(port, "eureka_client_renewals_total").await?;
-            Ok((renewals >= enough).then_some(()))
+            Ok((renewals(port).await? >= enough).then_some(()))
         })
         .await?;
     }
@@ -54,11 +53,10 @@ async fn story(stack: &mut Stack, caller: &Caller) -> Result<()> {
 }
 
 /// Returns for each service how many renewals are enough.
-async fn renewals(ports: &[u16]) -> Result<Vec<(u16, u64)>> {
+async fn enough_renewals(ports: &[u16]) -> Result<Vec<(u16, u64)>> {
     let mut enough = Vec::new();
     for port in ports {
-        let now = metric(*port, "eureka_client_renewals_total").await?;
-        enough.push((*port, now + RENEWALS));
+        enough.push((*port, renewals(*port).await? + RENEWALS));
     }
     Ok(enough)
 }

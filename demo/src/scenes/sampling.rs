@@ -21,6 +21,7 @@ const AT_ONCE: usize = 24;
 /// Of 3000 traces at one percent 30 are expected. That there are fewer or more than these by chance
 /// happens once in ten million times (Poisson).
 const KEPT: std::ops::RangeInclusive<usize> = 7..=65;
+const SPANS: &str = "zipkin_reporter_spans_total";
 const SERVICES: [&str; 4] = ["storefront", "catalog", "price", "stock"];
 
 pub(super) async fn play(stack: &mut Stack) -> Result<()> {
@@ -49,22 +50,23 @@ pub(super) async fn play(stack: &mut Stack) -> Result<()> {
         wait_for_setting(stack, name, ("sampling", "0.01")).await?;
     }
     seen(stack, "all services keep one percent from now on");
-    let begun = now_ms()?;
+    let (begun, before) = (now_ms()?, made(stack).await?);
     visits(stack, VISITS).await?;
-    let kept = until("all spans of kept traces arrived", WITHIN, || async {
+    let what = "all spans of kept traces arrived, and no others were made";
+    let kept = until(what, WITHIN, || async {
         if !all_are_sent(stack).await? {
             return Ok(None);
         }
+        let made = made(stack).await? - before;
         let found = traces(stack, begun).await?;
         let are_whole = found.iter().all(|trace| is_whole(trace, spans));
-        Ok((are_whole && !found.is_empty()).then_some(found.len()))
+        let are_all = made == (found.len() * spans) as u64;
+        Ok((are_whole && are_all && !found.is_empty()).then_some(found.len()))
     })
     .await?;
     ensure!(KEPT.contains(&kept), "of {VISITS} traces {kept} were kept");
-    seen(
-        stack,
-        &format!("of {VISITS} visits {kept} traces were kept, each of them whole"),
-    );
+    let what = format!("of {VISITS} visits {kept} traces were kept, each whole, and no more spans");
+    seen(stack, &what);
     Ok(())
 }
 
@@ -95,10 +97,19 @@ async fn visits(stack: &Stack, visits: u32) -> Result<()> {
     Ok(())
 }
 
+/// Returns how many spans were made so far.
+async fn made(stack: &Stack) -> Result<u64> {
+    let mut sum = 0;
+    for process in stack.services_up() {
+        sum += metric(process.port, SPANS).await?;
+    }
+    Ok(sum)
+}
+
 /// Returns whether the backend took all spans that were made.
 async fn all_are_sent(stack: &Stack) -> Result<bool> {
     for process in stack.services_up() {
-        let made = metric(process.port, "zipkin_reporter_spans_total").await?;
+        let made = metric(process.port, SPANS).await?;
         let sent = metric(process.port, "zipkin_reporter_spans_sent_total").await?;
         if made > sent {
             return Ok(false);
@@ -107,11 +118,11 @@ async fn all_are_sent(stack: &Stack) -> Result<bool> {
     Ok(true)
 }
 
-/// Returns the visits since then, those of which any span has arrived.
+/// Returns all traces since then, those of which any span has arrived, whoever reported it.
 async fn traces(stack: &Stack, since_ms: u64) -> Result<Vec<Value>> {
     let end = now_ms()? + 1000;
     let target = format!(
-        "/api/v2/traces?serviceName=storefront&limit=5000&endTs={end}&lookback={}",
+        "/api/v2/traces?limit=5000&endTs={end}&lookback={}",
         end - since_ms
     );
     let answer = ask::get(stack.port("backend")?, &target).await?.json()?;
