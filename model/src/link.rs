@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 pub mod linker;
+mod simple;
 mod span;
 
 pub use linker::{LinkCount, Linker, link_traces};

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use super::simple::SimpleTree;
 use super::{DependencyLink, LinkSpan, Name};
 use crate::span::{Kind, Span};
 use crate::trace::Tree;
@@ -43,6 +44,13 @@ struct Ancestor<N> {
     service: Option<N>,
 }
 
+/// Where a span stands in its trace.
+#[derive(Clone, Copy)]
+struct Place {
+    is_root: bool,
+    has_children: bool,
+}
+
 impl<N> Default for Linker<N> {
     fn default() -> Self {
         Self {
@@ -66,14 +74,37 @@ impl<N: Copy + Ord + Hash> Linker<N> {
             if let Some(place) = above.get_mut(index) {
                 *place = ancestor;
             }
-            let span = tree.span(index);
-            // The callee knows its own name better.
-            let called = span.kind == Some(Kind::Client) && tree.children(index).len() > 0;
-            let from_nowhere = tree.root() == Some(index) && is_unknown_caller(span);
-            if !called && !from_nowhere {
-                self.put_span(span, ancestor);
-            }
+            let place = Place {
+                is_root: tree.root() == Some(index),
+                has_children: tree.children(index).len() > 0,
+            };
+            self.put_placed(tree.span(index), ancestor, place);
         });
+    }
+
+    /// Adds the calls of one trace as [`Self::put_trace`] does, whatever the order of its spans,
+    /// if it is so simple that the order does not matter; returns whether it is. Only the order in
+    /// which its calls are seen may be another.
+    pub fn put_simple(&mut self, spans: &[LinkSpan<N>]) -> bool {
+        let Some(tree) = SimpleTree::of(spans) else {
+            return false;
+        };
+        for (at, span) in spans.iter().enumerate() {
+            let mut above = tree.parent(at);
+            let mut ancestor = None;
+            while let Some(parent) = above
+                && ancestor.is_none()
+            {
+                ancestor = spans.get(parent).and_then(ancestor_of);
+                above = tree.parent(parent);
+            }
+            let place = Place {
+                is_root: tree.is_root(at),
+                has_children: tree.has_children(at),
+            };
+            self.put_placed(span, ancestor, place);
+        }
+        true
     }
 
     /// Forgets all calls, keeping the memory for others.
@@ -85,6 +116,16 @@ impl<N: Copy + Ord + Hash> Linker<N> {
     /// Returns the counts in the order first seen.
     pub fn counts(&self) -> &[LinkCount<N>] {
         &self.counts
+    }
+
+    #[inline]
+    fn put_placed(&mut self, span: &LinkSpan<N>, ancestor: Option<Ancestor<N>>, place: Place) {
+        // The callee knows its own name better.
+        let called = span.kind == Some(Kind::Client) && place.has_children;
+        let from_nowhere = place.is_root && is_unknown_caller(span);
+        if !called && !from_nowhere {
+            self.put_span(span, ancestor);
+        }
     }
 
     fn put_span(&mut self, span: &LinkSpan<N>, ancestor: Option<Ancestor<N>>) {

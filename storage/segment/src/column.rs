@@ -55,11 +55,6 @@ impl Column {
         PLAIN | (self.plain_ends.len() as u32 - 1)
     }
 
-    /// Returns whether some values are kept as they are.
-    pub(crate) fn has_plain(&self) -> bool {
-        !self.plain_ends.is_empty()
-    }
-
     /// Returns the plain value with this code.
     pub(crate) fn plain_value(&self, code: u32) -> &[u8] {
         let index = (code & !PLAIN) as usize;

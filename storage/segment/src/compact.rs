@@ -9,16 +9,15 @@ use std::sync::atomic::Ordering;
 
 use speargun_storage::Retention;
 
-use crate::absorb::absorb;
 use crate::config::Config;
-use crate::encode::{Packer, Summaries, encode};
+use crate::encode::Packer;
 use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::manifest::{Found, Manifest};
-use crate::rows::Rows;
 use crate::seal;
 use crate::segment::Segment;
 use crate::store::{Change, Shared};
+use crate::weave::{Failed, weave};
 
 /// Neighbours that are worth a merge of their own.
 const FAN_IN: usize = 8;
@@ -141,16 +140,6 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
     let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
         return Ok(());
     };
-    let mut rows = Rows::new();
-    for segment in segments {
-        if let Err(error) = absorb(&mut rows, segment) {
-            shared.report_damage(&segment.path, &error);
-            if matches!(error, SegmentError::Corrupt(_)) {
-                segment.damaged.store(true, Ordering::Relaxed);
-            }
-            return Err(error.into());
-        }
-    }
     let arrived = |of: fn(&Facts) -> u64| segments.iter().map(move |s| of(&s.facts));
     let facts = Facts {
         first: first.facts.first,
@@ -160,10 +149,9 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
         arrived_max_ms: arrived(|f| f.arrived_max_ms).max().unwrap_or_default(),
         ..Facts::default()
     };
-    let merged = seal::write(
-        shared,
-        &encode(&rows, facts, Summaries::Made, &mut Packer::new()?),
-    )?;
+    let encoded = weave(segments, facts, &mut Packer::new()?);
+    let encoded = encoded.map_err(|failed| report(shared, segments, failed))?;
+    let merged = seal::write(shared, &encoded)?;
     let count = merged.facts.rows;
     let change = Change {
         remove: segments.iter().map(|segment| segment.facts.first).collect(),
@@ -180,6 +168,18 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
         .merged_rows
         .fetch_add(count, Ordering::Relaxed);
     Ok(())
+}
+
+/// Reports a segment that can't be merged; one that is damaged is left out from now on.
+fn report(shared: &Shared, segments: &[Arc<Segment>], failed: Failed) -> io::Error {
+    let Failed { place, error } = failed;
+    if let Some(segment) = segments.get(place) {
+        shared.report_damage(&segment.path, &error);
+        if matches!(error, SegmentError::Corrupt(_)) {
+            segment.damaged.store(true, Ordering::Relaxed);
+        }
+    }
+    error.into()
 }
 
 /// Deletes a merged segment that the manifest was to name and does not: on a full disk it would be

@@ -238,7 +238,7 @@ impl Query<'_> {
         }
         let mut times = self.rows.iter().map(|row| row.timestamp_us);
         if times.any(|time| inside(&self.window, time)) {
-            self.linker.put_trace(by_millisecond(&self.rows));
+            put_trace(&mut self.linker, &self.rows);
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ impl Query<'_> {
             .copied();
         let rows = self.rows.get(..end.unwrap_or_default()).unwrap_or_default();
         self.scratch.clear();
-        self.scratch.put_trace(by_millisecond(rows));
+        put_trace(&mut self.scratch, rows);
         sums.add_counts(self.scratch.counts(), sign);
     }
 
@@ -352,9 +352,16 @@ fn services(shared: &Shared, snapshot: &Snapshot) -> Interner {
     services
 }
 
+/// Adds the calls of a trace, whose rows come in order of arrival.
+pub(crate) fn put_trace(linker: &mut Linker<u32>, rows: &[Row]) {
+    if !linker.put_simple(rows) {
+        linker.put_trace(by_millisecond(rows));
+    }
+}
+
 /// Returns the rows of a trace in the order of the contract: by groups of equal milliseconds, the
 /// groups and what is in them by arrival.
-pub(crate) fn by_millisecond(rows: &[Row]) -> impl Iterator<Item = Row> {
+fn by_millisecond(rows: &[Row]) -> impl Iterator<Item = Row> {
     let mut order: Vec<(u64, usize)> = rows
         .iter()
         .enumerate()

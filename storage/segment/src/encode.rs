@@ -11,7 +11,7 @@ use crate::format::{
     Section, SectionKind, VERSION, checksum,
 };
 use crate::links::Summary;
-use crate::page_encode::PageEncoder;
+use crate::page_encode::{PageEncoder, PageStreams};
 use crate::page_filters::PageFilters;
 use crate::rows::{Row, Rows};
 
@@ -20,6 +20,8 @@ const ZSTD_LEVEL: i32 = 1;
 /// What zstd makes of a byte at most: a block of 128 KiB takes four. Memory for what a stream says
 /// of itself is taken before it is unpacked.
 const UNPACK_RATIO_MAX: usize = 1 << 15;
+/// What a row takes on disk, packed or not, to begin with.
+const BYTES_A_ROW: usize = 24;
 /// Streams up to this length are stored as they are.
 const PACK_MIN_BYTES: usize = 64;
 
@@ -75,103 +77,114 @@ pub(crate) struct Encoded {
     pub(crate) directory: Directory,
 }
 
-/// Whether a segment gets a summary of its links, and filters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Summaries {
-    /// Merged segments, which stay: their rows are not read again for links, nor for values that
-    /// they do not have.
-    Made,
-    /// Sealed heads, which are soon merged: not worth it.
-    Omitted,
-}
-
-/// Encodes the rows. `facts` says what only the caller knows: numbers, journal position, arrival.
-pub(crate) fn encode(
-    rows: &Rows,
-    facts: Facts,
-    summaries: Summaries,
-    packer: &mut Packer,
-) -> Encoded {
+/// Encodes the rows of a head. `facts` says what only the caller knows: numbers, journal position,
+/// arrival. Without a summary of links: heads are soon merged, and it would not be worth it.
+pub(crate) fn encode(rows: &Rows, facts: Facts, packer: &mut Packer) -> Encoded {
     let order = order_by_trace(&rows.rows);
-    let mut encoder = Encoder {
-        out: Vec::with_capacity(rows.rows.len() * 24 + 4096),
-        directory: Directory {
-            facts: with_times(facts, &rows.rows),
-            ..Directory::default()
-        },
-        lows: vec![],
-        highs: vec![],
-        links: (summaries == Summaries::Made).then(|| Summary::new(rows)),
-        filters: (summaries == Summaries::Made).then(|| PageFilters::new(rows)),
-        packer,
-    };
-    encoder.out.extend_from_slice(HEADER_MAGIC);
-    encoder.out.extend_from_slice(&VERSION.to_le_bytes());
-    encoder.out.extend_from_slice(&[0; 4]);
-    encoder.pages(rows, &order);
-    encoder.meta(rows);
-    encoder.ids();
-    encoder.values(rows);
-    if let Some(filters) = encoder.filters.take() {
-        for (column, filters) in filters.finish() {
-            encoder.stored_section(SectionKind::PageFilters, column, &filters);
-        }
+    let facts = with_times(facts, &rows.rows);
+    let mut encoder = Encoder::new(facts, rows.columns.len(), packer);
+    let mut page = PageEncoder::new(rows, facts.time_min_us);
+    for trace in order.chunk_by(|&a, &b| same_trace(&rows.rows, a, b)) {
+        let first = trace.first().and_then(|&row| rows.rows.get(row as usize));
+        let (low, high) = first.map_or((0, 0), |row| (row.low, row.high));
+        page.push_trace(&mut encoder.page, trace, high);
+        encoder.end_trace(low, high, trace.len());
     }
-    if let Some(links) = encoder.links.take() {
-        encoder.section(SectionKind::Links, 0, &links.encode());
-    }
-    encoder.finish()
+    encoder.finish(rows, None)
 }
 
-struct Encoder<'r, 'p> {
+/// A segment that is being encoded, trace by trace in the order of their ids.
+pub(crate) struct Encoder<'p> {
+    /// Takes the rows of the next trace.
+    pub(crate) page: PageStreams,
     out: Vec<u8>,
     directory: Directory,
     lows: Vec<u64>,
     highs: Vec<u64>,
-    links: Option<Summary<'r>>,
+    /// Merged segments have them: they stay, and are not read again for values that they do not
+    /// have.
     filters: Option<PageFilters>,
+    /// Rows in the page, and the number of its first trace.
+    rows_in_page: usize,
+    first_trace: u32,
     packer: &'p mut Packer,
 }
 
-impl Encoder<'_, '_> {
-    fn pages(&mut self, rows: &Rows, order: &[u32]) {
-        let mut page = PageEncoder::new(rows, self.directory.facts.time_min_us);
-        let mut traces = order.chunk_by(|&a, &b| same_trace(&rows.rows, a, b));
-        let mut first_trace = 0;
-        loop {
-            let mut in_page = 0;
-            for trace in traces.by_ref() {
-                let first = trace.first().and_then(|&row| rows.rows.get(row as usize));
-                let (low, high) = first.map_or((0, 0), |row| (row.low, row.high));
-                self.lows.push(low);
-                self.highs.push(high);
-                page.push_trace(trace, high);
-                if let Some(links) = &mut self.links {
-                    links.push_trace(trace);
-                }
-                in_page += trace.len();
-                if in_page >= PAGE_ROWS {
-                    break;
-                }
-            }
-            if in_page == 0 {
-                return;
-            }
-            if let Some(filters) = &mut self.filters {
-                filters.page(&page);
-            }
-            let offset = self.out.len();
-            self.directory.facts.raw_bytes += page.finish(&mut self.out, self.packer) as u64;
-            let extent = self.extent(offset, self.out.len() - offset, false);
-            let traces_end = self.lows.len() as u32;
-            self.directory.pages.push(PageEntry {
-                extent,
-                rows: in_page as u32,
-                first_trace,
-                traces: traces_end - first_trace,
-            });
-            first_trace = traces_end;
+impl<'p> Encoder<'p> {
+    /// Returns a segment with so many columns and no trace yet; `facts` says how many rows will
+    /// come and which times they have.
+    pub(crate) fn new(facts: Facts, columns: usize, packer: &'p mut Packer) -> Self {
+        let mut out = Vec::with_capacity(facts.rows as usize * BYTES_A_ROW + 4096);
+        out.extend_from_slice(HEADER_MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        Self {
+            page: PageStreams::new(columns),
+            out,
+            directory: Directory {
+                facts,
+                ..Directory::default()
+            },
+            lows: vec![],
+            highs: vec![],
+            filters: None,
+            rows_in_page: 0,
+            first_trace: 0,
+            packer,
         }
+    }
+
+    /// Has filters made, of columns with these dictionaries.
+    pub(crate) fn with_filters(mut self, rows: &Rows) -> Self {
+        self.filters = Some(PageFilters::new(rows));
+        self
+    }
+
+    /// Ends a trace, whose rows are in the page, and the page if it is full.
+    pub(crate) fn end_trace(&mut self, low: u64, high: u64, rows: usize) {
+        self.lows.push(low);
+        self.highs.push(high);
+        self.rows_in_page += rows;
+        if self.rows_in_page >= PAGE_ROWS {
+            self.end_page();
+        }
+    }
+
+    fn end_page(&mut self) {
+        if let Some(filters) = &mut self.filters {
+            filters.page(&self.page);
+        }
+        let offset = self.out.len();
+        let raw_bytes = self.page.finish(&mut self.out, self.packer);
+        self.directory.facts.raw_bytes += raw_bytes as u64;
+        let traces_end = self.lows.len() as u32;
+        self.directory.pages.push(PageEntry {
+            extent: self.extent(offset, self.out.len() - offset, false),
+            rows: self.rows_in_page as u32,
+            first_trace: self.first_trace,
+            traces: traces_end - self.first_trace,
+        });
+        self.first_trace = traces_end;
+        self.rows_in_page = 0;
+    }
+
+    /// Ends the segment, whose dictionaries are those of `rows`.
+    pub(crate) fn finish(mut self, rows: &Rows, links: Option<Summary>) -> Encoded {
+        if self.rows_in_page > 0 {
+            self.end_page();
+        }
+        self.meta(rows);
+        self.ids();
+        self.values(rows);
+        if let Some(filters) = self.filters.take() {
+            for (column, filters) in filters.finish() {
+                self.stored_section(SectionKind::PageFilters, column, &filters);
+            }
+        }
+        if let Some(links) = links {
+            self.section(SectionKind::Links, 0, &links.encode());
+        }
+        self.end()
     }
 
     fn meta(&mut self, rows: &Rows) {
@@ -284,7 +297,7 @@ impl Encoder<'_, '_> {
         }
     }
 
-    fn finish(mut self) -> Encoded {
+    fn end(mut self) -> Encoded {
         let raw = self.directory.encode();
         let offset = self.out.len();
         // The directory is always packed: its footer has no place to say otherwise.

@@ -6,7 +6,7 @@
 //! - `store`, `head`: what takes writes; `stats`: how it goes; `config`, `error`: how and why not.
 //! - `rows`, `column`, `intern`: spans as rows over dictionaries.
 //! - `encode`, `page_encode`, `format`, `planes`, `bytes`: rows into a segment file.
-//! - `seal`, `compact`, `absorb`: heads into segments, segments into larger ones.
+//! - `seal`, `compact`, `absorb`, `weave`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
 //! - [`backup`]: copies of a store that is in use.
 //! - `moving`, `view`: segments that go into a database.
@@ -53,6 +53,7 @@ mod segment;
 mod stats;
 mod store;
 mod view;
+mod weave;
 
 pub use config::Config;
 pub use error::OpenError;

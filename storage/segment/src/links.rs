@@ -14,11 +14,11 @@ use speargun_model::link::{LinkEndpoint, Linker};
 use speargun_model::span::java_order;
 
 use crate::bytes::{Reader, Writer};
-use crate::dependencies::{ERROR, Row, address, by_millisecond, has_key};
+use crate::dependencies::{Row, address, put_trace};
 use crate::dictionary::text;
 use crate::error::Corrupt;
 use crate::planes::{self, Planes};
-use crate::rows::{LOOSE, Rows};
+use crate::rows::Rows;
 
 /// Calls between two services of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -126,25 +126,38 @@ impl Link {
     }
 }
 
+/// A row of a trace as links are found from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkRow {
+    pub(crate) id: u64,
+    pub(crate) parent: u64,
+    pub(crate) timestamp: u64,
+    pub(crate) operation: u32,
+    pub(crate) local: u32,
+    /// Whether it has a tag named error.
+    pub(crate) error: bool,
+}
+
 /// Makes the summary while the traces of a segment are written one by one.
 #[derive(Debug)]
-pub(crate) struct Summary<'r> {
-    rows: &'r Rows,
+pub(crate) struct Summary {
     /// The linker lets the order of names decide between reports that contradict each other, so it
     /// gets each name's rank; these are the services by rank.
     by_rank: Vec<u32>,
     /// What each operation and each address is to the linker.
     operations: Vec<Row>,
     addresses: Vec<LinkEndpoint<u32>>,
-    error: Option<u32>,
     linker: Linker<u32>,
     trace: Vec<Row>,
+    /// The links of the trace in hand.
+    set: Vec<Link>,
     sets: HashMap<Vec<Link>, u32, RandomState>,
     of_trace: Vec<u32>,
 }
 
-impl<'r> Summary<'r> {
-    pub(crate) fn new(rows: &'r Rows) -> Self {
+impl Summary {
+    /// Returns the summary of no traces yet, whose rows have the dictionaries of `rows`.
+    pub(crate) fn new(rows: &Rows) -> Self {
         let names: Vec<String> = rows.services.iter().map(text).collect();
         let mut by_rank: Vec<u32> = (0..names.len() as u32).collect();
         let name = |code: u32| names.get(code as usize).map_or("", String::as_str);
@@ -165,82 +178,59 @@ impl<'r> Summary<'r> {
             .map(|operation| crate::dependencies::row(*operation, rank_of))
             .collect();
         Self {
-            rows,
             operations,
             addresses: rows.addresses.iter().map(address).collect(),
-            error: rows.find_key(ERROR),
             linker: Linker::default(),
             trace: vec![],
+            set: vec![],
             sets: HashMap::default(),
             of_trace: vec![],
             by_rank,
         }
     }
 
-    /// Adds the next trace: indexes of its rows in order of arrival.
-    pub(crate) fn push_trace(&mut self, trace: &[u32]) {
-        self.trace.clear();
-        for row in trace
-            .iter()
-            .filter_map(|&row| self.rows.rows.get(row as usize))
-        {
-            let Some(&operation) = self.operations.get(row.operation as usize) else {
-                continue;
-            };
-            let address = self
-                .addresses
-                .get(row.local as usize)
-                .copied()
-                .unwrap_or_default();
+    /// Adds a row to the trace in hand, in order of arrival.
+    #[inline]
+    pub(crate) fn push(&mut self, row: LinkRow) {
+        let operation = self.operations.get(row.operation as usize);
+        let address = self.addresses.get(row.local as usize);
+        if let (Some(operation), Some(address)) = (operation, address) {
             self.trace.push(Row {
                 id: row.id,
                 parent_id: row.parent,
                 timestamp_us: row.timestamp,
-                error: self.is_error(row.shape, row.codes),
+                error: row.error,
                 local: LinkEndpoint {
                     service: operation.local.service,
-                    ..address
+                    ..*address
                 },
-                ..operation
+                ..*operation
             });
         }
-        self.linker.clear();
-        self.linker.put_trace(by_millisecond(&self.trace));
-        let service = |rank: u32| self.by_rank.get(rank as usize).copied().unwrap_or_default();
-        let mut set: Vec<Link> = self
-            .linker
-            .counts()
-            .iter()
-            .map(|count| Link {
-                parent: service(count.parent),
-                child: service(count.child),
-                calls: count.call_count,
-                errors: count.error_count,
-            })
-            .collect();
-        set.sort_unstable();
-        let next = self.sets.len() as u32;
-        self.of_trace.push(*self.sets.entry(set).or_insert(next));
     }
 
-    fn is_error(&self, shape: u32, codes: u32) -> bool {
-        let columns = self.rows.shapes.get(shape as usize);
-        match columns.map(Vec::as_slice).unwrap_or_default() {
-            [LOOSE] => {
-                let code = self
-                    .rows
-                    .codes
-                    .get(codes as usize)
-                    .copied()
-                    .unwrap_or_default();
-                let column = self.rows.columns.get(LOOSE as usize);
-                let tags = column
-                    .map(|column| column.plain_value(code))
-                    .unwrap_or_default();
-                has_key(tags, ERROR).unwrap_or_default()
-            }
-            columns => self.error.is_some_and(|error| columns.contains(&error)),
+    /// Finds the links of the trace in hand, and begins the next.
+    pub(crate) fn end_trace(&mut self) {
+        self.linker.clear();
+        put_trace(&mut self.linker, &self.trace);
+        self.trace.clear();
+        let service = |rank: u32| self.by_rank.get(rank as usize).copied().unwrap_or_default();
+        let links = self.linker.counts().iter().map(|count| Link {
+            parent: service(count.parent),
+            child: service(count.child),
+            calls: count.call_count,
+            errors: count.error_count,
+        });
+        self.set.clear();
+        self.set.extend(links);
+        self.set.sort_unstable();
+        let next = self.sets.len() as u32;
+        let known = self.sets.get(self.set.as_slice());
+        let number = known.copied().unwrap_or(next);
+        if number == next {
+            self.sets.insert(self.set.clone(), next);
         }
+        self.of_trace.push(number);
     }
 
     /// Returns the bytes of the section.

@@ -15,7 +15,7 @@ use crate::planes::Planes;
 use crate::rows::ANNOTATIONS;
 
 pub(crate) use column::{ColumnCursor, ColumnView, Value};
-pub(crate) use ids::IdCursor;
+pub(crate) use ids::{ID_RAW, IdCursor};
 
 /// Annotations of a page without text and time that are believed.
 const EMPTY_ANNOTATIONS_MAX: u64 = 1 << 22;

@@ -60,146 +60,120 @@ pub(crate) const LOOK_BACK: usize = 200;
 const LOOK_AHEAD: usize = 54;
 pub(crate) const PARENT_RAW: u8 = 255;
 
+/// How the entries of a fixed stream are collected and written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As they are.
+    Bytes,
+    /// As planes, of 32 or of 64 bits.
+    Narrow,
+    Wide,
+}
+
+const FORMS: [Form; STREAMS] = [
+    Form::Narrow,
+    Form::Wide,
+    Form::Bytes,
+    Form::Bytes,
+    Form::Bytes,
+    Form::Bytes,
+    Form::Narrow,
+    Form::Wide,
+    Form::Wide,
+    Form::Narrow,
+    Form::Narrow,
+    Form::Narrow,
+    Form::Narrow,
+    Form::Narrow,
+    Form::Wide,
+    Form::Wide,
+];
+
+/// The values of a column: a code each, and lengths and bytes of those that are plain.
 #[derive(Debug, Default)]
-struct ColumnPage {
+pub(crate) struct ColumnStreams {
     codes: Vec<u32>,
     lengths: Vec<u32>,
     bytes: Vec<u8>,
 }
 
-/// Collects traces until the page is full.
-#[derive(Debug)]
-pub(crate) struct PageEncoder<'r> {
-    rows: &'r Rows,
-    segment_base: u64,
-    raw: [Vec<u8>; 4],
-    numbers: [Vec<u64>; STREAMS],
-    columns: Vec<ColumnPage>,
-    ids: Vec<u64>,
+impl ColumnStreams {
+    /// Appends a value of the dictionary by what stands for it in a page: its number plus one.
+    #[inline]
+    pub(crate) fn push_code(&mut self, code: u32) {
+        self.codes.push(code);
+    }
+
+    pub(crate) fn push_plain(&mut self, value: &[u8]) {
+        self.codes.push(0);
+        self.lengths.push(value.len() as u32);
+        self.bytes.extend_from_slice(value);
+    }
 }
 
-/// Which of `raw` holds a byte stream.
-const RAW_STREAMS: [Stream; 4] = [Stream::Id, Stream::IdRaw, Stream::Parent, Stream::ParentRaw];
+/// The streams of a page that is being collected, trace by trace. Of a fixed stream entries are
+/// kept in one of three vectors, by its form.
+#[derive(Debug, Default)]
+pub(crate) struct PageStreams {
+    bytes: [Vec<u8>; STREAMS],
+    narrow: [Vec<u32>; STREAMS],
+    wide: [Vec<u64>; STREAMS],
+    columns: Vec<ColumnStreams>,
+    /// A stream that is about to be packed.
+    scratch: Vec<u8>,
+}
 
-impl<'r> PageEncoder<'r> {
-    pub(crate) fn new(rows: &'r Rows, segment_base: u64) -> Self {
+#[expect(clippy::indexing_slicing, reason = "one vector a stream")]
+impl PageStreams {
+    /// Returns an empty page of so many columns.
+    pub(crate) fn new(columns: usize) -> Self {
         Self {
-            rows,
-            segment_base,
-            raw: Default::default(),
-            numbers: Default::default(),
-            columns: rows.columns.iter().map(|_| ColumnPage::default()).collect(),
-            ids: vec![],
-        }
-    }
-
-    /// Appends a trace: indexes of its rows, and the upper half of its first row's id.
-    pub(crate) fn push_trace(&mut self, trace: &[u32], high: u64) {
-        let all = &self.rows.rows;
-        let rows = || trace.iter().filter_map(|&row| all.get(row as usize));
-        let base = rows()
-            .map(|row| row.timestamp)
-            .filter(|&time| time != 0)
-            .min();
-        let base = base.unwrap_or(self.segment_base);
-        self.put(Stream::TraceRows, trace.len() as u64);
-        self.put(Stream::TraceBase, base - self.segment_base);
-        self.ids.clear();
-        self.ids.extend(rows().map(|row| row.id));
-        for (index, row) in rows().enumerate() {
-            self.put_ids(index, row);
-            let time = if row.timestamp == 0 {
-                0
-            } else {
-                row.timestamp - base + 1
-            };
-            self.put(Stream::Time, time);
-            self.put(Stream::High, row.high ^ high);
-            self.put_row(row);
+            columns: (0..columns).map(|_| ColumnStreams::default()).collect(),
+            ..Self::default()
         }
     }
 
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "one vector a stream")]
-    fn put(&mut self, stream: Stream, value: u64) {
-        self.numbers[stream as usize].push(value);
-    }
-
-    fn put_ids(&mut self, index: usize, row: &Row) {
-        let from = index.saturating_sub(LOOK_BACK);
-        let before = self.ids.get(from..index).unwrap_or_default();
-        let behind = self.ids.get(index + 1..).unwrap_or_default();
-        let [id, id_raw, parent, parent_raw] = &mut self.raw;
-        match back(before, row.id) {
-            Some(distance) => id.push(distance),
-            None => {
-                id.push(0);
-                id_raw.extend_from_slice(&row.id.to_le_bytes());
-            }
-        }
-        if row.parent == 0 {
-            parent.push(0);
-        } else if let Some(distance) = back(before, row.parent) {
-            parent.push(distance);
-        } else if let Some(ahead) = behind
-            .iter()
-            .take(LOOK_AHEAD)
-            .position(|&id| id == row.parent)
-        {
-            parent.push((LOOK_BACK + 1 + ahead) as u8);
-        } else {
-            parent.push(PARENT_RAW);
-            parent_raw.extend_from_slice(&row.parent.to_le_bytes());
-        }
-    }
-
-    fn put_row(&mut self, row: &Row) {
-        let rows = self.rows;
-        self.put(Stream::Operation, u64::from(row.operation));
-        self.put(Stream::Duration, row.duration);
-        self.put(Stream::Local, u64::from(row.local));
-        self.put(Stream::Remote, u64::from(row.remote));
-        self.put(Stream::RemotePort, u64::from(row.remote_port));
-        self.put(Stream::Shape, u64::from(row.shape));
-        self.put(Stream::AnnotationCount, u64::from(row.annotation_count));
-        let first = row.annotations as usize;
-        let annotations = rows
-            .annotations
-            .get(first..first + row.annotation_count as usize);
-        for &(time, code) in annotations.unwrap_or_default() {
-            let delta = time.wrapping_sub(row.timestamp.cast_signed());
-            self.put(Stream::AnnotationTime, planes::zigzag(delta));
-            self.put_value(ANNOTATIONS, code);
-        }
-        let shape = rows
-            .shapes
-            .get(row.shape as usize)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let codes = rows.codes.get(row.codes as usize..).unwrap_or_default();
-        for (&column, &code) in shape.iter().zip(codes) {
-            self.put_value(column, code);
-        }
+    pub(crate) fn push(&mut self, stream: Stream, number: u32) {
+        debug_assert!(FORMS[stream as usize] == Form::Narrow);
+        self.narrow[stream as usize].push(number);
     }
 
     #[inline]
-    fn put_value(&mut self, column: u32, code: u32) {
-        let Some(page) = self.columns.get_mut(column as usize) else {
-            return;
-        };
-        if code & PLAIN == 0 {
-            page.codes.push(code + 1);
-            return;
-        }
-        page.codes.push(0);
-        let Some(column) = self.rows.columns.get(column as usize) else {
-            return;
-        };
-        let value = column.plain_value(code);
-        page.lengths.push(value.len() as u32);
-        page.bytes.extend_from_slice(value);
+    pub(crate) fn push_wide(&mut self, stream: Stream, number: u64) {
+        debug_assert!(FORMS[stream as usize] == Form::Wide);
+        self.wide[stream as usize].push(number);
     }
 
+    pub(crate) fn extend(&mut self, stream: Stream, numbers: &[u32]) {
+        debug_assert!(FORMS[stream as usize] == Form::Narrow);
+        self.narrow[stream as usize].extend_from_slice(numbers);
+    }
+
+    pub(crate) fn extend_wide(&mut self, stream: Stream, numbers: &[u64]) {
+        debug_assert!(FORMS[stream as usize] == Form::Wide);
+        self.wide[stream as usize].extend_from_slice(numbers);
+    }
+
+    pub(crate) fn extend_bytes(&mut self, stream: Stream, bytes: &[u8]) {
+        debug_assert!(FORMS[stream as usize] == Form::Bytes);
+        self.bytes[stream as usize].extend_from_slice(bytes);
+    }
+
+    /// Returns the last entries of a stream.
+    pub(crate) fn last(&self, stream: Stream, count: usize) -> &[u32] {
+        let all = self.narrow[stream as usize].as_slice();
+        all.get(all.len().saturating_sub(count)..)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn column(&mut self, column: u32) -> Option<&mut ColumnStreams> {
+        self.columns.get_mut(column as usize)
+    }
+}
+
+impl PageStreams {
     /// Returns the values that the page has of a column so far: the numbers of those in its
     /// dictionary, and the others.
     pub(crate) fn values(
@@ -217,76 +191,207 @@ impl<'r> PageEncoder<'r> {
         Some((codes, plain))
     }
 
+    /// Appends how many rows a trace has, and their times.
+    pub(crate) fn put_times(
+        &mut self,
+        times: impl Iterator<Item = u64> + Clone,
+        segment_base: u64,
+    ) {
+        let present = times.clone().filter(|&time| time != 0);
+        let base = present.min().unwrap_or(segment_base);
+        self.push_wide(Stream::TraceBase, base.wrapping_sub(segment_base));
+        let before = base.wrapping_sub(1);
+        let mut rows = 0;
+        for time in times {
+            let since = if time == 0 {
+                0
+            } else {
+                time.wrapping_sub(before)
+            };
+            self.push_wide(Stream::Time, since);
+            rows += 1;
+        }
+        self.push(Stream::TraceRows, rows);
+    }
+
+    /// Appends ids and parents of the rows of a trace.
+    pub(crate) fn put_ids(&mut self, rows: &[(u64, u64)]) {
+        // By the numbers of the streams.
+        let [_, _, ids, raw_ids, parents, raw_parents, ..] = &mut self.bytes;
+        for (index, &(id, parent)) in rows.iter().enumerate() {
+            let from = index.saturating_sub(LOOK_BACK);
+            let before = rows.get(from..index).unwrap_or_default();
+            let behind = || rows.get(index + 1..).unwrap_or_default();
+            let distance = back(before, id);
+            ids.push(distance.unwrap_or_default());
+            if distance.is_none() {
+                raw_ids.extend_from_slice(&id.to_le_bytes());
+            }
+            let reference = if parent == 0 {
+                0
+            } else {
+                let reference = back(before, parent).or_else(|| ahead(behind(), parent));
+                reference.unwrap_or(PARENT_RAW)
+            };
+            parents.push(reference);
+            if reference == PARENT_RAW {
+                raw_parents.extend_from_slice(&parent.to_le_bytes());
+            }
+        }
+    }
+
     /// Appends the page to `out` and empties it; returns its length unpacked.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>, packer: &mut Packer) -> usize {
-        let mut table = Writer::default();
-        let mut data = Vec::new();
-        let mut scratch = Vec::new();
-        let mut raw_bytes = 0;
-        let present = self
-            .columns
-            .iter()
-            .filter(|column| !column.codes.is_empty())
-            .count();
-        table.number(present as u64);
-        let mut append = |table: &mut Writer, raw: &[u8]| {
-            let start = data.len();
-            let is_packed = packer.append(&mut data, raw);
-            table.number(raw.len() as u64);
-            table.number(((data.len() - start) as u64) << 1 | u64::from(is_packed));
-            raw_bytes += raw.len();
+        let mut page = Finished {
+            table: Writer::default(),
+            data: Vec::new(),
+            raw_bytes: 0,
+            packer,
         };
-        for (stream, numbers) in self.numbers.iter_mut().enumerate() {
-            if let Some(raw) = RAW_STREAMS.iter().position(|&raw| raw as usize == stream) {
-                let bytes = self
-                    .raw
-                    .get_mut(raw)
-                    .map(std::mem::take)
-                    .unwrap_or_default();
-                append(&mut table, &bytes);
-            } else {
-                scratch.clear();
-                planes::write(&mut scratch, numbers);
-                append(&mut table, &scratch);
-                numbers.clear();
+        let present = self.columns.iter().filter(|c| !c.codes.is_empty()).count();
+        page.table.number(present as u64);
+        let scratch = &mut self.scratch;
+        let numbers = self.narrow.iter_mut().zip(&mut self.wide);
+        for ((form, bytes), (narrow, wide)) in FORMS.iter().zip(&mut self.bytes).zip(numbers) {
+            scratch.clear();
+            match form {
+                Form::Bytes => std::mem::swap(scratch, bytes),
+                Form::Narrow => planes::write32(scratch, narrow),
+                Form::Wide => planes::write(scratch, wide),
             }
+            page.append(scratch);
+            narrow.clear();
+            wide.clear();
         }
         for (number, column) in self.columns.iter_mut().enumerate() {
             if column.codes.is_empty() {
                 continue;
             }
-            table.number(number as u64);
+            page.table.number(number as u64);
             scratch.clear();
-            planes::write32(&mut scratch, &column.codes);
-            append(&mut table, &scratch);
+            planes::write32(scratch, &column.codes);
+            page.append(scratch);
             scratch.clear();
-            planes::write32(&mut scratch, &column.lengths);
-            append(
-                &mut table,
-                if column.lengths.is_empty() {
-                    &[]
-                } else {
-                    &scratch
-                },
-            );
-            append(&mut table, &column.bytes);
+            if !column.lengths.is_empty() {
+                planes::write32(scratch, &column.lengths);
+            }
+            page.append(scratch);
+            page.append(&column.bytes);
             column.codes.clear();
             column.lengths.clear();
             column.bytes.clear();
         }
-        out.extend_from_slice(&(table.out.len() as u32).to_le_bytes());
-        out.extend_from_slice(&table.out);
-        out.extend_from_slice(&data);
-        raw_bytes
+        out.extend_from_slice(&(page.table.out.len() as u32).to_le_bytes());
+        out.extend_from_slice(&page.table.out);
+        out.extend_from_slice(&page.data);
+        page.raw_bytes
+    }
+}
+
+/// Streams that are packed one after the other.
+struct Finished<'p> {
+    table: Writer,
+    data: Vec<u8>,
+    raw_bytes: usize,
+    packer: &'p mut Packer,
+}
+
+impl Finished<'_> {
+    fn append(&mut self, raw: &[u8]) {
+        let start = self.data.len();
+        let is_packed = self.packer.append(&mut self.data, raw);
+        self.table.number(raw.len() as u64);
+        let stored = (self.data.len() - start) as u64;
+        self.table.number(stored << 1 | u64::from(is_packed));
+        self.raw_bytes += raw.len();
+    }
+}
+
+/// Makes pages of the rows of a head.
+#[derive(Debug)]
+pub(crate) struct PageEncoder<'r> {
+    rows: &'r Rows,
+    segment_base: u64,
+    ids: Vec<(u64, u64)>,
+}
+
+impl<'r> PageEncoder<'r> {
+    pub(crate) fn new(rows: &'r Rows, segment_base: u64) -> Self {
+        Self {
+            rows,
+            segment_base,
+            ids: vec![],
+        }
+    }
+
+    /// Appends a trace: indexes of its rows, and the upper half of its first row's id.
+    pub(crate) fn push_trace(&mut self, page: &mut PageStreams, trace: &[u32], high: u64) {
+        let all = &self.rows.rows;
+        let rows = || trace.iter().filter_map(|&row| all.get(row as usize));
+        page.put_times(rows().map(|row| row.timestamp), self.segment_base);
+        self.ids.clear();
+        self.ids.extend(rows().map(|row| (row.id, row.parent)));
+        page.put_ids(&self.ids);
+        for row in rows() {
+            page.push_wide(Stream::High, row.high ^ high);
+            self.put_row(page, row);
+        }
+    }
+
+    fn put_row(&self, page: &mut PageStreams, row: &Row) {
+        let rows = self.rows;
+        page.push(Stream::Operation, row.operation);
+        page.push_wide(Stream::Duration, row.duration);
+        page.push(Stream::Local, row.local);
+        page.push(Stream::Remote, row.remote);
+        page.push(Stream::RemotePort, u32::from(row.remote_port));
+        page.push(Stream::Shape, row.shape);
+        page.push(Stream::AnnotationCount, row.annotation_count);
+        let first = row.annotations as usize;
+        let annotations = rows
+            .annotations
+            .get(first..first + row.annotation_count as usize);
+        for &(time, code) in annotations.unwrap_or_default() {
+            let delta = time.wrapping_sub(row.timestamp.cast_signed());
+            page.push_wide(Stream::AnnotationTime, planes::zigzag(delta));
+            self.put_value(page, ANNOTATIONS, code);
+        }
+        let shape = rows
+            .shapes
+            .get(row.shape as usize)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let codes = rows.codes.get(row.codes as usize..).unwrap_or_default();
+        for (&column, &code) in shape.iter().zip(codes) {
+            self.put_value(page, column, code);
+        }
+    }
+
+    #[inline]
+    fn put_value(&self, page: &mut PageStreams, column: u32, code: u32) {
+        let Some(streams) = page.column(column) else {
+            return;
+        };
+        if code & PLAIN == 0 {
+            streams.push_code(code + 1);
+        } else if let Some(column) = self.rows.columns.get(column as usize) {
+            streams.push_plain(column.plain_value(code));
+        }
     }
 }
 
 /// Returns how many rows back an id stands, at most [`LOOK_BACK`].
 #[inline]
-fn back(before: &[u64], id: u64) -> Option<u8> {
-    before
-        .iter()
-        .rev()
-        .position(|&other| other == id)
-        .map(|distance| distance as u8 + 1)
+fn back(before: &[(u64, u64)], id: u64) -> Option<u8> {
+    let mut nearest = before.iter().rev();
+    let place = nearest.position(|&(other, _)| other == id);
+    place.map(|distance| distance as u8 + 1)
+}
+
+/// Returns what refers to an id that stands at most [`LOOK_AHEAD`] rows behind.
+#[inline]
+fn ahead(behind: &[(u64, u64)], id: u64) -> Option<u8> {
+    let mut nearest = behind.iter().take(LOOK_AHEAD);
+    let place = nearest.position(|&(other, _)| other == id);
+    place.map(|distance| (LOOK_BACK + 1 + distance) as u8)
 }

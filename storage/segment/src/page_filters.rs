@@ -1,8 +1,9 @@
-//! The filters of a segment's columns while its pages are written. A column has them once it has
+//! The filters of a segment's columns while its pages are written. A column has them if it may have
 //! plain values: another one's dictionary is small, and says all.
 
+use crate::column::PLAIN_AFTER;
 use crate::filter::{self, Builder};
-use crate::page_encode::PageEncoder;
+use crate::page_encode::PageStreams;
 use crate::rows::{FIXED_COLUMNS, Rows};
 
 /// The filters of all columns that have them.
@@ -21,15 +22,15 @@ struct OfColumn {
 }
 
 impl PageFilters {
-    /// Returns filters of no page yet.
+    /// Returns filters of no page yet; the dictionaries are those of all pages to come.
     pub(crate) fn new(rows: &Rows) -> Self {
         let columns = rows.columns.iter().enumerate();
         let columns = columns
             .skip(FIXED_COLUMNS as usize)
-            .filter(|(_, values)| values.has_plain())
-            .map(|(column, values)| OfColumn {
-                column: column as u32,
-                known: values.values.iter().map(filter::of_value).collect(),
+            .filter(|(_, column)| column.values.len() > PLAIN_AFTER as usize)
+            .map(|(number, column)| OfColumn {
+                column: number as u32,
+                known: column.values.iter().map(filter::of_value).collect(),
                 filters: Builder::default(),
             });
         Self {
@@ -39,7 +40,7 @@ impl PageFilters {
     }
 
     /// Adds the values of a page that is about to be written.
-    pub(crate) fn page(&mut self, page: &PageEncoder<'_>) {
+    pub(crate) fn page(&mut self, page: &PageStreams) {
         for column in &mut self.columns {
             self.hashes.clear();
             if let Some((codes, plain)) = page.values(column.column) {

@@ -251,7 +251,7 @@ impl Rows {
     }
 
     /// Appends all tags as one value of the loose column.
-    pub(crate) fn push_loose<'t>(
+    fn push_loose<'t>(
         &mut self,
         operation: u32,
         tags: impl Iterator<Item = (&'t [u8], &'t [u8])>,
@@ -265,7 +265,7 @@ impl Rows {
     }
 
     /// Appends a value of the loose column; returns the shape of a loose span.
-    pub(crate) fn push_loose_value(&mut self, operation: u32, value: &[u8]) -> u32 {
+    fn push_loose_value(&mut self, operation: u32, value: &[u8]) -> u32 {
         let code = self.column(LOOSE).put_plain(value);
         self.codes.push(code);
         let root = self.root(operation);
@@ -312,11 +312,6 @@ impl Rows {
         Some(column)
     }
 
-    /// Returns the column of a tag key that some row has.
-    pub(crate) fn find_key(&self, key: &[u8]) -> Option<u32> {
-        self.keys.find(key).map(|code| code + FIXED_COLUMNS)
-    }
-
     fn edge(&self, node: u32, column: u32) -> Option<u32> {
         self.edges.get(&(node, column)).copied()
     }
@@ -357,19 +352,6 @@ impl Rows {
             self.shapes.push(columns.to_vec());
         }
         shape
-    }
-
-    /// Returns the shape of these tag columns for an operation, or `None` when there is no room.
-    pub(crate) fn shape(&mut self, operation: u32, columns: &[u32]) -> Option<u32> {
-        let mut node = self.root(operation);
-        for &column in columns {
-            node = match self.edge(node, column) {
-                Some(child) => child,
-                None if self.nodes.len() < NODES_MAX => self.add_child(node, column),
-                None => return None,
-            };
-        }
-        Some(self.shape_of_columns(node, columns))
     }
 }
 

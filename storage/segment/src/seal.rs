@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::encode::{Encoded, Packer, Summaries, encode};
+use crate::encode::{Encoded, Packer, encode};
 use crate::format::Facts;
 use crate::head::Head;
 use crate::manifest::{segment_path, write_file};
@@ -25,7 +25,7 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
         ..Facts::default()
     };
     // Merged within minutes, or within seconds under load: packing would cost more than it saves.
-    let encoded = encode(&rows, facts, Summaries::Omitted, &mut Packer::idle());
+    let encoded = encode(&rows, facts, &mut Packer::idle());
     let segment = write(shared, &encoded)?;
     shared.commit(&Change {
         add: Some(segment),

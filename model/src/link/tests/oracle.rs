@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{DependencyLink, link_traces};
+use super::super::{DependencyLink, LinkSpan, Linker, link_traces};
 use crate::endpoint::Endpoint;
 use crate::id::{SpanId, TraceId};
 use crate::span::{Kind, Span};
@@ -215,4 +215,42 @@ fn random_traces_are_linked_by_the_rules() {
         seen += expected.len();
     }
     assert!(seen > 1000, "the traces have calls in them: {seen}");
+}
+
+#[test]
+fn simple_traces_are_linked_as_all_are_whatever_their_order() {
+    let (mut simple, mut seen) = (0, 0);
+    for seed in 0..SEEDS {
+        let mut random = Random(seed);
+        let ids = 2 + random.below(90);
+        let mut trace: Vec<Span> = (0..=random.below(16)).map(|_| random.span(ids)).collect();
+        let mut expected = expected(&trace);
+        expected.sort_unstable();
+        for _ in 0..trace.len() {
+            trace.rotate_left(1);
+            let spans: Vec<_> = trace.iter().map(LinkSpan::from).collect();
+            let mut linker = Linker::default();
+            if linker.put_simple(&spans) {
+                let mut links = linker.links();
+                links.sort_unstable();
+                assert_eq!(links, expected, "seed {seed}: {trace:#?}");
+                simple += 1;
+                seen += links.len();
+            } else {
+                assert!(linker.counts().is_empty(), "all or nothing");
+            }
+        }
+    }
+    assert!(simple > 1000 && seen > 1000, "{simple} with {seen} links");
+}
+
+#[test]
+fn a_trace_of_many_spans_is_not_simple() {
+    let spans: Vec<Span> = (1..=65)
+        .map(|id| super::span(id - 1, id, ("a", "b")))
+        .collect();
+    let spans: Vec<_> = spans.iter().map(LinkSpan::from).collect();
+    let mut linker = Linker::default();
+    assert!(linker.put_simple(&spans[..64]));
+    assert!(!linker.put_simple(&spans));
 }

@@ -53,6 +53,13 @@ impl<'p> ColumnView<'p> {
         }
     }
 
+    /// Returns what the column consists of, put together: codes, and lengths and bytes of plain
+    /// values.
+    pub(crate) fn to_vecs(self) -> (Vec<u32>, Vec<u32>, Vec<u8>) {
+        let (codes, lengths) = (self.codes.to_vec32(), self.lengths.to_vec32());
+        (codes, lengths, self.bytes.to_vec())
+    }
+
     /// Returns a cursor that stands before the first value and is made to see them all: its
     /// columns are put together once, which costs less than doing it value by value.
     pub(crate) fn walk(self) -> ColumnCursor<'p> {

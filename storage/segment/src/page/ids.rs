@@ -10,7 +10,7 @@ use crate::page_encode::{LOOK_BACK, PARENT_RAW};
 /// Bytes of a raw id.
 const RAW_BYTES: usize = 8;
 /// The distance of an id that stands raw.
-const ID_RAW: u8 = 0;
+pub(crate) const ID_RAW: u8 = 0;
 
 /// Walks the ids of a page.
 #[derive(Debug)]
