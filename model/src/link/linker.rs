@@ -20,6 +20,8 @@ pub struct Linker<N> {
     places: HashMap<(N, N), usize>,
     /// In the order first seen.
     counts: Vec<LinkCount<N>>,
+    /// The tree of the last simple trace, for its memory.
+    simple: Option<Box<SimpleTree>>,
 }
 
 /// Calls between two services.
@@ -56,6 +58,7 @@ impl<N> Default for Linker<N> {
         Self {
             places: HashMap::new(),
             counts: Vec::new(),
+            simple: None,
         }
     }
 }
@@ -86,9 +89,16 @@ impl<N: Copy + Ord + Hash> Linker<N> {
     /// if it is so simple that the order does not matter; returns whether it is. Only the order in
     /// which its calls are seen may be another.
     pub fn put_simple(&mut self, spans: &[LinkSpan<N>]) -> bool {
-        let Some(tree) = SimpleTree::of(spans) else {
-            return false;
-        };
+        let mut tree = self.simple.take().unwrap_or_default();
+        let is_simple = tree.set(spans);
+        if is_simple {
+            self.put_tree(spans, &tree);
+        }
+        self.simple = Some(tree);
+        is_simple
+    }
+
+    fn put_tree(&mut self, spans: &[LinkSpan<N>], tree: &SimpleTree) {
         for (at, span) in spans.iter().enumerate() {
             let mut above = tree.parent(at);
             let mut ancestor = None;
@@ -104,7 +114,6 @@ impl<N: Copy + Ord + Hash> Linker<N> {
             };
             self.put_placed(span, ancestor, place);
         }
-        true
     }
 
     /// Forgets all calls, keeping the memory for others.

@@ -1,5 +1,5 @@
 //! Who is under whom in a small trace in which no two reports are of one span: as
-//! [`Tree`](crate::trace::Tree) says it, found without sorting and without memory of its own. Most
+//! [`Tree`](crate::trace::Tree) says it, found without sorting. Most
 //! traces are so simple, and then the order of their spans does not matter.
 
 #![expect(
@@ -20,50 +20,55 @@ const SLOTS: usize = 2 * SPANS_MAX;
 const NONE: u8 = u8::MAX;
 
 /// The spans of one id: of each sort at most one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Call {
     id: u64,
     unshared: u8,
     shared: u8,
 }
 
-/// The tree of a simple trace.
+/// The tree of a simple trace; its memory is used for one after the other.
+#[derive(Clone, Debug, Default)]
 pub(super) struct SimpleTree {
+    calls: Calls,
     root: u8,
     /// The parent of each span; [`NONE`] at the top.
-    parents: [u8; SPANS_MAX],
-    has_children: [bool; SPANS_MAX],
+    parents: Vec<u8>,
+    /// A bit for each span under which there are others.
+    with_children: u64,
 }
 
 impl SimpleTree {
-    /// Returns the tree of the spans of a trace; `None` when that takes more than is done here.
-    pub(super) fn of<N: Copy + Ord>(spans: &[LinkSpan<N>]) -> Option<Self> {
-        if spans.len() > SPANS_MAX {
-            return None;
-        }
-        let calls = Calls::of(spans)?;
-        let mut tree = Self {
-            root: root(spans),
-            parents: [NONE; SPANS_MAX],
-            has_children: [false; SPANS_MAX],
-        };
-        for (at, span) in spans.iter().enumerate() {
-            if at as u8 == tree.root {
-                continue;
-            }
-            let parent = if span.shared {
-                calls.parent_of_shared(spans, span, tree.root)?
+    /// Makes it the tree of the spans of a trace, and returns whether it is: `false` when that
+    /// takes more than is done here.
+    pub(super) fn set<N: Copy + Ord>(&mut self, spans: &[LinkSpan<N>]) -> bool {
+        spans.len() <= SPANS_MAX
+            && self.calls.set(spans)
+            && self.set_parents(spans)
+            && self.is_without_loops()
+    }
+
+    fn set_parents<N: Copy + Ord>(&mut self, spans: &[LinkSpan<N>]) -> bool {
+        self.root = root(spans);
+        self.parents.clear();
+        self.with_children = 0;
+        for (at, span) in (0..).zip(spans) {
+            let parent = if at == self.root {
+                NONE
             } else {
-                calls.parent_of_unshared(spans, span, tree.root)
+                match self.calls.parent(spans, span) {
+                    // What has no place of its own is under the root.
+                    Some(NONE) => self.root,
+                    Some(parent) => parent,
+                    None => return false,
+                }
             };
-            // What has no place of its own is under the root.
-            let parent = if parent == NONE { tree.root } else { parent };
-            tree.parents[at] = parent;
+            self.parents.push(parent);
             if parent != NONE {
-                tree.has_children[parent as usize] = true;
+                self.with_children |= 1 << parent;
             }
         }
-        tree.is_without_loops(spans.len()).then_some(tree)
+        true
     }
 
     /// Returns whether this is the root.
@@ -79,17 +84,17 @@ impl SimpleTree {
 
     /// Returns whether there are spans under a span.
     pub(super) fn has_children(&self, at: usize) -> bool {
-        self.has_children[at]
+        self.with_children >> at & 1 == 1
     }
 
     /// Returns whether all spans are under the top. In a tree those of a loop are nowhere.
-    fn is_without_loops(&self, count: usize) -> bool {
+    fn is_without_loops(&self) -> bool {
         let mut placed = 0_u64;
-        for at in 0..count {
+        for at in 0..self.parents.len() {
             // The way up to a span whose place is known, then the same way again to remember.
             let (mut above, mut steps) = (at as u8, 0);
             while above != NONE && placed >> above & 1 == 0 {
-                if steps > count {
+                if steps > self.parents.len() {
                     return false;
                 }
                 steps += 1;
@@ -115,43 +120,49 @@ fn root<N>(spans: &[LinkSpan<N>]) -> u8 {
 }
 
 /// Spans by id.
+#[derive(Clone, Debug)]
 struct Calls {
     /// The number of a call plus one, at the first free place behind that of its id's hash.
     slots: [u8; SLOTS],
-    calls: [Call; SPANS_MAX],
+    calls: Vec<Call>,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            slots: [0; SLOTS],
+            calls: vec![],
+        }
+    }
 }
 
 impl Calls {
-    /// Returns the spans by id; `None` when two reports may be of one span.
-    fn of<N>(spans: &[LinkSpan<N>]) -> Option<Self> {
-        let mut all = Self {
-            slots: [0; SLOTS],
-            calls: [Call {
-                id: 0,
-                unshared: NONE,
-                shared: NONE,
-            }; SPANS_MAX],
-        };
-        let mut next = 0;
+    /// Makes it the spans by id; returns `false` when two reports may be of one span.
+    fn set<N>(&mut self, spans: &[LinkSpan<N>]) -> bool {
+        self.slots = [0; SLOTS];
+        self.calls.clear();
         for (at, span) in (0..).zip(spans) {
-            let slot = all.slot(span.id);
-            if all.slots[slot] == 0 {
-                next += 1;
-                all.slots[slot] = next;
-                all.calls[next as usize - 1].id = span.id;
+            let slot = self.slot(span.id);
+            if self.slots[slot] == 0 {
+                self.calls.push(Call {
+                    id: span.id,
+                    unshared: NONE,
+                    shared: NONE,
+                });
+                self.slots[slot] = self.calls.len() as u8;
             }
-            let call = &mut all.calls[all.slots[slot] as usize - 1];
+            let call = &mut self.calls[self.slots[slot] as usize - 1];
             let place = if span.shared {
                 &mut call.shared
             } else {
                 &mut call.unshared
             };
             if *place != NONE {
-                return None;
+                return false;
             }
             *place = at;
         }
-        Some(all)
+        true
     }
 
     /// Returns the place of an id, or the free one where it would be: half of the places are free.
@@ -173,30 +184,22 @@ impl Calls {
         Some(&self.calls[call as usize])
     }
 
-    /// Returns the client's half of a call. `None` when the server's half takes from it what it
-    /// did not say itself.
-    fn parent_of_shared<N>(
-        &self,
-        spans: &[LinkSpan<N>],
-        span: &LinkSpan<N>,
-        root: u8,
-    ) -> Option<u8> {
-        let client = self.call(span.id).map_or(NONE, |call| call.unshared);
-        if client == NONE || client == root {
-            return Some(NONE);
+    /// Returns the span above a span that is not the root, [`NONE`] if it names none; `None` when
+    /// that is not simple.
+    fn parent<N: Copy + Ord>(&self, spans: &[LinkSpan<N>], span: &LinkSpan<N>) -> Option<u8> {
+        if !span.shared {
+            return Some(self.parent_of_unshared(spans, span));
         }
-        let is_said = span.parent_id != 0 || spans[client as usize].parent_id == 0;
-        is_said.then_some(client)
+        let client = self.call(span.id).map_or(NONE, |call| call.unshared);
+        // The server's half takes from the client's what it did not say itself.
+        let is_said = span.parent_id != 0;
+        let is_clear = is_said || client == NONE || spans[client as usize].parent_id == 0;
+        is_clear.then_some(client)
     }
 
     /// Returns the server's half at the span's own endpoint, since local work is under it, else
     /// the plain parent.
-    fn parent_of_unshared<N: Copy + Ord>(
-        &self,
-        spans: &[LinkSpan<N>],
-        span: &LinkSpan<N>,
-        root: u8,
-    ) -> u8 {
+    fn parent_of_unshared<N: Copy + Ord>(&self, spans: &[LinkSpan<N>], span: &LinkSpan<N>) -> u8 {
         let call = Some(span.parent_id).filter(|&id| id != 0);
         let Some(call) = call.and_then(|id| self.call(id)) else {
             return NONE;
@@ -204,9 +207,6 @@ impl Calls {
         let is_local = |server: &LinkSpan<N>| server.identify_local(span) == Ordering::Equal;
         if call.shared != NONE && is_local(&spans[call.shared as usize]) {
             return call.shared;
-        }
-        if call.unshared == root {
-            return NONE;
         }
         call.unshared
     }

@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use speargun_storage::Retention;
 
 use crate::config::Config;
-use crate::encode::Packer;
 use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::manifest::{Found, Manifest};
+use crate::pack::Packer;
 use crate::seal;
 use crate::segment::Segment;
 use crate::store::{Change, Shared};

@@ -1,74 +1,20 @@
 //! Rows into the bytes of a segment file: sorted by trace, cut into pages, each column of a page a
-//! stream of its own, packed with zstd where that helps. Writes nothing to disk.
-
-use std::cell::RefCell;
+//! stream of its own, packed where that helps. Writes nothing to disk.
 
 use crate::bytes::Writer;
-use crate::error::Corrupt;
 use crate::filter::{self, Builder};
 use crate::format::{
     CHUNK_IDS, CHUNK_VALUES, Directory, Extent, Facts, Footer, HEADER_MAGIC, PAGE_ROWS, PageEntry,
     Section, SectionKind, VERSION, checksum,
 };
 use crate::links::Summary;
+use crate::pack::{Packer, ZSTD_LEVEL};
 use crate::page_encode::{PageEncoder, PageStreams};
 use crate::page_filters::PageFilters;
 use crate::rows::{Row, Rows};
 
-/// Level of zstd: measured best in CPU a byte saved for streams of some kilobytes.
-const ZSTD_LEVEL: i32 = 1;
-/// What zstd makes of a byte at most: a block of 128 KiB takes four. Memory for what a stream says
-/// of itself is taken before it is unpacked.
-const UNPACK_RATIO_MAX: usize = 1 << 15;
-/// What a row takes on disk, packed or not, to begin with.
-const BYTES_A_ROW: usize = 24;
-/// Streams up to this length are stored as they are.
-const PACK_MIN_BYTES: usize = 64;
-
-/// Packs streams, reusing its context; without one they stay as they are.
-pub(crate) struct Packer {
-    zstd: Option<zstd::bulk::Compressor<'static>>,
-}
-
-impl std::fmt::Debug for Packer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").finish_non_exhaustive()
-    }
-}
-
-impl Packer {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            zstd: Some(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
-        })
-    }
-
-    /// Returns one that packs nothing.
-    pub(crate) fn idle() -> Self {
-        Self { zstd: None }
-    }
-
-    /// Appends `raw` to `out`, packed when that saves at least a 32nd; returns whether it was.
-    pub(crate) fn append(&mut self, out: &mut Vec<u8>, raw: &[u8]) -> bool {
-        if let Some(zstd) = &mut self.zstd
-            && raw.len() > PACK_MIN_BYTES
-        {
-            let start = out.len();
-            let bound = zstd::zstd_safe::compress_bound(raw.len());
-            out.resize(start + bound, 0);
-            let room = out.get_mut(start..).unwrap_or_default();
-            if let Ok(packed) = zstd.compress_to_buffer(raw, room)
-                && packed < raw.len() - raw.len() / 32
-            {
-                out.truncate(start + packed);
-                return true;
-            }
-            out.truncate(start);
-        }
-        out.extend_from_slice(raw);
-        false
-    }
-}
+/// Room for what does not depend on rows, and for packing the last sections.
+const ROOM_BYTES: usize = 256 << 10;
 
 /// A segment ready to be written.
 #[derive(Debug)]
@@ -114,7 +60,7 @@ impl<'p> Encoder<'p> {
     /// Returns a segment with so many columns and no trace yet; `facts` says how many rows will
     /// come and which times they have.
     pub(crate) fn new(facts: Facts, columns: usize, packer: &'p mut Packer) -> Self {
-        let mut out = Vec::with_capacity(facts.rows as usize * BYTES_A_ROW + 4096);
+        let mut out = Vec::with_capacity(facts.rows as usize * packer.bytes_a_row() + ROOM_BYTES);
         out.extend_from_slice(HEADER_MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
@@ -313,41 +259,6 @@ impl<'p> Encoder<'p> {
             bytes: self.out,
             directory: self.directory,
         }
-    }
-}
-
-thread_local! {
-    /// What unpacks: making one costs as much as unpacking some kilobytes, and a page has many
-    /// small streams.
-    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const {
-        RefCell::new(None)
-    };
-}
-
-/// Unpacks stored bytes whose checksum is already known to be right.
-pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<u8>, Corrupt> {
-    if !compressed {
-        return if stored.len() == raw {
-            Ok(stored.to_vec())
-        } else {
-            Err(Corrupt("a stream has another length than it says"))
-        };
-    }
-    if raw > stored.len().saturating_mul(UNPACK_RATIO_MAX) {
-        return Err(Corrupt("a stream claims more than it can hold"));
-    }
-    let bytes = UNPACKER.with_borrow_mut(|unpacker| {
-        let unpacker = match unpacker {
-            Some(unpacker) => unpacker,
-            None => unpacker.insert(zstd::bulk::Decompressor::new()?),
-        };
-        unpacker.decompress(stored, raw)
-    });
-    let bytes = bytes.map_err(|_| Corrupt("a stream unpacks not"))?;
-    if bytes.len() == raw {
-        Ok(bytes)
-    } else {
-        Err(Corrupt("a stream unpacks to another length"))
     }
 }
 

@@ -2,11 +2,11 @@
 //! and makes all lengths and checksums right again. Nothing but fuzz targets uses it.
 
 use crate::bytes::{Reader, Writer};
-use crate::encode::unpack;
 use crate::error::Corrupt;
 use crate::format::{
     CHUNK_IDS, Directory, Extent, FOOTER_BYTES, Footer, HEADER_BYTES, SectionKind, checksum,
 };
+use crate::pack::unpack;
 use crate::page_encode::STREAMS;
 
 /// A change of one byte of one part, or of a part's length.

@@ -7,9 +7,9 @@ mod ids;
 use std::sync::OnceLock;
 
 use crate::bytes::Reader;
-use crate::encode::unpack;
 use crate::error::Corrupt;
 use crate::format::{RAW_BYTES_MAX, u32_le};
+use crate::pack::unpack;
 use crate::page_encode::{STREAMS, Stream};
 use crate::planes::Planes;
 use crate::rows::ANNOTATIONS;

@@ -19,11 +19,13 @@
 //! code    0 plain value follows | number in the dictionary, plus one
 //! ```
 
+mod head;
+
 use crate::bytes::Writer;
-use crate::column::PLAIN;
-use crate::encode::Packer;
+use crate::pack::Packer;
 use crate::planes;
-use crate::rows::{ANNOTATIONS, Row, Rows};
+
+pub(crate) use head::PageEncoder;
 
 /// The fixed streams of a page, in the order of its table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,11 +62,16 @@ pub(crate) const LOOK_BACK: usize = 200;
 const LOOK_AHEAD: usize = 54;
 pub(crate) const PARENT_RAW: u8 = 255;
 
+/// Bytes of a stream whose packing tells something of others.
+const TELLS_BYTES: usize = 1024;
+
 /// How the entries of a fixed stream are collected and written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// As they are.
     Bytes,
+    /// As they are, and mostly random: one page tells whether packing gains something.
+    Random,
     /// As planes, of 32 or of 64 bits.
     Narrow,
     Wide,
@@ -74,9 +81,9 @@ const FORMS: [Form; STREAMS] = [
     Form::Narrow,
     Form::Wide,
     Form::Bytes,
+    Form::Random,
     Form::Bytes,
-    Form::Bytes,
-    Form::Bytes,
+    Form::Random,
     Form::Narrow,
     Form::Wide,
     Form::Wide,
@@ -119,8 +126,11 @@ pub(crate) struct PageStreams {
     narrow: [Vec<u32>; STREAMS],
     wide: [Vec<u64>; STREAMS],
     columns: Vec<ColumnStreams>,
-    /// A stream that is about to be packed.
+    /// A stream that is about to be packed, and all that are.
     scratch: Vec<u8>,
+    data: Vec<u8>,
+    /// Whether packing random streams has gained nothing.
+    is_random: bool,
 }
 
 #[expect(clippy::indexing_slicing, reason = "one vector a stream")]
@@ -156,7 +166,7 @@ impl PageStreams {
     }
 
     pub(crate) fn extend_bytes(&mut self, stream: Stream, bytes: &[u8]) {
-        debug_assert!(FORMS[stream as usize] == Form::Bytes);
+        debug_assert!(matches!(FORMS[stream as usize], Form::Bytes | Form::Random));
         self.bytes[stream as usize].extend_from_slice(bytes);
     }
 
@@ -244,7 +254,7 @@ impl PageStreams {
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>, packer: &mut Packer) -> usize {
         let mut page = Finished {
             table: Writer::default(),
-            data: Vec::new(),
+            data: std::mem::take(&mut self.data),
             raw_bytes: 0,
             packer,
         };
@@ -255,11 +265,18 @@ impl PageStreams {
         for ((form, bytes), (narrow, wide)) in FORMS.iter().zip(&mut self.bytes).zip(numbers) {
             scratch.clear();
             match form {
-                Form::Bytes => std::mem::swap(scratch, bytes),
+                Form::Bytes => {
+                    page.append(bytes);
+                }
+                Form::Random if self.is_random => page.store(bytes),
+                Form::Random => self.is_random = !page.append(bytes) && bytes.len() > TELLS_BYTES,
                 Form::Narrow => planes::write32(scratch, narrow),
                 Form::Wide => planes::write(scratch, wide),
             }
-            page.append(scratch);
+            if !scratch.is_empty() {
+                page.append_planes(scratch);
+            }
+            bytes.clear();
             narrow.clear();
             wide.clear();
         }
@@ -270,12 +287,12 @@ impl PageStreams {
             page.table.number(number as u64);
             scratch.clear();
             planes::write32(scratch, &column.codes);
-            page.append(scratch);
+            page.append_planes(scratch);
             scratch.clear();
             if !column.lengths.is_empty() {
                 planes::write32(scratch, &column.lengths);
             }
-            page.append(scratch);
+            page.append_planes(scratch);
             page.append(&column.bytes);
             column.codes.clear();
             column.lengths.clear();
@@ -284,7 +301,10 @@ impl PageStreams {
         out.extend_from_slice(&(page.table.out.len() as u32).to_le_bytes());
         out.extend_from_slice(&page.table.out);
         out.extend_from_slice(&page.data);
-        page.raw_bytes
+        let raw_bytes = page.raw_bytes;
+        self.data = page.data;
+        self.data.clear();
+        raw_bytes
     }
 }
 
@@ -297,86 +317,32 @@ struct Finished<'p> {
 }
 
 impl Finished<'_> {
-    fn append(&mut self, raw: &[u8]) {
+    /// Appends a stream; returns whether it is packed.
+    fn append(&mut self, raw: &[u8]) -> bool {
         let start = self.data.len();
         let is_packed = self.packer.append(&mut self.data, raw);
+        self.put(start, raw, is_packed)
+    }
+
+    fn append_planes(&mut self, raw: &[u8]) {
+        let start = self.data.len();
+        let is_packed = self.packer.append_planes(&mut self.data, raw);
+        self.put(start, raw, is_packed);
+    }
+
+    /// Appends a stream as it is.
+    fn store(&mut self, raw: &[u8]) {
+        let start = self.data.len();
+        self.data.extend_from_slice(raw);
+        self.put(start, raw, false);
+    }
+
+    fn put(&mut self, start: usize, raw: &[u8], is_packed: bool) -> bool {
         self.table.number(raw.len() as u64);
         let stored = (self.data.len() - start) as u64;
         self.table.number(stored << 1 | u64::from(is_packed));
         self.raw_bytes += raw.len();
-    }
-}
-
-/// Makes pages of the rows of a head.
-#[derive(Debug)]
-pub(crate) struct PageEncoder<'r> {
-    rows: &'r Rows,
-    segment_base: u64,
-    ids: Vec<(u64, u64)>,
-}
-
-impl<'r> PageEncoder<'r> {
-    pub(crate) fn new(rows: &'r Rows, segment_base: u64) -> Self {
-        Self {
-            rows,
-            segment_base,
-            ids: vec![],
-        }
-    }
-
-    /// Appends a trace: indexes of its rows, and the upper half of its first row's id.
-    pub(crate) fn push_trace(&mut self, page: &mut PageStreams, trace: &[u32], high: u64) {
-        let all = &self.rows.rows;
-        let rows = || trace.iter().filter_map(|&row| all.get(row as usize));
-        page.put_times(rows().map(|row| row.timestamp), self.segment_base);
-        self.ids.clear();
-        self.ids.extend(rows().map(|row| (row.id, row.parent)));
-        page.put_ids(&self.ids);
-        for row in rows() {
-            page.push_wide(Stream::High, row.high ^ high);
-            self.put_row(page, row);
-        }
-    }
-
-    fn put_row(&self, page: &mut PageStreams, row: &Row) {
-        let rows = self.rows;
-        page.push(Stream::Operation, row.operation);
-        page.push_wide(Stream::Duration, row.duration);
-        page.push(Stream::Local, row.local);
-        page.push(Stream::Remote, row.remote);
-        page.push(Stream::RemotePort, u32::from(row.remote_port));
-        page.push(Stream::Shape, row.shape);
-        page.push(Stream::AnnotationCount, row.annotation_count);
-        let first = row.annotations as usize;
-        let annotations = rows
-            .annotations
-            .get(first..first + row.annotation_count as usize);
-        for &(time, code) in annotations.unwrap_or_default() {
-            let delta = time.wrapping_sub(row.timestamp.cast_signed());
-            page.push_wide(Stream::AnnotationTime, planes::zigzag(delta));
-            self.put_value(page, ANNOTATIONS, code);
-        }
-        let shape = rows
-            .shapes
-            .get(row.shape as usize)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let codes = rows.codes.get(row.codes as usize..).unwrap_or_default();
-        for (&column, &code) in shape.iter().zip(codes) {
-            self.put_value(page, column, code);
-        }
-    }
-
-    #[inline]
-    fn put_value(&self, page: &mut PageStreams, column: u32, code: u32) {
-        let Some(streams) = page.column(column) else {
-            return;
-        };
-        if code & PLAIN == 0 {
-            streams.push_code(code + 1);
-        } else if let Some(column) = self.rows.columns.get(column as usize) {
-            streams.push_plain(column.plain_value(code));
-        }
+        is_packed
     }
 }
 

@@ -128,8 +128,12 @@ impl<'a> Planes<'a> {
 
     /// Returns the integers as 32 bits each.
     pub(crate) fn to_vec32(self) -> Vec<u32> {
-        let mut values = vec![0_u32; self.rows];
-        for (plane, bytes) in self.chunks().take(4).enumerate() {
+        let mut planes = self.chunks().take(4);
+        let Some(lowest) = planes.next() else {
+            return vec![0; self.rows];
+        };
+        let mut values: Vec<u32> = lowest.iter().map(|&byte| u32::from(byte)).collect();
+        for (plane, bytes) in (1..).zip(planes) {
             for (value, &byte) in values.iter_mut().zip(bytes) {
                 *value |= u32::from(byte) << (plane * 8);
             }
@@ -139,8 +143,12 @@ impl<'a> Planes<'a> {
 
     /// Returns the integers.
     pub(crate) fn to_vec(self) -> Vec<u64> {
-        let mut values = vec![0_u64; self.rows];
-        for (plane, bytes) in self.chunks().enumerate() {
+        let mut planes = self.chunks();
+        let Some(lowest) = planes.next() else {
+            return vec![0; self.rows];
+        };
+        let mut values: Vec<u64> = lowest.iter().map(|&byte| u64::from(byte)).collect();
+        for (plane, bytes) in (1..).zip(planes) {
             for (value, &byte) in values.iter_mut().zip(bytes) {
                 *value |= u64::from(byte) << (plane * 8);
             }

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::encode::{Encoded, Packer, encode};
+use crate::encode::{Encoded, encode};
 use crate::format::Facts;
 use crate::head::Head;
 use crate::manifest::{segment_path, write_file};
+use crate::pack::Packer;
 use crate::rows::Rows;
 use crate::segment::Segment;
 use crate::store::{Change, Shared};

@@ -9,7 +9,6 @@ use speargun_runtime::{Disk, DiskFile};
 
 use crate::cache::{Cache, Item, Key, Part};
 use crate::dictionary::{Meta, Strings};
-use crate::encode::unpack;
 use crate::error::{Corrupt, SegmentError};
 use crate::filter::Filters;
 use crate::format::{
@@ -17,6 +16,7 @@ use crate::format::{
     SectionKind, VERSION, checksum, u32_le, u64_le,
 };
 use crate::links::LinkSets;
+use crate::pack::unpack;
 use crate::page::Page;
 
 /// How what is read of segments gets along with the cache.

@@ -11,10 +11,11 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::absorb::Merged;
-use crate::encode::{Encoded, Encoder, Packer};
+use crate::encode::{Encoded, Encoder};
 use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::links::{LinkRow, Summary};
+use crate::pack::Packer;
 use crate::page_encode::Stream;
 use crate::rows::Rows;
 use crate::segment::Segment;

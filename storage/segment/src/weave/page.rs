@@ -14,6 +14,8 @@ use crate::rows::{ANNOTATIONS, Rows};
 use crate::segment::Segment;
 
 pub(super) const ROW_MISSING: Corrupt = Corrupt("a row is missing");
+/// A column that is not there.
+const NO_COLUMN: u32 = u32::MAX;
 pub(super) const COLUMN_MISSING: Corrupt = Corrupt("a column is missing");
 
 /// A page whose columns are put together and translated.
@@ -35,7 +37,7 @@ pub(super) struct OpenPage {
     annotation_times: Vec<u64>,
     /// Annotations of the traces that are done.
     annotations: usize,
-    columns: Vec<Option<Column>>,
+    columns: Vec<Column>,
 }
 
 /// How rows refer to others, and the raw ids of those that do not.
@@ -50,15 +52,15 @@ pub(super) struct References {
 /// A column of values.
 #[derive(Debug)]
 pub(super) struct Column {
-    /// Its number in the merged segment, if that has room for it.
-    new: Option<u32>,
-    codes: Vec<u32>,
-    lengths: Vec<u32>,
+    /// Its number in the merged segment; [`NO_COLUMN`] where that has no room for it.
+    new: u32,
+    /// Whether rows of the page have it.
+    is_present: bool,
+    codes: std::vec::IntoIter<u32>,
+    lengths: std::vec::IntoIter<u32>,
     bytes: Vec<u8>,
-    /// Values, plain values and bytes of these that are done.
+    /// Bytes of plain values that are done.
     passed: usize,
-    passed_plain: usize,
-    passed_bytes: usize,
 }
 
 impl OpenPage {
@@ -108,8 +110,7 @@ impl OpenPage {
 
     #[inline]
     pub(super) fn column(&mut self, column: u32) -> Result<&mut Column, Corrupt> {
-        let column = self.columns.get_mut(column as usize);
-        column.and_then(Option::as_mut).ok_or(COLUMN_MISSING)
+        self.columns.get_mut(column as usize).ok_or(COLUMN_MISSING)
     }
 
     pub(super) fn copy_annotations(
@@ -141,10 +142,13 @@ impl OpenPage {
         for &column in columns {
             tags.string(translation.meta.key(column));
             let values = self.column(column)?;
+            if !values.is_present {
+                return Err(COLUMN_MISSING.into());
+            }
             match (values.next_code(), values.new) {
                 (0, _) => tags.string(values.next_plain()),
-                (code, None) => tags.string(&translation.old_value(segment, column, code)?),
-                (code, Some(new)) => {
+                (code, NO_COLUMN) => tags.string(&translation.old_value(segment, column, code)?),
+                (code, new) => {
                     let known = merged.columns.get(new as usize);
                     let value = known.map(|known| known.values.get(code - 1));
                     tags.string(value.unwrap_or_default());
@@ -181,59 +185,67 @@ impl References {
 impl Column {
     fn of(view: ColumnView<'_>, new: Option<u32>, values: &[u32]) -> Result<Self, Corrupt> {
         let (codes, lengths, bytes) = view.to_vecs();
+        // Where there is no room the values go elsewhere, by the numbers they have here.
+        let codes = match new {
+            Some(_) => translate(codes, values)?,
+            None => codes,
+        };
         Ok(Self {
-            new,
-            // Where there is no room the values go elsewhere, by the numbers they have here.
-            codes: match new {
-                Some(_) => translate(codes, values)?,
-                None => codes,
-            },
-            lengths,
+            new: new.unwrap_or(NO_COLUMN),
+            is_present: true,
+            codes: codes.into_iter(),
+            lengths: lengths.into_iter(),
             bytes,
             passed: 0,
-            passed_plain: 0,
-            passed_bytes: 0,
         })
+    }
+
+    /// Returns the column that no row has.
+    fn absent() -> Self {
+        Self {
+            new: NO_COLUMN,
+            is_present: false,
+            codes: vec![].into_iter(),
+            lengths: vec![].into_iter(),
+            bytes: vec![],
+            passed: 0,
+        }
     }
 
     /// Returns what stands for the next value: 0 for a plain one.
     #[inline]
     fn next_code(&mut self) -> u32 {
         // Where all are plain there are no codes.
-        let code = self.codes.get(self.passed).copied().unwrap_or_default();
-        self.passed += 1;
-        code
+        self.codes.next().unwrap_or_default()
     }
 
     fn next_plain(&mut self) -> &[u8] {
-        let len = self.lengths.get(self.passed_plain).copied();
-        let start = self.passed_bytes;
-        self.passed_plain += 1;
-        self.passed_bytes = start.saturating_add(len.unwrap_or_default() as usize);
-        let value = self.bytes.get(start..self.passed_bytes);
-        value.unwrap_or_default()
+        let len = self.lengths.next().unwrap_or_default() as usize;
+        let start = self.passed;
+        self.passed = start.saturating_add(len);
+        self.bytes.get(start..self.passed).unwrap_or_default()
     }
 
     /// Appends the next value to the column in the merged segment.
     #[inline]
     pub(super) fn copy_next(&mut self, out: &mut PageStreams) -> Result<(), Corrupt> {
-        let out = self.out(out)?;
+        let out = out.column(self.new).ok_or(COLUMN_MISSING)?;
         match self.next_code() {
-            0 => out.push_plain(self.next_plain()),
+            0 => self.copy_plain(out),
             code => out.push_code(code),
         }
         Ok(())
     }
 
-    #[inline]
-    fn out<'p>(&self, out: &'p mut PageStreams) -> Result<&'p mut ColumnStreams, Corrupt> {
-        let out = self.new.and_then(|new| out.column(new));
-        out.ok_or(COLUMN_MISSING)
+    /// By itself, so that what is usual is small.
+    #[inline(never)]
+    fn copy_plain(&mut self, out: &mut ColumnStreams) {
+        out.push_plain(self.next_plain());
     }
 
     /// Appends the next value, which is all tags of a span; returns whether one is an error.
     pub(super) fn copy_loose(&mut self, out: &mut PageStreams) -> Result<bool, Corrupt> {
-        let out = self.out(out)?;
+        let out = out.column(self.new).ok_or(COLUMN_MISSING)?;
         if self.next_code() != 0 {
             return Err(Corrupt("a loose value is in a dictionary"));
         }
@@ -243,12 +255,14 @@ impl Column {
     }
 }
 
-fn columns(page: &Page, translation: &Translation) -> Result<Vec<Option<Column>>, Corrupt> {
+fn columns(page: &Page, translation: &Translation) -> Result<Vec<Column>, Corrupt> {
     let news = translation.columns.iter().zip(&translation.values);
-    let columns = (0..).zip(news).map(|(old, (new, values))| {
-        let view = page.column(old)?;
-        view.map(|view| Column::of(view, *new, values)).transpose()
-    });
+    let columns = (0..)
+        .zip(news)
+        .map(|(old, (new, values))| match page.column(old)? {
+            Some(view) => Column::of(view, *new, values),
+            None => Ok(Column::absent()),
+        });
     columns.collect()
 }
 
