@@ -3,6 +3,26 @@
 
 use crate::error::Corrupt;
 
+/// Returns whether two byte strings are equal. Most that are compared are short, and for those this
+/// takes less than the call that `==` makes.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if a.len() > 16 {
+        return a == b;
+    }
+    // The first and the last bytes, which may overlap.
+    if let (Some(a0), Some(b0)) = (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        return a0 == b0 && a.last_chunk::<8>() == b.last_chunk::<8>();
+    }
+    if let (Some(a0), Some(b0)) = (a.first_chunk::<4>(), b.first_chunk::<4>()) {
+        return a0 == b0 && a.last_chunk::<4>() == b.last_chunk::<4>();
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
 /// Appends numbers and byte strings to a buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
@@ -106,6 +126,22 @@ mod tests {
             assert_eq!(reader.number().unwrap(), value);
         }
         assert_eq!(reader.remaining(), 0);
+    }
+
+    #[test]
+    fn byte_strings_are_the_same_when_all_bytes_are() {
+        let bytes: Vec<u8> = (0..40).collect();
+        for len in 0..bytes.len() {
+            let one = &bytes[..len];
+            let copy = one.to_vec();
+            assert!(same(one, &copy), "{len}");
+            assert!(!same(one, &bytes[..=len]), "{len}");
+            for at in 0..len {
+                let mut other = one.to_vec();
+                other[at] ^= 1;
+                assert!(!same(one, &other), "{at} of {len}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A column of values under construction: numbered while they repeat, kept plain once they rarely
 //! do.
 
-use crate::intern::Interner;
+use crate::intern::{Interner, Known};
 
 /// Set in a code that numbers a plain value instead of a dictionary entry.
 pub(crate) const PLAIN: u32 = 1 << 31;
@@ -15,7 +15,6 @@ pub(crate) struct Column {
     pub(crate) values: Interner,
     pub(crate) plain: bool,
     seen: u32,
-    last: u32,
     plain_ends: Vec<u32>,
     plain_bytes: Vec<u8>,
 }
@@ -26,21 +25,30 @@ impl Column {
             values: Interner::new(),
             plain,
             seen: 0,
-            last: 0,
             plain_ends: vec![],
             plain_bytes: vec![],
         }
     }
 
-    /// Returns the code of a value: its number in the dictionary, or a plain one.
+    /// Returns the code of a value: its number in the dictionary, or a plain one. `last`, a value
+    /// of the column, is tried first and updated.
     #[inline]
-    pub(crate) fn put(&mut self, value: &[u8]) -> u32 {
+    pub(crate) fn put(&mut self, last: &mut Known, value: &[u8]) -> u32 {
         self.seen += 1;
+        if !self.values.is(last, value) {
+            let code = self.put_other(value);
+            // A plain one is in no dictionary, and so never met again.
+            *last = self.values.known(code);
+        }
+        last.code
+    }
+
+    fn put_other(&mut self, value: &[u8]) -> u32 {
         if self.plain {
             return self.put_plain(value);
         }
         let before = self.values.len();
-        let code = self.values.intern_near(&mut self.last, value);
+        let code = self.values.intern(value);
         // More than half of the values were new: numbering them only costs.
         if self.values.len() > before && code >= PLAIN_AFTER && code > self.seen / 2 {
             self.plain = true;

@@ -7,14 +7,19 @@
 //! and keeps them as they come. A span whose keys would make too many columns or shapes goes into
 //! the *loose* column with all its tags as one value, so that no sender can blow up a segment.
 
+mod address;
+mod last;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use speargun_model::batch::EndpointRecord;
+use speargun_model::batch::{EndpointRecord, Text};
 use speargun_model::{Kind, SpanView};
 
 use crate::bytes::Writer;
 use crate::column::Column;
-use crate::intern::Interner;
+use crate::intern::{Interner, Known};
+use address::AddressKey;
+use last::Last;
 
 /// The column of annotation values.
 pub(crate) const ANNOTATIONS: u32 = 0;
@@ -86,6 +91,9 @@ pub(crate) struct Row {
 struct Child {
     column: u32,
     node: u32,
+    key: Known,
+    /// The value that was here last: the spans of an operation often have the same.
+    last: Known,
 }
 
 #[derive(Debug, Default)]
@@ -102,7 +110,7 @@ pub(crate) struct Rows {
     pub(crate) annotations: Vec<(i64, u32)>,
     pub(crate) services: Interner,
     pub(crate) names: Interner,
-    /// Addresses without service name: see [`local_key`] and [`remote_key`].
+    /// Addresses without service name: see [`AddressKey`].
     pub(crate) addresses: Interner,
     pub(crate) operations: Vec<Operation>,
     pub(crate) shapes: Vec<Vec<u32>>,
@@ -114,18 +122,6 @@ pub(crate) struct Rows {
     nodes: Vec<Node>,
     edges: HashMap<(u32, u32), u32, RandomState>,
     last: Last,
-    scratch: Vec<u8>,
-}
-
-/// What the row before had, which the next one often has again.
-#[derive(Debug, Default)]
-struct Last {
-    service: u32,
-    remote: u32,
-    name: u32,
-    local: u32,
-    remote_address: u32,
-    operation: Option<(Operation, u32)>,
 }
 
 impl Rows {
@@ -146,37 +142,43 @@ impl Rows {
             nodes: vec![],
             edges: HashMap::default(),
             last: Last::default(),
-            scratch: vec![],
+        }
+    }
+
+    /// Returns no rows yet, with room for so many.
+    pub(crate) fn with_room(rows: usize) -> Self {
+        /// Tags that a span usually has at most.
+        const TAGS_A_ROW: usize = 8;
+        Self {
+            rows: Vec::with_capacity(rows),
+            codes: Vec::with_capacity(rows * TAGS_A_ROW),
+            ..Self::new()
         }
     }
 
     /// Appends a span of a batch.
     pub(crate) fn push(&mut self, span: &SpanView<'_>) {
         let record = span.record();
+        let last = &mut self.last;
+        let (services, names) = (&mut self.services, &mut self.names);
         let operation = Operation {
-            service: self
-                .services
-                .intern_near(&mut self.last.service, span.local_service_name()),
-            remote: self
-                .services
-                .intern_near(&mut self.last.remote, span.remote_service_name()),
-            name: self.names.intern_near(&mut self.last.name, span.name()),
+            service: last.services.intern(services, span.local_service_name()),
+            remote: last.services.intern(services, span.remote_service_name()),
+            name: last.names.intern(names, span.name()),
             flags: Operation::flags_of(record.kind, record.debug, record.shared),
         };
         let operation = self.operation(operation);
-        local_key(&mut self.scratch, &record.local, span);
-        let local = self
-            .addresses
-            .intern_near(&mut self.last.local, &self.scratch);
-        remote_key(&mut self.scratch, &record.remote, span);
-        let remote = self
-            .addresses
-            .intern_near(&mut self.last.remote_address, &self.scratch);
+        let local = self.local(span);
+        let remote = AddressKey::of(&record.remote, span);
+        let near = &mut self.last.addresses;
+        let remote = near.intern(&mut self.addresses, remote.as_slice());
         let codes = self.codes.len() as u32;
         let shape = self.push_tags(operation, span);
         let annotations = self.annotations.len() as u32;
         for (time, value) in span.annotations() {
-            let code = self.column(ANNOTATIONS).put(value);
+            let mut last = self.last.annotation;
+            let code = self.column(ANNOTATIONS).put(&mut last, value);
+            self.last.annotation = last;
             self.annotations.push((time, code));
         }
         self.rows.push(Row {
@@ -197,12 +199,26 @@ impl Rows {
         });
     }
 
+    /// Returns the number of the local address, which all spans of a batch often have.
+    #[inline]
+    fn local(&mut self, span: &SpanView<'_>) -> u32 {
+        let local = EndpointRecord {
+            service_name: Text::default(),
+            ..span.record().local
+        };
+        // Where IPv6 addresses lie is the batch's business.
+        if self.last.local != Some(local) || local.ipv6 != 0 {
+            let key = AddressKey::of(&local, span).with_port(local.port);
+            self.last.local_address = self.addresses.intern(key.as_slice());
+            self.last.local = Some(local);
+        }
+        self.last.local_address
+    }
+
     /// Returns the number of an operation.
     #[inline]
     pub(crate) fn operation(&mut self, operation: Operation) -> u32 {
-        if let Some((last, code)) = self.last.operation
-            && last == operation
-        {
+        if let Some(code) = self.last.code_of(operation) {
             return code;
         }
         let next = self.operations.len() as u32;
@@ -212,7 +228,7 @@ impl Rows {
             self.roots.push(self.nodes.len() as u32);
             self.nodes.push(Node::default());
         }
-        self.last.operation = Some((operation, code));
+        self.last.remember(operation, code);
         code
     }
 
@@ -232,13 +248,11 @@ impl Rows {
             return self.push_loose(operation, span.tags());
         }
         for (key, value) in span.tags() {
-            let Some((child, column)) = self.child(node, key) else {
+            let Some(next) = self.put_tag(node, key, value) else {
                 self.codes.truncate(first);
                 return self.push_loose(operation, span.tags());
             };
-            let code = self.column(column).put(value);
-            self.codes.push(code);
-            node = child;
+            node = next;
         }
         self.shape_at(node, || span.tags().map(|(key, _)| key))
     }
@@ -276,17 +290,23 @@ impl Rows {
         self.shape_of_columns(node, &[LOOSE])
     }
 
-    /// Returns the node and column behind `node` for a key; `None` when the segment has no room
-    /// for another column or shape.
+    /// Appends the code of a tag; returns the node behind `node` for its key, or `None` when the
+    /// segment has no room for another column or shape.
     #[inline]
-    fn child(&mut self, node: u32, key: &[u8]) -> Option<(u32, u32)> {
-        let children = &self.nodes.get(node as usize)?.children;
-        for child in children.iter().take(CHILDREN_TRIED) {
-            if child.column >= FIXED_COLUMNS && self.keys.get(child.column - FIXED_COLUMNS) == key {
-                return Some((child.node, child.column));
+    fn put_tag(&mut self, node: u32, key: &[u8], value: &[u8]) -> Option<u32> {
+        let children = &mut self.nodes.get_mut(node as usize)?.children;
+        for child in children.iter_mut().take(CHILDREN_TRIED) {
+            if self.keys.is(&child.key, key) {
+                let column = self.columns.get_mut(child.column as usize)?;
+                self.codes.push(column.put(&mut child.last, value));
+                return Some(child.node);
             }
         }
-        self.child_by_hash(node, key)
+        let (node, column) = self.child_by_hash(node, key)?;
+        let mut first = Known::NONE;
+        let code = self.column(column).put(&mut first, value);
+        self.codes.push(code);
+        Some(node)
     }
 
     #[inline(never)]
@@ -318,12 +338,17 @@ impl Rows {
 
     fn add_child(&mut self, node: u32, column: u32) -> u32 {
         let child = self.nodes.len() as u32;
+        // What is no tag has no key.
+        let key = column.checked_sub(FIXED_COLUMNS);
+        let key = key.map_or(Known::NONE, |key| self.keys.known(key));
         self.nodes.push(Node::default());
         self.edges.insert((node, column), child);
         if let Some(parent) = self.nodes.get_mut(node as usize) {
             parent.children.push(Child {
                 column,
                 node: child,
+                key,
+                last: Known::NONE,
             });
         }
         child
@@ -353,22 +378,4 @@ impl Rows {
         }
         shape
     }
-}
-
-/// Writes what is kept of a local endpoint beside its name: flags, IPv4, port, IPv6.
-fn local_key(out: &mut Vec<u8>, endpoint: &EndpointRecord, span: &SpanView<'_>) {
-    remote_key(out, endpoint, span);
-    out.extend_from_slice(&endpoint.port.to_le_bytes());
-}
-
-/// Writes what is kept of a remote endpoint beside its name and port: ports of callers are
-/// ephemeral, so they have a column of their own.
-fn remote_key(out: &mut Vec<u8>, endpoint: &EndpointRecord, span: &SpanView<'_>) {
-    out.clear();
-    let ipv6 = span.ipv6(endpoint);
-    out.push(u8::from(endpoint.has_ipv4) | u8::from(ipv6.is_some()) << 1);
-    if endpoint.has_ipv4 {
-        out.extend_from_slice(&endpoint.ipv4.to_be_bytes());
-    }
-    out.extend_from_slice(ipv6.as_ref().map_or(&[], |address| address.as_slice()));
 }

@@ -15,7 +15,7 @@ use crate::store::{Change, Shared};
 
 /// Seals the head, which must be the oldest that waits.
 pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
-    let mut rows = Rows::new();
+    let mut rows = Rows::with_room(head.rows);
     head.views().for_each(|view| rows.push(&view));
     let facts = Facts {
         first: head.number,
