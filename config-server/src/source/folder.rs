@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::config::NativeConfig;
 use super::location;
+use super::repository::CHANGED_MAX;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{File, Reading, Snapshot};
 
@@ -203,6 +204,7 @@ impl Folder {
         let snapshot = if keeps {
             Arc::clone(&state.snapshot)
         } else {
+            self.note_changed(&state.snapshot, &snapshot);
             Arc::new(snapshot)
         };
         self.state.store(Arc::new(State {
@@ -212,6 +214,15 @@ impl Folder {
         }));
         if !keeps {
             self.changed.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Notes which files differ from those that were served before, if any were.
+    fn note_changed(&self, before: &Snapshot, after: &Snapshot) {
+        let is_first = *self.changed.borrow() == 0;
+        let mut paths = self.changed_paths.lock();
+        if !is_first && paths.len() < CHANGED_MAX {
+            paths.extend(after.differences(before).map(str::to_owned));
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) use state::{Health, Served};
 /// Commits looked at, from a broken one backwards, for one that is not.
 const LOOKED_BACK_MAX: usize = 50;
 /// Changed paths that are kept, and as many as one commit may bring beside them.
-const CHANGED_MAX: usize = 10_000;
+pub(super) const CHANGED_MAX: usize = 10_000;
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
 

@@ -99,6 +99,40 @@ fn signature(secret: &[u8], body: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_of_a_folder_reaches_the_instances() {
+    let (port, heard) = stack();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("shop.yml"), "a: 1\n").unwrap();
+    std::fs::write(folder.path().join("bank.yml"), "a: 1\n").unwrap();
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.profiles.active: native\n\
+         spring.cloud.config.server.native.search-locations: {}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n\
+         speargun.config.refresh.on-change: true\n",
+        folder.path().display()
+    );
+    let server = start(file, data.path()).await;
+    std::fs::write(folder.path().join("shop.yml"), "a: 2\n").unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while server.api().refresher.counts() != (2, 0) {
+        assert!(Instant::now() < deadline, "{:?}", heard.lock().unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let asked = heard.lock().unwrap().clone();
+    assert_eq!(
+        asked,
+        [
+            "GET /eureka/apps/SHOP",
+            "GET /eureka/apps/CONFIGSERVER",
+            "POST /one/actuator/refresh",
+            "POST /two/actuator/refresh",
+        ]
+    );
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_rolls_over_the_instances_of_what_changed() {
     let work = Work::new(&[("shop.yml", "a: 1\n")]);
     let (port, heard) = stack();
