@@ -133,7 +133,11 @@ fn of_shop(app: &App, service: &'static ShopService) -> Result<(Router, Beside)>
         return Ok((router, idle()));
     };
     let (inbox, messages) = queue::inbox();
-    let consumer = queue::consume(messages, doer, steps);
+    let consumer = async move {
+        queue::consume(messages, doer, steps).await;
+        // The inbox is gone, so the service is ending; it says itself when it has.
+        std::future::pending::<()>().await;
+    };
     Ok((router.merge(inbox), Box::pin(consumer)))
 }
 
