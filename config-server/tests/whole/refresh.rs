@@ -90,6 +90,22 @@ async fn start(file: String, folder: &std::path::Path) -> ConfigServer {
         .unwrap()
 }
 
+/// What registry and instances hear when both instances of the shop are told.
+const SHOP_IS_TOLD: [&str; 4] = [
+    "GET /eureka/apps/SHOP",
+    "GET /eureka/apps/CONFIGSERVER",
+    "POST /one/actuator/refresh",
+    "POST /two/actuator/refresh",
+];
+
+async fn until_both_are_told(server: &ConfigServer, heard: &Mutex<Vec<String>>) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while server.api().refresher.counts() != (2, 0) {
+        assert!(Instant::now() < deadline, "{:?}", heard.lock().unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Returns what GitHub sends for a body, with this secret.
 fn signature(secret: &[u8], body: &str) -> String {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
@@ -114,21 +130,8 @@ async fn a_changed_file_of_a_folder_reaches_the_instances() {
     );
     let server = start(file, data.path()).await;
     std::fs::write(folder.path().join("shop.yml"), "a: 2\n").unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while server.api().refresher.counts() != (2, 0) {
-        assert!(Instant::now() < deadline, "{:?}", heard.lock().unwrap());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let asked = heard.lock().unwrap().clone();
-    assert_eq!(
-        asked,
-        [
-            "GET /eureka/apps/SHOP",
-            "GET /eureka/apps/CONFIGSERVER",
-            "POST /one/actuator/refresh",
-            "POST /two/actuator/refresh",
-        ]
-    );
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
     server.end().await;
 }
 
@@ -171,23 +174,10 @@ async fn a_webhook_rolls_over_the_instances_of_what_changed() {
     let answer = send(&signature(b"hush", push)).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.text().await.unwrap(), "[\"shop\"]");
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while server.api().refresher.counts() != (2, 0) {
-        assert!(Instant::now() < deadline, "{:?}", heard.lock().unwrap());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_both_are_told(&server, &heard).await;
     // Nothing but the webhook asked for a fetch.
     assert!(value().await.contains("\"a\":2"));
-    let asked = heard.lock().unwrap().clone();
-    assert_eq!(
-        asked,
-        [
-            "GET /eureka/apps/SHOP",
-            "GET /eureka/apps/CONFIGSERVER",
-            "POST /one/actuator/refresh",
-            "POST /two/actuator/refresh",
-        ]
-    );
+    assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
     let page = client
         .get(&base)
         .send()

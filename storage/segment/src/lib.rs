@@ -5,7 +5,8 @@
 //!
 //! - `store`, `head`: what takes writes; `stats`: how it goes; `config`, `error`: how and why not.
 //! - `rows`, `column`, `intern`: spans as rows over dictionaries.
-//! - `encode`, `page_encode`, `pack`, `format`, `planes`, `bytes`: rows into a segment file.
+//! - `encode`, `page_encode`, `pack`, `format`, `planes`, `bytes`: rows into a segment file;
+//!   `filter`, `page_filters`: what a merged one can't hold.
 //! - `seal`, `compact`, `absorb`, `weave`: heads into segments, segments into larger ones.
 //! - `manifest`, `recover`: which segments count, after a crash too.
 //! - [`backup`]: copies of a store that is in use.
