@@ -1,8 +1,7 @@
-//! Links between services. Segments that lie wholly inside the window and have a summary of their
-//! links ([`crate::links`]) are summed up without reading their rows. Then all sources, sorted by
-//! the lower half of trace ids, are walked side by side, so that the parts of a trace come together
-//! wherever they lie; a trace of one summed segment is done, one that lies in several sources is
-//! mended: linked whole, less what its summaries already counted. Exact, whatever spans segments.
+//! Links between services. Segments that lie wholly inside the window are summed up by a summary of
+//! their links ([`crate::links`]) without reading their rows. What is missing are the traces that
+//! lie in several sources: they are found ([`walk`]) and mended, that is linked whole, less what
+//! summaries already counted. Exact, whatever spans segments.
 //!
 //! Mending reads rows, so what a segment needs of it is remembered ([`memo`]): with the parts of
 //! its traces in segments before it, which do not change. Steps of one trace telescope:
@@ -12,11 +11,10 @@
 //! ```
 //!
 //! Each step links the trace once more, so those of a trace in very many segments are one step
-//! from the [`NARROW`]th on, remembered under the trace. Memory is bounded, however much is
-//! summed: a segment takes part with a chunk of its ids, rows come in batches ([`batch`]).
+//! from the [`NARROW`]th on, remembered under the trace. What is remembered needs no walk either:
+//! the cost of asking again is that of what came since. Memory is bounded, however much is summed:
+//! a segment takes part with a chunk of its ids, rows come in batches ([`batch`]).
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -35,15 +33,19 @@ use crate::store::{Shared, Snapshot};
 
 mod batch;
 pub(crate) mod memo;
+mod page;
 mod reader;
 mod source;
 mod sums;
+mod walk;
 
 use batch::{Batch, Group, Piece, Plan};
 use memo::Pending;
+use page::summary;
 pub(crate) use reader::{ERROR, address, has_key};
 use source::{Source, sources};
 use sums::Sums;
+use walk::{Found, Walk};
 
 pub(crate) type Row = LinkSpan<u32>;
 
@@ -70,6 +72,7 @@ pub(crate) fn links(
         sums: Sums::default(),
         linker: Linker::default(),
         scratch: Linker::default(),
+        members: vec![],
         rows: vec![],
         ends: vec![],
     };
@@ -99,6 +102,8 @@ struct Query<'s> {
     linker: Linker<u32>,
     pending: Pending,
     scratch: Linker<u32>,
+    /// The sources of the trace that is planned.
+    members: Vec<usize>,
     /// The rows of a trace, and where those of each of its sources end.
     rows: Vec<Row>,
     ends: Vec<usize>,
@@ -113,9 +118,7 @@ impl Query<'_> {
                 let segment = source.segment;
                 served(self.shared, segment, || {
                     let names = reader::names(&*segment.meta()?, &self.services);
-                    if let Some(links) = segment.links()? {
-                        self.sums.add_links(&links.totals, &names);
-                    }
+                    self.sums.add_links(&summary(segment)?.totals, &names);
                     Ok(())
                 });
             }
@@ -124,40 +127,40 @@ impl Query<'_> {
             .recall(&self.shared.link_memo, &self.services, &mut self.sums);
     }
 
-    /// Walks all sources side by side and adds what is missing of their traces.
+    /// Walks the sources side by side and adds what is missing of their traces.
     fn walk(&mut self) -> Result<(), ReadError> {
-        let mut queue = BinaryHeap::new();
-        for (index, source) in self.sources.iter_mut().enumerate() {
-            queue.extend(source.peek(self.shared).map(|low| Reverse((low, index))));
-        }
-        let mut members: Vec<usize> = Vec::new();
-        let mut traces = 0_u64;
-        while let Some(Reverse((low, index))) = queue.pop() {
-            // Sources are in order of arrival, and so are equal ids in the queue.
-            members.push(index);
-            if queue.peek().is_some_and(|Reverse((next, _))| *next == low) {
-                continue;
-            }
-            self.plan(low, &members);
-            for index in members.drain(..) {
-                if let Some(source) = self.sources.get_mut(index) {
-                    source.skip();
-                    queue.extend(source.peek(self.shared).map(|low| Reverse((low, index))));
+        let (passive, known) = self.pending.passive(&self.sources);
+        self.pending.begin_walk(&self.sources, &passive);
+        let mut walk = Walk::new(&mut self.sources, passive, &known.wide, self.shared);
+        while walk.next(&mut self.sources, self.shared, self.context)? {
+            for (low, parts) in walk.traces() {
+                self.plan(low, parts);
+                if self.plan.is_full() {
+                    self.run()?;
                 }
-            }
-            if self.plan.is_full() {
-                self.run()?;
-            }
-            traces += 1;
-            if traces.is_multiple_of(1024) {
-                self.context.check()?;
             }
         }
         self.run()
     }
 
-    /// Plans to read a trace that lies in these sources, which stand at it, if it is needed.
-    fn plan(&mut self, low: u64, members: &[usize]) {
+    /// Plans to read a trace that has these parts, in order of arrival, if it is needed.
+    fn plan(&mut self, low: u64, parts: &[Found]) {
+        let members = &mut std::mem::take(&mut self.members);
+        members.clear();
+        members.extend(parts.iter().map(|part| part.source as usize));
+        self.plan_members(low, members, parts);
+        self.members = std::mem::take(members);
+    }
+
+    fn plan_members(&mut self, low: u64, members: &[usize], parts: &[Found]) {
+        let segment = |&&index: &&usize| {
+            self.sources
+                .get(index)
+                .is_some_and(|it| it.number().is_some())
+        };
+        if members.len() > NARROW && members.iter().filter(segment).count() > NARROW {
+            self.pending.see_wide(low);
+        }
         let summed = |&index: &usize| self.sources.get(index).is_some_and(Source::is_summed);
         let touched = |&index: &usize| self.sources.get(index).is_some_and(Source::is_touched);
         // Its first sources, as far as all are summed.
@@ -179,7 +182,7 @@ impl Query<'_> {
                 any_summed,
                 is_wide_known,
             };
-            self.plan.push(group, members, &self.sources);
+            self.plan.push(group, parts, &self.sources);
         }
     }
 

@@ -1,7 +1,8 @@
-//! The summary of a merged segment's links: for each trace, as the segment alone sees it, the
-//! number of its set of links. Most traces of a system have one of few sets, so this takes a
-//! fraction of a byte a span. Whoever sums up links over segments mends what traces that span
-//! several need.
+//! The summary of a segment's links: for each trace, as the segment alone sees it, the number of
+//! its set of links. Most traces of a system have one of few sets, so this takes a fraction of a
+//! byte a span. A merged segment has it in its file; of one that was never merged it is made when
+//! it is asked for ([`crate::dependencies`]). Whoever sums up links over segments mends what traces
+//! that span several need.
 //!
 //! ```text
 //! number of sets, then for each its number of links, then for each link parent and child in the
@@ -18,7 +19,7 @@ use crate::dependencies::{Row, address, put_trace};
 use crate::dictionary::text;
 use crate::error::Corrupt;
 use crate::planes::{self, Planes};
-use crate::rows::Rows;
+use crate::rows::Operation;
 
 /// Calls between two services of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -156,9 +157,13 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Returns the summary of no traces yet, whose rows have the dictionaries of `rows`.
-    pub(crate) fn new(rows: &Rows) -> Self {
-        let names: Vec<String> = rows.services.iter().map(text).collect();
+    /// Returns the summary of no traces yet, whose rows have these dictionaries.
+    pub(crate) fn new<'d>(
+        services: impl Iterator<Item = &'d [u8]>,
+        operations: &[Operation],
+        addresses: impl Iterator<Item = &'d [u8]>,
+    ) -> Self {
+        let names: Vec<String> = services.map(text).collect();
         let mut by_rank: Vec<u32> = (0..names.len() as u32).collect();
         let name = |code: u32| names.get(code as usize).map_or("", String::as_str);
         by_rank.sort_by(|&a, &b| java_order(name(a), name(b)));
@@ -172,14 +177,13 @@ impl Summary {
             let rank = ranks.get(code as usize).copied();
             rank.filter(|_| !name(code).is_empty())
         };
-        let operations = rows
-            .operations
+        let operations = operations
             .iter()
             .map(|operation| crate::dependencies::row(*operation, rank_of))
             .collect();
         Self {
             operations,
-            addresses: rows.addresses.iter().map(address).collect(),
+            addresses: addresses.map(address).collect(),
             linker: Linker::default(),
             trace: vec![],
             set: vec![],

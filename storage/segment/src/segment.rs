@@ -246,20 +246,24 @@ impl Segment {
         Ok(strings)
     }
 
-    /// Returns the summary of the segment's links, if it has one.
-    pub(crate) fn links(&self) -> Result<Option<Arc<LinkSets>>, SegmentError> {
-        let directory = self.directory()?;
-        let Ok(section) = Self::section(&directory, SectionKind::Links) else {
-            return Ok(None);
-        };
+    /// Returns the summary of the segment's links. `make` makes the bytes of one that the file
+    /// lacks.
+    pub(crate) fn links(
+        &self,
+        make: impl FnOnce() -> Result<Vec<u8>, SegmentError>,
+    ) -> Result<Arc<LinkSets>, SegmentError> {
         let load = || {
-            let raw = self.raw(&section.extent)?;
+            let directory = self.directory()?;
+            let raw = match Self::section(&directory, SectionKind::Links) {
+                Ok(section) => self.raw(&section.extent)?,
+                Err(_) => make()?,
+            };
             let services = self.meta()?.services.len();
             let links = LinkSets::decode(raw, self.facts.traces as usize, services)?;
             Ok(Item::Links(Arc::new(links)))
         };
         match self.cached(Part::Links, load)? {
-            Item::Links(links) => Ok(Some(links)),
+            Item::Links(links) => Ok(links),
             _ => Err(Corrupt("the cache holds another part").into()),
         }
     }

@@ -74,7 +74,11 @@ pub(crate) fn weave(
         rows: &rows,
         encoder: Encoder::new(facts, rows.columns.len(), packer).with_filters(&rows),
         segment_base: facts.time_min_us,
-        links: Summary::new(&rows),
+        links: Summary::new(
+            rows.services.iter(),
+            &rows.operations,
+            rows.addresses.iter(),
+        ),
         trace: Trace::default(),
     };
     weaver.all(&mut sources)?;

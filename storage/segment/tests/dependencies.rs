@@ -1,6 +1,6 @@
-//! Links from summaries of merged segments, mended for traces that span several, agree with the
-//! memory engine's: whatever the window, asked again and again while segments are sealed, merged
-//! and opened anew.
+//! Links from summaries of segments, mended for traces that span several, agree with the memory
+//! engine's: whatever the window, asked again and again while segments are sealed, merged and opened
+//! anew.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -168,13 +168,15 @@ fn links_agree_with_the_memory_engine() {
     assert!(merges > SEEDS, "summaries were made: {merges}");
 }
 
-#[test]
-fn links_are_whole_again_once_reads_succeed_again() {
+/// A window of all times.
+const ALWAYS: Window = Window {
+    end_ms: NOW_MS + 60_000,
+    lookback_ms: NOW_MS + 60_000,
+};
+
+/// Writes all parts of all traces, so mixed that most traces lie in several merged segments.
+fn write_mixed(store: &SegmentStore, model: &MemoryStore) {
     let mut random = Random::seeded(7);
-    let disk = SimulatedDisk::new();
-    let model = MemoryStore::new(&speargun_memory::Config::default());
-    let store = open(&disk);
-    // All parts of all traces, so mixed that most traces lie in several merged segments.
     let mut spans: Vec<Span> = (1..=60).flat_map(|low| trace(&mut random, low)).collect();
     for position in 1.. {
         let count = spans.len().min(9);
@@ -191,23 +193,50 @@ fn links_are_whole_again_once_reads_succeed_again() {
     store.seal().unwrap();
     store.compact().unwrap();
     assert!(store.stats().merges > 1, "several segments have a summary");
+}
+
+#[test]
+fn links_are_whole_again_once_reads_succeed_again() {
+    let disk = SimulatedDisk::new();
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    let store = open(&disk);
+    write_mixed(&store, &model);
     store.close().unwrap();
-    let window = Window {
-        end_ms: NOW_MS + 60_000,
-        lookback_ms: NOW_MS + 60_000,
-    };
-    let expected = links(&model, window);
+    let expected = links(&model, ALWAYS);
     let mut failed = 0;
     for nth in 0..60 {
         let store = open(&disk);
         disk.fail_read(nth);
-        links(&*store, window);
+        links(&*store, ALWAYS);
         disk.forget_faults();
         failed += store.stats().corrupt_reads;
-        assert_eq!(links(&*store, window), expected, "read {nth} had failed");
+        assert_eq!(links(&*store, ALWAYS), expected, "read {nth} had failed");
         store.close().unwrap();
     }
     assert!(failed > 10, "reads of the first request failed: {failed}");
+}
+
+#[test]
+fn nothing_is_read_again_for_links_of_what_did_not_change() {
+    let disk = SimulatedDisk::new();
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    let store = open(&disk);
+    write_mixed(&store, &model);
+    // Segments that were sealed and are not merged yet.
+    let mut random = Random::seeded(8);
+    for low in 1000..1003 {
+        let batch = [Arc::new(batch_of(&trace(&mut random, low)))];
+        model.write(&batch, Position(0)).unwrap();
+        store.write(&batch, Position(1000 + low)).unwrap();
+        store.seal().unwrap();
+    }
+    let expected = links(&model, ALWAYS);
+    assert_eq!(links(&*store, ALWAYS), expected);
+    disk.fail_read(0);
+    assert_eq!(links(&*store, ALWAYS), expected);
+    disk.forget_faults();
+    assert_eq!(store.stats().corrupt_reads, 0);
+    store.close().unwrap();
 }
 
 #[test]
@@ -223,14 +252,10 @@ fn a_deadline_is_kept_inside_one_trace() {
     store.compact().unwrap();
     let stats = store.stats();
     assert!(stats.segments > 1 && stats.merges > 1, "{stats:?}");
-    let window = Window {
-        end_ms: NOW_MS + 60_000,
-        lookback_ms: NOW_MS + 60_000,
-    };
     let over = ReadContext {
         deadline: Some(Instant::now()),
     };
-    let answer = store.dependencies(window, &over);
+    let answer = store.dependencies(ALWAYS, &over);
     assert!(
         matches!(answer, Err(ReadError::DeadlineExceeded)),
         "{answer:?}"

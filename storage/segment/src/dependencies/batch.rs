@@ -9,6 +9,7 @@ use speargun_storage::{ReadContext, ReadError};
 use super::Row;
 use super::reader::{Own, RowReader};
 use super::source::Source;
+use super::walk::Found;
 use crate::intern::Interner;
 use crate::store::Shared;
 
@@ -53,20 +54,18 @@ impl Plan {
         }
     }
 
-    /// Adds a trace that lies in these sources, which stand at it.
-    pub(super) fn push(&mut self, group: Group, members: &[usize], sources: &[Source<'_>]) {
+    /// Adds a trace with these parts.
+    pub(super) fn push(&mut self, group: Group, parts: &[Found], sources: &[Source<'_>]) {
         let number = self.groups.len() as u32;
         self.groups.push(group);
         self.sorted = false;
-        for &index in members {
-            let Some(source) = sources.get(index) else {
-                continue;
-            };
-            self.rows += source.rows_a_trace();
+        for &Found { source, place, .. } in parts {
+            let rows = sources.get(source as usize).map(|it| it.rows_of(place));
+            self.rows += rows.unwrap_or_default();
             self.parts.push(Part {
                 group: number,
-                source: index as u32,
-                place: source.place(),
+                source,
+                place,
             });
         }
     }

@@ -4,6 +4,7 @@
 //! remembered under the trace. All of it takes bounded memory; what does not fit is found again.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -16,6 +17,8 @@ use crate::intern::Interner;
 const BYTES_MAX: usize = 4 << 20;
 /// Links of all that one query is going to remember.
 const PENDING_LINKS_MAX: usize = 32_768;
+/// Wide traces that are remembered by their ids.
+const WIDE_MAX: usize = 65_536;
 
 /// The memos of a store.
 #[derive(Debug, Default)]
@@ -27,6 +30,17 @@ struct Kept {
     /// By the lower half of the trace's id.
     wide: HashMap<u64, Memo>,
     bytes: usize,
+    walked: Arc<Walked>,
+}
+
+/// What walks found out: among these segments, whichever one looks at, no other traces than these
+/// lie in more than the narrow ones. So a segment that has a memo and is one of them needs no walk:
+/// its traces need nothing, but for those, and for those of which other sources have a part.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    pub(super) segments: BTreeSet<u64>,
+    /// The lower halves of their ids, in ascending order.
+    pub(super) wide: Vec<u64>,
 }
 
 /// Links to add as long as what they depend on is summed: of a segment at least these segments, of
@@ -147,6 +161,9 @@ pub(crate) struct Pending {
     open: Vec<Option<Open>>,
     wide: Vec<(u64, Vec<u64>, Sums)>,
     links: usize,
+    /// What was known at the beginning, and is at the end.
+    before: Arc<Walked>,
+    walked: Walked,
 }
 
 impl Pending {
@@ -162,6 +179,8 @@ impl Pending {
             open,
             wide: vec![],
             links: 0,
+            before: Arc::default(),
+            walked: Walked::default(),
         }
     }
 
@@ -169,6 +188,7 @@ impl Pending {
     pub(super) fn recall(&mut self, memos: &Memos, services: &Interner, sums: &mut Sums) {
         let summed: BTreeSet<u64> = self.numbers.iter().flatten().copied().collect();
         let kept = memos.0.lock();
+        self.before = Arc::clone(&kept.walked);
         for (number, open) in self.numbers.iter().zip(&mut self.open) {
             let memo = number.and_then(|number| kept.segments.get(&number));
             let memo = memo.filter(|memo| memo.depends.iter().all(|n| summed.contains(n)));
@@ -176,6 +196,45 @@ impl Pending {
                 sums.add(&links, 1);
                 *open = None;
             }
+        }
+    }
+
+    /// Returns the sources whose traces need nothing unless another source has them too, and what is
+    /// known of wide ones. These are the summed ones whose memo was recalled, as far as their wide
+    /// traces are known; and those before all others of which no span is asked for: had one of them
+    /// a part of a trace of a summed one, that one's memo would not have been recalled.
+    pub(super) fn passive(&self, sources: &[Source<'_>]) -> (Vec<usize>, Arc<Walked>) {
+        let is_idle = |source: &Source<'_>| !source.is_touched() && !source.is_summed();
+        let idle = sources.iter().take_while(|source| is_idle(source)).count();
+        let known = |&(index, source): &(usize, &Source<'_>)| {
+            let is_walked = |number| self.before.segments.contains(&number);
+            index < idle
+                || source.is_summed()
+                    && !self.is_open(index)
+                    && source.number().is_some_and(is_walked)
+        };
+        let passive = sources.iter().enumerate().filter(known);
+        let passive = passive.map(|(index, _)| index).collect();
+        (passive, Arc::clone(&self.before))
+    }
+
+    /// Notes what the walk is going to find out.
+    pub(super) fn begin_walk(&mut self, sources: &[Source<'_>], passive: &[usize]) {
+        let before = &self.before.segments;
+        let walked = sources.iter().enumerate().filter_map(|(index, source)| {
+            let number = source.number()?;
+            let is_walked = passive.binary_search(&index).is_err() || before.contains(&number);
+            is_walked.then_some(number)
+        });
+        self.walked.segments = walked.collect();
+    }
+
+    /// Notes a wide trace.
+    pub(super) fn see_wide(&mut self, low: u64) {
+        if self.walked.wide.len() == WIDE_MAX {
+            self.walked.segments.clear();
+        } else {
+            self.walked.wide.push(low);
         }
     }
 
@@ -254,6 +313,7 @@ impl Pending {
     ) {
         let mut kept = memos.0.lock();
         kept.drop_gone(&live.collect());
+        kept.walked = Arc::new(std::mem::take(&mut self.walked));
         for index in 0..self.open.len() {
             let number = self.numbers.get(index).copied().flatten();
             let open = self.open.get_mut(index).and_then(Option::take);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use speargun_model::SpanView;
 use speargun_model::link::LinkEndpoint;
 
+use super::page::{PageReader, PageRows, summary};
 use super::source::{SegmentSource, Source};
 use super::{Row, row};
 use crate::bytes::Reader;
@@ -13,11 +14,7 @@ use crate::dictionary::{Meta, endpoint};
 use crate::error::{Corrupt, SegmentError};
 use crate::intern::Interner;
 use crate::links::LinkSets;
-use crate::page::{Page, Value};
-use crate::page_encode::Stream;
-use crate::planes::Planes;
 use crate::read::served;
-use crate::rows::LOOSE;
 use crate::segment::Segment;
 use crate::store::Shared;
 
@@ -102,22 +99,10 @@ pub(super) struct SegmentReader<'s> {
     /// What each operation and each local address is to the linker.
     operations: Vec<Row>,
     addresses: Vec<LinkEndpoint<u32>>,
-    /// For each shape: whether it has a tag named error, and whether its tags are loose.
-    errors: Vec<(bool, bool)>,
+    pages: PageReader<'s>,
     /// The page read last, its rows, and where each of its traces starts.
     page: Option<usize>,
     rows: PageRows,
-}
-
-/// The columns of a page that linking needs: a third of the memory of its rows.
-#[derive(Default)]
-struct PageRows {
-    starts: Vec<usize>,
-    ids: Vec<(u64, u64)>,
-    times: Vec<u64>,
-    operations: Vec<u32>,
-    locals: Vec<u32>,
-    errors: Vec<bool>,
 }
 
 impl<'s> SegmentReader<'s> {
@@ -128,19 +113,14 @@ impl<'s> SegmentReader<'s> {
     ) -> Result<Self, SegmentError> {
         let segment = source.segment;
         let meta = segment.meta()?;
-        let error = meta.key_column(ERROR);
-        let is_error = |shape: &Vec<u32>| error.is_some_and(|error| shape.contains(&error));
-        let errors = meta
-            .shapes
-            .iter()
-            .map(|shape| (is_error(shape), shape.as_slice() == [LOOSE]));
+        let summary = is_summed.then(|| summary(segment)).transpose()?;
         Ok(Self {
             segment,
-            summary: if is_summed { segment.links()? } else { None },
+            summary,
             names: names(&meta, services),
             operations: operations(&meta, services),
             addresses: meta.addresses.iter().map(address).collect(),
-            errors: errors.collect(),
+            pages: PageReader::new(segment, &meta),
             page: None,
             rows: PageRows::default(),
         })
@@ -163,7 +143,7 @@ impl<'s> SegmentReader<'s> {
             // First, so that a damaged page is met once.
             self.page = Some(page);
             self.rows = PageRows::default();
-            self.rows = self.read(page)?;
+            self.rows = self.pages.read(page)?;
         }
         let Some(&[start, end]) = self.rows.starts.get(trace..trace + 2) else {
             return Ok(());
@@ -176,52 +156,20 @@ impl<'s> SegmentReader<'s> {
 
     /// Returns a row of the page read last.
     fn row(&self, at: usize) -> Option<Row> {
-        let page = &self.rows;
-        let &(id, parent_id) = page.ids.get(at)?;
-        let row = self.operations.get(*page.operations.get(at)? as usize)?;
-        let address = self.addresses.get(*page.locals.get(at)? as usize);
+        let read = self.rows.get(at)?;
+        let row = self.operations.get(read.operation as usize)?;
+        let address = self.addresses.get(read.local as usize);
         Some(Row {
-            id,
-            parent_id,
-            timestamp_us: *page.times.get(at)?,
-            error: *page.errors.get(at)?,
+            id: read.id,
+            parent_id: read.parent,
+            timestamp_us: read.timestamp,
+            error: read.error,
             local: LinkEndpoint {
                 service: row.local.service,
                 ..address.copied().unwrap_or_default()
             },
             ..*row
         })
-    }
-
-    fn read(&self, index: usize) -> Result<PageRows, SegmentError> {
-        // Past the cache: each page is read once, and what other queries need stays there.
-        let page = self.segment.read_page(index)?;
-        let starts = page.trace_starts()?;
-        let numbers = |stream| page.numbers(stream).map(Planes::to_vec32);
-        Ok(PageRows {
-            ids: page.ids(&starts)?,
-            times: page.times(self.segment.facts.time_min_us, &starts)?,
-            operations: numbers(Stream::Operation)?,
-            locals: numbers(Stream::Local)?,
-            errors: self.errors(&page, &numbers(Stream::Shape)?)?,
-            starts,
-        })
-    }
-
-    fn errors(&self, page: &Page, shapes: &[u32]) -> Result<Vec<bool>, SegmentError> {
-        let of_shape = |shape: u32| self.errors.get(shape as usize).copied().unwrap_or_default();
-        let mut errors: Vec<bool> = shapes.iter().map(|&shape| of_shape(shape).0).collect();
-        if let Some(view) = page.column(LOOSE)? {
-            let mut values = view.walk();
-            for (error, &shape) in errors.iter_mut().zip(shapes) {
-                if of_shape(shape).1
-                    && let Value::Plain(tags) = values.next()
-                {
-                    *error = has_key(tags, ERROR)?;
-                }
-            }
-        }
-        Ok(errors)
     }
 }
 

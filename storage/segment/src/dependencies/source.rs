@@ -6,6 +6,7 @@ use std::sync::Arc;
 use speargun_model::SpanView;
 use speargun_storage::Window;
 
+use super::page::summary;
 use crate::error::SegmentError;
 use crate::format::{CHUNK_IDS, Facts};
 use crate::head::Head;
@@ -27,8 +28,7 @@ pub(super) fn sources<'s>(
 ) -> Vec<Source<'s>> {
     let mut sources = Vec::new();
     for segment in snapshot.segments.iter() {
-        let source = served(shared, segment, || SegmentSource::new(segment, window));
-        sources.extend(source.map(Source::Segment));
+        sources.push(Source::Segment(SegmentSource::new(segment, window, shared)));
     }
     let heads = snapshot.heads.iter().map(HeadSource::new);
     sources.extend(heads.map(Source::Head));
@@ -58,14 +58,22 @@ impl Source<'_> {
         }
     }
 
-    /// Returns about how many rows a trace of the source has.
-    pub(super) fn rows_a_trace(&self) -> usize {
+    /// Returns the number of the segment, if it is one.
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Segment(source) => Some(source.segment.number()),
+            Self::Head(_) => None,
+        }
+    }
+
+    /// Returns about how many rows the trace at `place` has.
+    pub(super) fn rows_of(&self, place: usize) -> usize {
         match self {
             Self::Segment(source) => {
                 let facts = &source.segment.facts;
                 facts.rows.div_ceil(facts.traces.max(1)) as usize
             }
-            Self::Head(source) => source.next_trace().len(),
+            Self::Head(source) => source.trace(place).len(),
         }
     }
 
@@ -89,7 +97,19 @@ impl Source<'_> {
     pub(super) fn skip(&mut self) {
         match self {
             Self::Segment(source) => source.next += 1,
-            Self::Head(source) => source.next += source.next_trace().len(),
+            Self::Head(source) => source.next += source.trace(source.next).len(),
+        }
+    }
+
+    /// Returns where the trace with this lower half lies in a segment. Of one source it is asked in
+    /// ascending order, and nothing else but that.
+    pub(super) fn find(&mut self, low: u64, shared: &Shared) -> Option<usize> {
+        match self {
+            Self::Segment(source) => {
+                let segment = source.segment;
+                served(shared, segment, || source.find(low)).flatten()
+            }
+            Self::Head(_) => None,
         }
     }
 }
@@ -110,10 +130,6 @@ impl<'s> HeadSource<'s> {
         Self { views, next: 0 }
     }
 
-    fn next_trace(&self) -> &[(u64, SpanView<'s>)] {
-        self.trace(self.next)
-    }
-
     /// Returns the spans of the trace that lies at `place`.
     pub(super) fn trace(&self, place: usize) -> &[(u64, SpanView<'s>)] {
         let rest = self.views.get(place..).unwrap_or_default();
@@ -126,25 +142,27 @@ pub(super) struct SegmentSource<'s> {
     pub(super) segment: &'s Segment,
     /// Whether spans of the segment may lie in the window.
     touched: bool,
-    /// Whether all its spans lie in the window and it has a summary.
+    /// Whether all its spans lie in the window and its summary is there.
     pub(super) is_summed: bool,
-    /// The next trace, and the ids of the chunk it is in.
+    /// The next trace, or one before that which is looked for next, and the ids of its chunk.
     next: usize,
     chunk: Option<usize>,
     lows: Vec<u64>,
 }
 
 impl<'s> SegmentSource<'s> {
-    fn new(segment: &'s Segment, window: &Window) -> Result<Self, SegmentError> {
+    fn new(segment: &'s Segment, window: &Window, shared: &Shared) -> Self {
         let (touched, whole) = lies_in(&segment.facts, window);
-        Ok(Self {
+        // Without a summary the rows are read as far as they can be.
+        let is_summed = whole && served(shared, segment, || summary(segment)).is_some();
+        Self {
             segment,
             touched,
-            is_summed: whole && segment.links()?.is_some(),
+            is_summed,
             next: 0,
             chunk: None,
             lows: vec![],
-        })
+        }
     }
 
     /// Returns the lower half of the next trace's id, leaving out damaged chunks of the id table.
@@ -169,6 +187,47 @@ impl<'s> SegmentSource<'s> {
         }
         Ok(self.lows.get(self.next % CHUNK_IDS).copied())
     }
+
+    fn find(&mut self, low: u64) -> Result<Option<usize>, SegmentError> {
+        let is_behind = |lows: &[u64]| lows.last().is_none_or(|&last| last < low);
+        if is_behind(&self.lows) {
+            self.load_chunk_of(low)?;
+            if is_behind(&self.lows) {
+                return Ok(None);
+            }
+        }
+        let rest = self.lows.get(self.next % CHUNK_IDS..).unwrap_or_default();
+        self.next += count_less(rest, low);
+        let there = self.lows.get(self.next % CHUNK_IDS);
+        Ok((there == Some(&low)).then_some(self.next))
+    }
+
+    /// Goes on with the chunk that holds an id, if any does.
+    fn load_chunk_of(&mut self, low: u64) -> Result<(), SegmentError> {
+        let directory = self.segment.directory()?;
+        let behind = directory.fences.partition_point(|&first| first <= low);
+        let chunk = behind.saturating_sub(1);
+        if self.chunk != Some(chunk) {
+            // First, so that a damaged chunk is met once.
+            self.chunk = Some(chunk);
+            self.lows.clear();
+            self.next = chunk * CHUNK_IDS;
+            self.lows = self.segment.lows(chunk)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns how many of these ascending ids are less than `low`: in steps that double, for it may be
+/// near or far.
+fn count_less(ids: &[u64], low: u64) -> usize {
+    let mut end = 1;
+    while ids.get(end - 1).is_some_and(|&id| id < low) {
+        end *= 2;
+    }
+    let start = (end / 2).min(ids.len());
+    let part = ids.get(start..end.min(ids.len())).unwrap_or_default();
+    start + part.partition_point(|&id| id < low)
 }
 
 /// Returns whether some of a segment's spans may lie in the window, and whether all do. A span
@@ -180,4 +239,20 @@ fn lies_in(facts: &Facts, window: &Window) -> (bool, bool) {
     let touched = timed && greatest >= start && least <= end || facts.untimed > 0 && start == 0;
     let whole = (!timed || least >= start && greatest <= end) && (facts.untimed == 0 || start == 0);
     (touched, touched && whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_below_another_are_counted_however_many_there_are() {
+        for len in 0..40_u64 {
+            let ids: Vec<u64> = (0..len).map(|n| n * 2 + 1).collect();
+            for low in 0..82 {
+                let plain = ids.iter().filter(|&&id| id < low).count();
+                assert_eq!(count_less(&ids, low), plain, "{len} {low}");
+            }
+        }
+    }
 }
