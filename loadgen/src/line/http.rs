@@ -27,9 +27,9 @@ pub struct Http {
     patience: Duration,
     stream: Option<BufReader<Stream>>,
     used: Instant,
-    /// The head of a POST up to the length.
+    /// The head of a POST, and how much of it comes before the length.
     head: Vec<u8>,
-    request: Vec<u8>,
+    before_length: usize,
     reply: Reply,
 }
 
@@ -57,7 +57,7 @@ impl Http {
             stream: None,
             used: Instant::now(),
             head: Vec::new(),
-            request: Vec::new(),
+            before_length: 0,
             reply: Reply::default(),
         }
     }
@@ -79,17 +79,16 @@ impl Http {
             format.content_type(),
         )
         .into_bytes();
+        self.before_length = self.head.len();
     }
 
     /// Posts a body.
     pub(super) fn send(&mut self, body: &[u8]) -> io::Result<Outcome> {
-        let mut request = std::mem::take(&mut self.request);
-        request.clear();
-        request.extend_from_slice(&self.head);
-        write!(request, "{}\r\n\r\n", body.len())?;
-        request.extend_from_slice(body);
-        let done = self.exchange(&request);
-        self.request = request;
+        let mut head = std::mem::take(&mut self.head);
+        head.truncate(self.before_length);
+        write!(head, "{}\r\n\r\n", body.len())?;
+        let done = self.exchange(&head, body);
+        self.head = head;
         done?;
         let reply = &self.reply;
         Ok(match reply.status {
@@ -114,13 +113,13 @@ impl Http {
             authority, base, ..
         } = &self.target;
         let request = format!("GET {base}{path} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
-        self.exchange(request.as_bytes())?;
+        self.exchange(request.as_bytes(), b"")?;
         Ok(&self.reply)
     }
 
-    fn exchange(&mut self, request: &[u8]) -> io::Result<()> {
+    fn exchange(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
         let mut stream = self.take()?;
-        let written = stream.get_mut().write_all(request);
+        let written = stream.get_mut().write_both(head, body);
         let written = written.and_then(|()| stream.get_mut().flush());
         // A server may refuse a body before it has taken it, and what it says is worth more than
         // that it hung up.

@@ -1,7 +1,7 @@
 //! A socket with a deadline for all that is read and written before it. A server that sends a byte
 //! now and then, or takes one, gains nothing by that.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -89,6 +89,11 @@ impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.wait_no_longer(WRITE)?;
         self.stream.write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.wait_no_longer(WRITE)?;
+        self.stream.write_vectored(parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The bytes of a connection, through TLS where the target wants it. It blocks, and knows no HTTP.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,28 @@ impl Stream {
             Self::Plain(socket) => socket.begin(),
             Self::Tls(stream) => stream.sock.begin(),
         }
+    }
+
+    /// Writes one behind the other, without laying them side by side first.
+    pub(super) fn write_both(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
+        let (mut first, mut second) = (first, second);
+        while !first.is_empty() {
+            let parts = [IoSlice::new(first), IoSlice::new(second)];
+            let written = match self {
+                Self::Plain(socket) => socket.write_vectored(&parts),
+                Self::Tls(stream) => stream.write_vectored(&parts).map_err(tls::in_words),
+            };
+            let count = match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let of_first = count.min(first.len());
+            first = first.get(of_first..).unwrap_or_default();
+            second = second.get(count - of_first..).unwrap_or_default();
+        }
+        self.write_all(second)
     }
 
     /// Returns whether a connection on which nothing was asked has nothing to read, not even an
