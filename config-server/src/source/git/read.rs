@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
@@ -132,7 +133,9 @@ impl Walk<'_> {
                     File::too_large(size, self.reading)
                 } else {
                     let blob = self.repository.find_blob(id).map_err(damaged)?;
-                    File::new(path, blob.detach().data.into(), self.reading)
+                    // A copy takes what it needs; git's own buffer takes what it grew to.
+                    let bytes = Bytes::copy_from_slice(&blob.data);
+                    File::new(path, bytes, self.reading)
                 };
                 let file = Arc::new(file);
                 self.known.insert(key, Arc::downgrade(&file));
