@@ -106,8 +106,15 @@ fn trace_of(stack: &Stack, path: &str, kinds: usize) -> Result<Vec<Value>> {
 /// A failure has its tag on both sides; after some the circuit opens, and closes once all is well.
 pub(crate) fn open_the_circuit(stack: &mut Stack) -> Result<String> {
     let (front, back) = (stack.front()?, stack.back()?);
-    let said = front.java.text("/fail")?;
-    ensure!(said == "fallback", "{said}");
+    let failures = || -> Result<u32> { Ok(back.java.text("/failures")?.parse()?) };
+    let fails_behind = || -> Result<bool> {
+        let before = failures()?;
+        let said = front.java.text("/fail")?;
+        ensure!(said == "fallback", "{said}");
+        Ok(failures()? > before)
+    };
+    // The registry was empty a moment ago, and balancers keep what they last heard for a while.
+    wait_until("a call fails behind the front", &fails_behind)?;
     let trace = trace_of(stack, "/fail", 3)?;
     // Micrometer's Feign span has the status, and its circuit the error.
     for service in ["front", "back"] {
@@ -117,14 +124,10 @@ pub(crate) fn open_the_circuit(stack: &mut Stack) -> Result<String> {
         let told = its.any(|it| it["tags"].get("error").is_some());
         ensure!(told, "no error of {service} in {trace:#?}");
     }
-    let failures = || -> Result<u32> { Ok(back.java.text("/failures")?.parse()?) };
     let mut calls = 0;
     wait_until("the circuit opens", || {
-        let before = failures()?;
-        let said = front.java.text("/fail")?;
-        ensure!(said == "fallback", "{said}");
         calls += 1;
-        Ok(failures()? == before)
+        Ok(!fails_behind()?)
     })?;
     back.java.text("/heal")?;
     let healed_at = failures()?;
