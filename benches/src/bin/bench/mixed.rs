@@ -49,11 +49,12 @@ pub(crate) fn run(words: Words) -> Result<()> {
     process::wait_until_idle(server.pid(), words.patience())?;
     let idle = ask(server.port(), &known, phase)?;
 
-    let pace = format!("--closed --duration {}ms", search.as_millis());
+    // Other seeds, for what comes in belongs to no trace that is there.
+    let pace = format!("--closed --seed 2 --duration {}ms", search.as_millis());
     let highest = rate_of(server.port(), &pace)?;
     process::wait_until_idle(server.pid(), words.patience())?;
     let half = format!(
-        "--rate {:.0} --duration {}ms",
+        "--rate {:.0} --seed 3 --duration {}ms",
         (highest / 2.0).max(1.0),
         (phase + phase / 10).as_millis()
     );
