@@ -20,12 +20,10 @@ use std::sync::atomic::Ordering;
 
 use speargun_model::DependencyLink;
 use speargun_model::link::{LinkEndpoint, LinkSpan, Linker};
-use speargun_model::span::java_order;
 use speargun_storage::{ReadContext, ReadError, Window};
 
 use crate::dictionary::text;
 use crate::intern::Interner;
-use crate::names::{NAME_BYTES_MAX, NAMES_BYTES_MAX};
 use crate::read::served;
 use crate::rows::Operation;
 use crate::scan::inside;
@@ -35,6 +33,7 @@ mod batch;
 pub(crate) mod memo;
 mod page;
 mod reader;
+mod services;
 mod source;
 mod sums;
 mod walk;
@@ -60,12 +59,12 @@ pub(crate) fn links(
 ) -> Result<Vec<DependencyLink>, ReadError> {
     let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
     let refused_before = refused();
-    let sources = sources(shared, snapshot, &window);
+    let (sources, services) = sources(shared, snapshot, &window);
     let mut query = Query {
         shared,
         window,
         context,
-        services: services(shared, snapshot),
+        services,
         pending: Pending::new(&sources),
         sources,
         plan: Plan::new(shared.config.link_rows),
@@ -322,37 +321,6 @@ impl Query<'_> {
         links.sort_unstable();
         links
     }
-}
-
-/// Returns all service names, numbered in Java's order: where reports of one span contradict each
-/// other, the linker lets the order of names decide.
-fn services(shared: &Shared, snapshot: &Snapshot) -> Interner {
-    let mut seen = Interner::new();
-    let mut bytes = 0;
-    let mut see = |name: &[u8]| {
-        // As for lists of names; a service beyond is none to the linker.
-        let fits = name.len() <= NAME_BYTES_MAX && bytes + name.len() <= NAMES_BYTES_MAX;
-        if fits && seen.find(name).is_none() {
-            bytes += name.len();
-            seen.intern(name);
-        }
-    };
-    for segment in snapshot.segments.iter() {
-        if let Some(meta) = served(shared, segment, || segment.meta()) {
-            meta.services.iter().for_each(&mut see);
-        }
-    }
-    for view in snapshot.heads.iter().flat_map(|head| head.views()) {
-        see(view.local_service_name());
-        see(view.remote_service_name());
-    }
-    let mut names: Vec<String> = seen.iter().map(text).collect();
-    names.sort_unstable_by(|a, b| java_order(a, b));
-    let mut services = Interner::new();
-    names.iter().for_each(|name| {
-        services.intern(name.as_bytes());
-    });
-    services
 }
 
 /// Adds the calls of a trace, whose rows come in order of arrival.

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use speargun_model::SpanView;
 use speargun_model::link::LinkEndpoint;
 
 use super::page::{PageReader, PageRows, summary};
-use super::source::{SegmentSource, Source};
+use super::source::{HeadSource, SegmentSource, Source};
 use super::{Row, row};
 use crate::bytes::Reader;
 use crate::dictionary::{Meta, endpoint};
@@ -26,7 +25,7 @@ pub(super) type Own = ((u32, u32), i64, i64);
 /// Reads traces of one source.
 pub(super) enum RowReader<'s> {
     Segment(Option<Box<SegmentReader<'s>>>),
-    Head(&'s Source<'s>, &'s Interner),
+    Head(&'s HeadSource),
 }
 
 impl<'s> RowReader<'s> {
@@ -38,7 +37,7 @@ impl<'s> RowReader<'s> {
                 });
                 Self::Segment(reader.map(Box::new))
             }
-            Source::Head(_) => Self::Head(source, services),
+            Source::Head(head) => Self::Head(head),
         }
     }
 
@@ -56,32 +55,9 @@ impl<'s> RowReader<'s> {
                 served(shared, segment, || reader.append(place, rows));
                 reader.append_own(place, own);
             }
-            Self::Head(Source::Head(source), services) => {
-                let views = source.trace(place).iter();
-                rows.extend(views.map(|(_, view)| row_of(view, services)));
-            }
-            Self::Segment(None) | Self::Head(..) => {}
+            Self::Head(source) => rows.extend(source.rows(place)),
+            Self::Segment(None) => {}
         }
-    }
-}
-
-fn row_of(view: &SpanView<'_>, services: &Interner) -> Row {
-    let record = view.record();
-    let service = |name: &[u8]| services.find(name).filter(|_| !name.is_empty());
-    Row {
-        id: record.id,
-        parent_id: record.parent_id,
-        timestamp_us: record.timestamp_us,
-        kind: record.kind,
-        shared: record.shared,
-        error: view.tags().any(|(key, _)| key == ERROR),
-        local: LinkEndpoint {
-            service: service(view.local_service_name()),
-            ipv4: record.local.has_ipv4.then_some(record.local.ipv4),
-            ipv6: view.ipv6(&record.local).map(u128::from_be_bytes),
-            port: record.local.port,
-        },
-        remote_service: service(view.remote_service_name()),
     }
 }
 

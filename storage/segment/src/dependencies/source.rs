@@ -1,15 +1,18 @@
 //! Where traces lie: segments and heads as cursors over the lower halves of trace ids. What is in
 //! the traces is read elsewhere ([`super::reader`]).
 
-use std::sync::Arc;
-
 use speargun_model::SpanView;
+use speargun_model::link::LinkEndpoint;
 use speargun_storage::Window;
 
+use super::Row;
 use super::page::summary;
+use super::reader::ERROR;
+use super::services::Seen;
 use crate::error::SegmentError;
 use crate::format::{CHUNK_IDS, Facts};
 use crate::head::Head;
+use crate::intern::Interner;
 use crate::read::served;
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
@@ -17,22 +20,31 @@ use crate::store::{Shared, Snapshot};
 /// A source of traces in ascending order of the lower half of their ids.
 pub(super) enum Source<'s> {
     Segment(SegmentSource<'s>),
-    Head(HeadSource<'s>),
+    Head(HeadSource),
 }
 
-/// Returns the segments and heads of a snapshot in order of arrival.
+/// Returns the segments and heads of a snapshot in order of arrival, and all their services.
 pub(super) fn sources<'s>(
     shared: &Shared,
     snapshot: &'s Snapshot,
     window: &Window,
-) -> Vec<Source<'s>> {
+) -> (Vec<Source<'s>>, Interner) {
     let mut sources = Vec::new();
+    let mut seen = Seen::new();
     for segment in snapshot.segments.iter() {
+        if let Some(meta) = served(shared, segment, || segment.meta()) {
+            meta.services.iter().for_each(|name| {
+                seen.see(name);
+            });
+        }
         sources.push(Source::Segment(SegmentSource::new(segment, window, shared)));
     }
-    let heads = snapshot.heads.iter().map(HeadSource::new);
-    sources.extend(heads.map(Source::Head));
-    sources
+    let heads = snapshot.heads.iter();
+    let mut heads: Vec<HeadSource> = heads.map(|head| HeadSource::new(head, &mut seen)).collect();
+    let (services, numbers) = seen.in_order();
+    heads.iter_mut().for_each(|head| head.renumber(&numbers));
+    sources.extend(heads.into_iter().map(Source::Head));
+    (sources, services)
 }
 
 impl Source<'_> {
@@ -81,7 +93,7 @@ impl Source<'_> {
     pub(super) fn peek(&mut self, shared: &Shared) -> Option<u64> {
         match self {
             Self::Segment(source) => source.peek_undamaged(shared),
-            Self::Head(source) => source.views.get(source.next).map(|&(low, _)| low),
+            Self::Head(source) => source.order.get(source.next).map(|&(low, _)| low),
         }
     }
 
@@ -114,26 +126,76 @@ impl Source<'_> {
     }
 }
 
-/// The spans of a head, sorted by the lower half of their trace ids, then arrival.
-pub(super) struct HeadSource<'s> {
-    views: Vec<(u64, SpanView<'s>)>,
+/// The rows of a head.
+pub(super) struct HeadSource {
+    /// In order of arrival.
+    rows: Vec<Row>,
+    /// The lower half of each row's trace id and the row's place, in ascending order.
+    order: Vec<(u64, u32)>,
     next: usize,
 }
 
-impl<'s> HeadSource<'s> {
-    fn new(head: &'s Arc<Head>) -> Self {
-        let mut views: Vec<_> = head
-            .views()
-            .map(|view| (view.record().trace_id.low, view))
-            .collect();
-        views.sort_by_key(|&(low, _)| low);
-        Self { views, next: 0 }
+impl HeadSource {
+    /// Reads a head. Its rows get the numbers under which services were seen.
+    fn new(head: &Head, seen: &mut Seen) -> Self {
+        let mut rows = Vec::with_capacity(head.rows);
+        let mut order = Vec::with_capacity(head.rows);
+        let mut last = (&b""[..], None);
+        for view in head.views() {
+            order.push((view.record().trace_id.low, rows.len() as u32));
+            // Most spans of a body are of one service.
+            let local = view.local_service_name();
+            if last.0 != local {
+                last = (local, seen.see(local));
+            }
+            let remote = seen.see(view.remote_service_name());
+            rows.push(row_of(&view, last.1, remote));
+        }
+        order.sort_unstable();
+        Self {
+            rows,
+            order,
+            next: 0,
+        }
     }
 
-    /// Returns the spans of the trace that lies at `place`.
-    pub(super) fn trace(&self, place: usize) -> &[(u64, SpanView<'s>)] {
-        let rest = self.views.get(place..).unwrap_or_default();
+    fn renumber(&mut self, numbers: &[u32]) {
+        let number = |service: Option<u32>| numbers.get(service? as usize).copied();
+        for row in &mut self.rows {
+            row.local.service = number(row.local.service);
+            row.remote_service = number(row.remote_service);
+        }
+    }
+
+    /// Returns the places of the rows of the trace that lies at `place`.
+    fn trace(&self, place: usize) -> &[(u64, u32)] {
+        let rest = self.order.get(place..).unwrap_or_default();
         rest.chunk_by(|a, b| a.0 == b.0).next().unwrap_or_default()
+    }
+
+    /// Returns the rows of the trace that lies at `place`, in order of arrival.
+    pub(super) fn rows(&self, place: usize) -> impl Iterator<Item = Row> {
+        let places = self.trace(place).iter();
+        places.filter_map(|&(_, row)| self.rows.get(row as usize).copied())
+    }
+}
+
+fn row_of(view: &SpanView<'_>, local: Option<u32>, remote: Option<u32>) -> Row {
+    let record = view.record();
+    Row {
+        id: record.id,
+        parent_id: record.parent_id,
+        timestamp_us: record.timestamp_us,
+        kind: record.kind,
+        shared: record.shared,
+        error: view.tags().any(|(key, _)| key == ERROR),
+        local: LinkEndpoint {
+            service: local,
+            ipv4: record.local.has_ipv4.then_some(record.local.ipv4),
+            ipv6: view.ipv6(&record.local).map(u128::from_be_bytes),
+            port: record.local.port,
+        },
+        remote_service: remote,
     }
 }
 
