@@ -40,7 +40,6 @@ mod walk;
 
 use batch::{Batch, Group, Piece, Plan};
 use memo::Pending;
-use page::summary;
 pub(crate) use reader::{ERROR, address, has_key};
 use source::{Source, sources};
 use sums::Sums;
@@ -59,13 +58,13 @@ pub(crate) fn links(
 ) -> Result<Vec<DependencyLink>, ReadError> {
     let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
     let refused_before = refused();
-    let (sources, services) = sources(shared, snapshot, &window);
+    let (sources, services) = sources((shared, snapshot), &window, context)?;
     let mut query = Query {
         shared,
         window,
         context,
         services,
-        pending: Pending::new(&sources),
+        pending: Pending::default(),
         sources,
         plan: Plan::new(shared.config.link_rows),
         sums: Sums::default(),
@@ -110,27 +109,27 @@ struct Query<'s> {
 
 impl Query<'_> {
     fn add_summaries(&mut self) {
-        for source in &self.sources {
+        for source in &mut self.sources {
             if let Source::Segment(source) = source
                 && source.is_summed
             {
-                let segment = source.segment;
-                served(self.shared, segment, || {
-                    let names = reader::names(&*segment.meta()?, &self.services);
-                    self.sums.add_links(&summary(segment)?.totals, &names);
+                let added = served(self.shared, source.segment, || {
+                    let names = reader::names(&*source.segment.meta()?, &self.services);
+                    self.sums.add_links(&source.summary()?.totals, &names);
                     Ok(())
                 });
+                source.is_summed = added.is_some();
             }
         }
+        self.pending = Pending::new(&self.sources);
         self.pending
             .recall(&self.shared.link_memo, &self.services, &mut self.sums);
     }
 
     /// Walks the sources side by side and adds what is missing of their traces.
     fn walk(&mut self) -> Result<(), ReadError> {
-        let (passive, known) = self.pending.passive(&self.sources);
-        self.pending.begin_walk(&self.sources, &passive);
-        let mut walk = Walk::new(&mut self.sources, passive, &known.wide, self.shared);
+        let idle = self.pending.begin_walk(&self.sources);
+        let mut walk = Walk::new(&mut self.sources, idle, self.shared);
         while walk.next(&mut self.sources, self.shared, self.context)? {
             for (low, parts) in walk.traces() {
                 self.plan(low, parts);
@@ -168,8 +167,15 @@ impl Query<'_> {
         if !any_summed && !members.iter().any(touched) {
             return;
         }
-        for index in members.iter().skip(prefix.max(1)) {
-            self.pending.forbid(*index);
+        for (place, &index) in members.iter().enumerate().skip(1) {
+            // Farther behind a memo holds nothing of the trace, as long as it is so far behind.
+            let before = members.get(place.saturating_sub(NARROW)..place);
+            let before = before.unwrap_or_default();
+            if !before.iter().all(summed) || place >= prefix && place < NARROW {
+                self.pending.forbid(index);
+            } else if place >= NARROW {
+                self.pending.depend(index, before);
+            }
         }
         let steps = members.iter().take(prefix.min(NARROW)).skip(1);
         let open = steps.filter(|index| self.pending.is_open(**index)).count();
@@ -189,10 +195,6 @@ impl Query<'_> {
     fn recall_wide(&mut self, low: u64, members: &[usize], prefix: usize) -> bool {
         if prefix <= NARROW {
             return true;
-        }
-        for (place, &index) in members.iter().enumerate().take(prefix).skip(NARROW) {
-            let before = members.get(..place).unwrap_or_default();
-            self.pending.depend(index, before);
         }
         let summed = members.get(..prefix).unwrap_or_default();
         let memos = &self.shared.link_memo;

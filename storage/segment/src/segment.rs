@@ -268,6 +268,12 @@ impl Segment {
         }
     }
 
+    /// Returns whether the file has a summary of the segment's links.
+    pub(crate) fn has_links(&self) -> bool {
+        let directory = self.directory();
+        directory.is_ok_and(|it| Self::section(&it, SectionKind::Links).is_ok())
+    }
+
     /// Returns which pages may hold a value of a column, if that is known.
     pub(crate) fn page_filters(&self, column: u32) -> Result<Option<Arc<Filters>>, SegmentError> {
         self.filters((SectionKind::PageFilters, column), Directory::page_count)

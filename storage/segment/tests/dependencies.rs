@@ -239,6 +239,84 @@ fn nothing_is_read_again_for_links_of_what_did_not_change() {
     store.close().unwrap();
 }
 
+/// Returns a call of a random trace among many, one half of it.
+fn half_of_call(random: &mut Random, low: u64) -> Span {
+    let is_server = random.once_in(2);
+    Span {
+        trace_id: TraceId { high: 0, low },
+        id: SpanId(1),
+        kind: Some(if is_server {
+            Kind::Server
+        } else {
+            Kind::Client
+        }),
+        timestamp_us: NOW_US - low % 40 * 60_000_000,
+        local_endpoint: Some(endpoint(SERVICES[usize::from(is_server)])),
+        remote_endpoint: Some(endpoint(SERVICES[usize::from(!is_server)])),
+        shared: is_server,
+        ..Span::default()
+    }
+}
+
+#[test]
+fn traces_are_found_among_many_others_and_beyond_damage() {
+    let mut random = Random::seeded(11);
+    let disk = SimulatedDisk::new();
+    let config = Config {
+        seal_rows: 2_000,
+        ..Config::new("/segments")
+    };
+    let open = || {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        SegmentStore::open(config.clone(), disk, Arc::new(ManualClock::new(NOW_MS))).unwrap()
+    };
+    let store = open();
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    let lows: Vec<u64> = (0..4_000).map(|_| 1 + random.below(u64::MAX / 2)).collect();
+    let mut position = 0;
+    let mut write = |store: &SegmentStore, spans: &[Span]| {
+        position += 1;
+        let batch = [Arc::new(batch_of(spans))];
+        model.write(&batch, Position(0)).unwrap();
+        store.write(&batch, Position(position)).unwrap();
+        links(&model, ALWAYS)
+    };
+    // Segments of several chunks of ids, the first and the last with all of theirs in common.
+    for part in 0..3 {
+        let spans: Vec<Span> = lows
+            .iter()
+            .skip(part)
+            .step_by(2)
+            .map(|&low| half_of_call(&mut random, low))
+            .collect();
+        let expected = write(&store, &spans);
+        store.seal().unwrap();
+        assert_eq!(links(&*store, ALWAYS), expected, "part {part}");
+        assert_eq!(links(&*store, ALWAYS), expected, "part {part} again");
+    }
+    // A few that are not in a segment, near and far from one another.
+    for count in [1, 3, 40, 900] {
+        let some: Vec<Span> = (0..count)
+            .map(|_| {
+                let low = lows[random.below(4_000) as usize];
+                half_of_call(&mut random, low)
+            })
+            .collect();
+        let expected = write(&store, &some);
+        assert_eq!(links(&*store, ALWAYS), expected, "{count} more");
+        let window = window(&mut random);
+        assert_eq!(links(&*store, window), links(&model, window), "{window:?}");
+    }
+    // Reads that fail leave something out once.
+    for nth in 0..12 {
+        disk.fail_read(nth);
+        links(&*store, ALWAYS);
+        disk.forget_faults();
+        assert_eq!(links(&*store, ALWAYS), links(&model, ALWAYS), "read {nth}");
+    }
+    store.close().unwrap();
+}
+
 #[test]
 fn a_deadline_is_kept_inside_one_trace() {
     let mut random = Random::seeded(3);

@@ -68,9 +68,10 @@ impl Memos {
 
 impl Kept {
     fn drop_gone(&mut self, live: &BTreeSet<u64>) {
-        let is_live = |number: &u64| live.contains(number);
-        self.segments.retain(|number, _| live.contains(number));
-        self.wide.retain(|_, memo| memo.depends.iter().all(is_live));
+        let is_live = |memo: &Memo| memo.depends.iter().all(|number| live.contains(number));
+        let segments = &mut self.segments;
+        segments.retain(|number, memo| live.contains(number) && is_live(memo));
+        self.wide.retain(|_, memo| is_live(memo));
         let memos = self.segments.values().chain(self.wide.values());
         self.bytes = memos.map(Memo::memory_bytes).sum();
     }
@@ -117,6 +118,13 @@ impl Memo {
     }
 }
 
+/// Sources that need no walk by themselves, and the wide traces that they may have.
+pub(super) struct Idle {
+    /// In ascending order.
+    pub(super) passive: Vec<usize>,
+    pub(super) walked: Arc<Walked>,
+}
+
 /// A memo in the making.
 #[derive(Debug, Default)]
 struct Open {
@@ -155,7 +163,7 @@ impl Open {
 }
 
 /// What one query recalls and will remember, by source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pending {
     numbers: Vec<Option<u64>>,
     open: Vec<Option<Open>>,
@@ -199,34 +207,31 @@ impl Pending {
         }
     }
 
-    /// Returns the sources whose traces need nothing unless another source has them too, and what is
-    /// known of wide ones. These are the summed ones whose memo was recalled, as far as their wide
-    /// traces are known; and those before all others of which no span is asked for: had one of them
-    /// a part of a trace of a summed one, that one's memo would not have been recalled.
-    pub(super) fn passive(&self, sources: &[Source<'_>]) -> (Vec<usize>, Arc<Walked>) {
-        let is_idle = |source: &Source<'_>| !source.is_touched() && !source.is_summed();
-        let idle = sources.iter().take_while(|source| is_idle(source)).count();
-        let known = |&(index, source): &(usize, &Source<'_>)| {
-            let is_walked = |number| self.before.segments.contains(&number);
-            index < idle
-                || source.is_summed()
-                    && !self.is_open(index)
-                    && source.number().is_some_and(is_walked)
-        };
-        let passive = sources.iter().enumerate().filter(known);
-        let passive = passive.map(|(index, _)| index).collect();
-        (passive, Arc::clone(&self.before))
-    }
-
-    /// Notes what the walk is going to find out.
-    pub(super) fn begin_walk(&mut self, sources: &[Source<'_>], passive: &[usize]) {
-        let before = &self.before.segments;
-        let walked = sources.iter().enumerate().filter_map(|(index, source)| {
-            let number = source.number()?;
-            let is_walked = passive.binary_search(&index).is_err() || before.contains(&number);
-            is_walked.then_some(number)
-        });
-        self.walked.segments = walked.collect();
+    /// Returns the sources whose traces need nothing unless another source has them too, and notes
+    /// what walking the others is going to find out. Idle are the summed ones whose memo was
+    /// recalled, as far as their wide traces are known; and those before all others of which no
+    /// span is asked for: had one of them a part of a trace of a summed one, that one's memo would
+    /// not have been recalled, or the trace is wide.
+    pub(super) fn begin_walk(&mut self, sources: &[Source<'_>]) -> Idle {
+        let is_unasked = |source: &&Source<'_>| !source.is_touched() && !source.is_summed();
+        let unasked = sources.iter().take_while(is_unasked).count();
+        let mut passive = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let was_walked = |number| self.before.segments.contains(&number);
+            let was_walked = source.number().is_some_and(was_walked);
+            let is_closed = source.is_summed() && !self.is_open(index);
+            let is_idle = index < unasked || is_closed && was_walked;
+            if is_idle {
+                passive.push(index);
+            }
+            if !is_idle || was_walked {
+                self.walked.segments.extend(source.number());
+            }
+        }
+        Idle {
+            passive,
+            walked: Arc::clone(&self.before),
+        }
     }
 
     /// Notes a wide trace.
@@ -312,7 +317,12 @@ impl Pending {
         live: impl Iterator<Item = u64>,
     ) {
         let mut kept = memos.0.lock();
-        kept.drop_gone(&live.collect());
+        let live: BTreeSet<u64> = live.collect();
+        if kept.walked.segments.last() > live.last() {
+            // A later snapshot knows better.
+            return;
+        }
+        kept.drop_gone(&live);
         kept.walked = Arc::new(std::mem::take(&mut self.walked));
         for index in 0..self.open.len() {
             let number = self.numbers.get(index).copied().flatten();
@@ -322,12 +332,16 @@ impl Pending {
             };
             let depends: Vec<usize> = open.sources().collect();
             let memo = Memo::new(self.numbers(&depends), &open.sums, services);
+            let old = kept.segments.remove(&number);
+            kept.bytes -= old.map_or(0, |old| old.memory_bytes());
             if kept.has_room(&memo) {
                 kept.segments.insert(number, memo);
             }
         }
         for (low, numbers, sums) in self.wide.drain(..) {
             let memo = Memo::new(numbers, &sums, services);
+            let old = kept.wide.remove(&low);
+            kept.bytes -= old.map_or(0, |old| old.memory_bytes());
             if kept.has_room(&memo) {
                 kept.wide.insert(low, memo);
             }

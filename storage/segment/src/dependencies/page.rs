@@ -27,12 +27,17 @@ fn make(segment: &Segment) -> Result<Vec<u8>, SegmentError> {
         meta.addresses.iter(),
     );
     let pages = PageReader::new(segment, &meta);
+    let is_known = |row: &LinkRow| {
+        let (operation, local) = (row.operation as usize, row.local as usize);
+        operation < meta.operations.len() && local < meta.addresses.len()
+    };
     for page in 0..segment.directory()?.page_count() {
         let rows = pages.read(page)?;
         for trace in rows.starts.windows(2) {
             let &[start, end] = trace else { continue };
             for at in start..end {
-                summary.push(rows.get(at).ok_or(Corrupt("a row is missing"))?);
+                let row = rows.get(at).filter(is_known);
+                summary.push(row.ok_or(Corrupt("a row is missing"))?);
             }
             summary.end_trace();
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use speargun_model::link::LinkEndpoint;
 
-use super::page::{PageReader, PageRows, summary};
+use super::page::{PageReader, PageRows};
 use super::source::{HeadSource, SegmentSource, Source};
 use super::{Row, row};
 use crate::bytes::Reader;
@@ -89,7 +89,7 @@ impl<'s> SegmentReader<'s> {
     ) -> Result<Self, SegmentError> {
         let segment = source.segment;
         let meta = segment.meta()?;
-        let summary = is_summed.then(|| summary(segment)).transpose()?;
+        let summary = is_summed.then(|| source.summary()).transpose()?;
         Ok(Self {
             segment,
             summary,

@@ -1,9 +1,11 @@
 //! Where traces lie: segments and heads as cursors over the lower halves of trace ids. What is in
 //! the traces is read elsewhere ([`super::reader`]).
 
+use std::sync::Arc;
+
 use speargun_model::SpanView;
 use speargun_model::link::LinkEndpoint;
-use speargun_storage::Window;
+use speargun_storage::{ReadContext, ReadError, Window};
 
 use super::Row;
 use super::page::summary;
@@ -13,6 +15,7 @@ use crate::error::SegmentError;
 use crate::format::{CHUNK_IDS, Facts};
 use crate::head::Head;
 use crate::intern::Interner;
+use crate::links::LinkSets;
 use crate::read::served;
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
@@ -25,13 +28,14 @@ pub(super) enum Source<'s> {
 
 /// Returns the segments and heads of a snapshot in order of arrival, and all their services.
 pub(super) fn sources<'s>(
-    shared: &Shared,
-    snapshot: &'s Snapshot,
+    (shared, snapshot): (&Shared, &'s Snapshot),
     window: &Window,
-) -> (Vec<Source<'s>>, Interner) {
+    context: &ReadContext,
+) -> Result<(Vec<Source<'s>>, Interner), ReadError> {
     let mut sources = Vec::new();
     let mut seen = Seen::new();
     for segment in snapshot.segments.iter() {
+        context.check()?;
         if let Some(meta) = served(shared, segment, || segment.meta()) {
             meta.services.iter().for_each(|name| {
                 seen.see(name);
@@ -44,7 +48,7 @@ pub(super) fn sources<'s>(
     let (services, numbers) = seen.in_order();
     heads.iter_mut().for_each(|head| head.renumber(&numbers));
     sources.extend(heads.into_iter().map(Source::Head));
-    (sources, services)
+    Ok((sources, services))
 }
 
 impl Source<'_> {
@@ -113,16 +117,17 @@ impl Source<'_> {
         }
     }
 
-    /// Returns where the trace with this lower half lies in a segment. Of one source it is asked in
-    /// ascending order, and nothing else but that.
-    pub(super) fn find(&mut self, low: u64, shared: &Shared) -> Option<usize> {
-        match self {
-            Self::Segment(source) => {
-                let segment = source.segment;
-                served(shared, segment, || source.find(low)).flatten()
-            }
-            Self::Head(_) => None,
-        }
+    /// Moves to the trace with this lower half of its id, or beyond where it would be, and returns
+    /// the lower half from which on others may follow. A source is asked for this in ascending
+    /// order, and for its next trace no more.
+    pub(super) fn seek(&mut self, low: u64, shared: &Shared) -> Option<u64> {
+        let Self::Segment(source) = self else {
+            return None;
+        };
+        let segment = source.segment;
+        let sought = served(shared, segment, || source.seek(low));
+        // Behind a chunk that can't be read there may be others.
+        sought.unwrap_or_else(|| source.until.filter(|&until| until > low))
     }
 }
 
@@ -210,13 +215,21 @@ pub(super) struct SegmentSource<'s> {
     next: usize,
     chunk: Option<usize>,
     lows: Vec<u64>,
+    /// The first id of the chunk behind it.
+    until: Option<u64>,
+    /// The summary, if it was made and is not in the file.
+    made: Option<Arc<LinkSets>>,
 }
 
 impl<'s> SegmentSource<'s> {
     fn new(segment: &'s Segment, window: &Window, shared: &Shared) -> Self {
         let (touched, whole) = lies_in(&segment.facts, window);
         // Without a summary the rows are read as far as they can be.
-        let is_summed = whole && served(shared, segment, || summary(segment)).is_some();
+        let found = whole.then(|| served(shared, segment, || summary(segment)));
+        let found = found.flatten();
+        let is_summed = found.is_some();
+        // The cache may let go of it, and making it takes reading all rows.
+        let made = found.filter(|_| !segment.has_links());
         Self {
             segment,
             touched,
@@ -224,6 +237,16 @@ impl<'s> SegmentSource<'s> {
             next: 0,
             chunk: None,
             lows: vec![],
+            until: None,
+            made,
+        }
+    }
+
+    /// Returns the summary.
+    pub(super) fn summary(&self) -> Result<Arc<LinkSets>, SegmentError> {
+        match &self.made {
+            Some(made) => Ok(Arc::clone(made)),
+            None => summary(self.segment),
         }
     }
 
@@ -250,18 +273,19 @@ impl<'s> SegmentSource<'s> {
         Ok(self.lows.get(self.next % CHUNK_IDS).copied())
     }
 
-    fn find(&mut self, low: u64) -> Result<Option<usize>, SegmentError> {
+    /// Moves to the first id that is not less than `low` and returns it; or the first of a later
+    /// chunk, which was not looked into.
+    fn seek(&mut self, low: u64) -> Result<Option<u64>, SegmentError> {
         let is_behind = |lows: &[u64]| lows.last().is_none_or(|&last| last < low);
-        if is_behind(&self.lows) {
+        if is_behind(&self.lows) && self.until.is_none_or(|until| until <= low) {
             self.load_chunk_of(low)?;
-            if is_behind(&self.lows) {
-                return Ok(None);
-            }
+        }
+        if is_behind(&self.lows) {
+            return Ok(self.until);
         }
         let rest = self.lows.get(self.next % CHUNK_IDS..).unwrap_or_default();
         self.next += count_less(rest, low);
-        let there = self.lows.get(self.next % CHUNK_IDS);
-        Ok((there == Some(&low)).then_some(self.next))
+        Ok(self.lows.get(self.next % CHUNK_IDS).copied())
     }
 
     /// Goes on with the chunk that holds an id, if any does.
@@ -272,8 +296,9 @@ impl<'s> SegmentSource<'s> {
         if self.chunk != Some(chunk) {
             // First, so that a damaged chunk is met once.
             self.chunk = Some(chunk);
-            self.lows.clear();
+            self.until = directory.fences.get(chunk + 1).copied();
             self.next = chunk * CHUNK_IDS;
+            self.lows.clear();
             self.lows = self.segment.lows(chunk)?;
         }
         Ok(())
@@ -282,7 +307,7 @@ impl<'s> SegmentSource<'s> {
 
 /// Returns how many of these ascending ids are less than `low`: in steps that double, for it may be
 /// near or far.
-fn count_less(ids: &[u64], low: u64) -> usize {
+pub(super) fn count_less(ids: &[u64], low: u64) -> usize {
     let mut end = 1;
     while ids.get(end - 1).is_some_and(|&id| id < low) {
         end *= 2;

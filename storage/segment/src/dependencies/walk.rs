@@ -8,7 +8,8 @@ use std::collections::binary_heap::PeekMut;
 
 use speargun_storage::{ReadContext, ReadError};
 
-use super::source::Source;
+use super::memo::Idle;
+use super::source::{Source, count_less};
 use crate::store::Shared;
 
 /// Parts of traces that are found at a time, if each trace lies in every source.
@@ -42,21 +43,16 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Begins a walk in which these sources are passive and these ids, in ascending order, are
-    /// asked for.
-    pub(super) fn new(
-        sources: &mut [Source<'_>],
-        passive: Vec<usize>,
-        asked: &[u64],
-        shared: &Shared,
-    ) -> Self {
+    /// Begins a walk.
+    pub(super) fn new(sources: &mut [Source<'_>], idle: Idle, shared: &Shared) -> Self {
+        let Idle { passive, walked } = idle;
         let mut queue = BinaryHeap::new();
         for (index, source) in sources.iter_mut().enumerate() {
             if passive.binary_search(&index).is_err() {
                 queue.extend(source.peek(shared).map(|low| Reverse((low, index))));
             }
         }
-        let mut asked: Vec<u64> = asked.iter().rev().copied().collect();
+        let mut asked: Vec<u64> = walked.wide.iter().rev().copied().collect();
         queue.extend(asked.pop().map(|low| Reverse((low, ASKED))));
         Self {
             queue,
@@ -84,13 +80,23 @@ impl Walk {
             let Some(source) = sources.get_mut(index) else {
                 continue;
             };
-            for (trace, &low) in self.lows.iter().enumerate() {
-                self.found
-                    .extend(source.find(low, shared).map(|place| Found {
-                        trace: trace as u32,
-                        source: index as u32,
-                        place,
-                    }));
+            let mut trace = 0;
+            while let Some(&low) = self.lows.get(trace) {
+                let Some(there) = source.seek(low, shared) else {
+                    break;
+                };
+                if there > low {
+                    // Neither side looks at what the other has not.
+                    let rest = self.lows.get(trace..).unwrap_or_default();
+                    trace += count_less(rest, there);
+                    continue;
+                }
+                self.found.push(Found {
+                    trace: trace as u32,
+                    source: index as u32,
+                    place: source.place(),
+                });
+                trace += 1;
             }
         }
         self.found.sort_unstable();
