@@ -105,6 +105,9 @@ export async function measureTrace(chromium, base, traceId) {
   await frames(at.page);
   const open = await metrics(at.session);
   const idle = await steps(at, 20, () => undefined);
+  const wheel = await steps(at, 60, () => at.page.evaluate(() => {
+    document.querySelector('.wf-scroll').scrollTop += 120;
+  }));
   const scroll = await steps(at, 60, (k) => at.page.evaluate((top) => {
     document.querySelector('.wf-scroll').scrollTop = top;
   }, (k + 1) * 1000));
@@ -122,7 +125,8 @@ export async function measureTrace(chromium, base, traceId) {
   await at.context.close();
   return {
     openMs: open.cpuMs, frameMs: quantile(idle, 0.5), scrollP95Ms: quantile(scroll, 0.95),
-    scrollMaxMs: Math.max(...scroll), zoomP95Ms: quantile(zoom, 0.95), clickMs: quantile(click, 0.5),
+    scrollMaxMs: Math.max(...scroll), wheelP95Ms: quantile(wheel, 0.95),
+    wheelMaxMs: Math.max(...wheel), zoomP95Ms: quantile(zoom, 0.95), clickMs: quantile(click, 0.5),
     findMs: find[0], elements, ...collected,
   };
 }

@@ -69,22 +69,34 @@ function spread(pixels: Uint32Array, width: number, height: number, count: numbe
   });
 }
 
-function draw(canvas: HTMLCanvasElement, all: Columns): void {
+/** The spans as they were painted last, and from what. */
+type Painted = { from: readonly unknown[]; image: OffscreenCanvas };
+
+/** Paints the spans, unless nothing changed that shows: zooming only moves what lies over them. */
+function painted(all: Columns, size: [number, number], last: Painted | null): Painted {
+  const colors = canvasColors();
+  const at = root.peek();
+  const from = [all, at, colors, slots.peek(), ...size];
+  if (last && from.every((value, k) => value === last.from[k])) return last;
+  const range: [number, number] = at === null ? [0, all.count] : [at, all.end[at]];
+  const pixels = paint(all, range, size, {
+    colors: palette().map(rgb), slots: slots.peek(), failed: rgb(colors.error),
+  });
+  const image = new OffscreenCanvas(size[0], size[1]);
+  const data = new ImageData(new Uint8ClampedArray(pixels.buffer), size[0], size[1]);
+  image.getContext('2d')?.putImageData(data, 0, 0);
+  return { from, image };
+}
+
+function draw(canvas: HTMLCanvasElement, all: Columns, kept: { current: Painted | null }): void {
   const sheet = sheetOf(canvas);
   if (!sheet || sheet.width === 0) return;
   const { ink, width, height } = sheet;
   const colors = canvasColors();
-  const at = root.peek();
-  const range: [number, number] = at === null ? [0, all.count] : [at, all.end[at]];
   const size: [number, number] = [Math.floor(width), height - 8];
-  const pixels = paint(all, range, size, {
-    colors: palette().map(rgb), slots: slots.peek(), failed: rgb(colors.error),
-  });
-  const image = new ImageData(new Uint8ClampedArray(pixels.buffer), size[0], size[1]);
-  const off = new OffscreenCanvas(size[0], size[1]);
-  off.getContext('2d')?.putImageData(image, 0, 0);
+  kept.current = painted(all, size, kept.current);
   ink.imageSmoothingEnabled = false;
-  ink.drawImage(off, 0, 2, width, size[1]);
+  ink.drawImage(kept.current.image, 0, 2, width, size[1]);
   if (showCritical.peek()) drawCritical(ink, all, width, height);
   const { from, to } = view.peek();
   const [left, right] = [(from / all.total) * width, (to / all.total) * width];
@@ -114,6 +126,7 @@ type Grip = { kind: 'new' | 'left' | 'right' | 'move'; us: number; from: number;
 export function Minimap() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const grip = useRef<Grip | null>(null);
+  const kept = useRef<Painted | null>(null);
   const [width, setWidth] = useState(0);
   const all = columns.value;
   const colors = canvasColors();
@@ -125,7 +138,7 @@ export function Minimap() {
     return () => watch.disconnect();
   }, []);
   useEffect(() => {
-    if (canvas.current && all) draw(canvas.current, all);
+    if (canvas.current && all) draw(canvas.current, all, kept);
   }, [all, colors, width, view.value, root.value, showCritical.value]);
   if (!all) return null;
   const timeOf = (event: PointerEvent) => {
