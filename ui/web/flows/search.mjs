@@ -73,6 +73,11 @@ async function byLine({ chromium, backend }) {
   // The way back goes through the queries.
   await page.goBack();
   await until(async () => (await page.inputValue('.line input')).includes('remote=bank'), 'the way back is taken');
+  // What is typed counts, whichever control asks next.
+  await page.fill('.line input', 'service=payment');
+  await page.keyboard.press('Escape');
+  await page.selectOption('#lookback', { index: 0 });
+  await page.waitForURL(/serviceName=payment/);
   await at.end();
 }
 

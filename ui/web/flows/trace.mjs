@@ -185,12 +185,19 @@ async function deepAndWide(world) {
 
   const wide = traceId();
   const siblings = [span(wide, '1', null, now, 600_000), ...Array.from({ length: 5000 }, (_, k) =>
-    span(wide, (k + 2).toString(16), '1', now + k * 100, 80, { name: 'get' }))];
+    span(wide, (k + 2).toString(16), '1', now + k * 100, k === 4000 ? 9_000 : 80, {
+      name: 'get', tags: k === 4000 ? { error: '' } : {},
+    }))];
   for (let from = 0; from < siblings.length; from += 2500) await world.backend.send(siblings.slice(from, from + 2500));
   at = await opened(world, [siblings[0]]);
   assert.equal(await at.page.getAttribute('[role=treegrid]', 'aria-rowcount'), '2');
-  assert.match(await at.page.textContent('.wf-row.run'), /×5,000/);
-  await at.page.locator('.wf-row.run .wf-tree').click();
+  // What is folded away says how many there are and that one failed, and keys open it too.
+  assert.match(await at.page.textContent('.wf-row.run'), /×5,000 ⚠1/);
+  assert.match(await at.page.getAttribute('.wf-row.run .wf-facts', 'aria-label'), /9 ms at most/);
+  await at.page.locator('[role=treegrid]').press('Home');
+  await at.page.locator('[role=treegrid]').press('ArrowDown');
+  await at.page.waitForSelector('.wf-row.run.selected');
+  await at.page.locator('[role=treegrid]').press('ArrowRight');
   await until(async () => (await at.page.getAttribute('[role=treegrid]', 'aria-rowcount')) === '5002', 'the run opens');
   await at.end();
 }

@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import { around, filtered, sumsOf } from '../src/graph/links';
 import { build } from '../src/trace/build';
 import { byTime, byWeight } from '../src/trace/flamelayout';
+import { failedWithin } from '../src/trace/rows';
 import { read } from '../src/trace/read';
-import { randomTrace } from './helpers';
+import { randomTrace, span } from './helpers';
 
 const LINKS = [
   { parent: 'a', child: 'b', callCount: 10, errorCount: 1 },
@@ -28,23 +29,46 @@ test('calls_are_summed_at_both_ends', () => {
 
 test('flames_stand_within_those_below_them', () => {
   const { columns } = build(randomTrace(9, 150), true);
-  for (const flames of [byTime(columns), byWeight(columns)]) {
-    const byLevel = new Map<number, number[]>();
-    for (let k = 0; k < flames.count; k += 1) {
-      assert.ok(flames.from[k] >= -1e-9 && flames.to[k] <= 1 + 1e-9);
-      byLevel.set(flames.level[k], [...(byLevel.get(flames.level[k]) ?? []), k]);
-    }
-    for (const [level, list] of byLevel) {
-      if (level === 0) continue;
-      for (const k of list) {
-        const under = (byLevel.get(level - 1) ?? []).some((below) =>
-          flames.from[below] <= flames.from[k] + 1e-9 && flames.to[below] >= flames.to[k] - 1e-9);
-        assert.ok(under);
-      }
+  const flames = byWeight(columns);
+  const byLevel = new Map<number, number[]>();
+  for (let k = 0; k < flames.count; k += 1) {
+    assert.ok(flames.from[k] >= -1e-9 && flames.to[k] <= 1 + 1e-9);
+    byLevel.set(flames.level[k], [...(byLevel.get(flames.level[k]) ?? []), k]);
+  }
+  for (const [level, list] of byLevel) {
+    if (level === 0) continue;
+    for (const k of list) {
+      const under = (byLevel.get(level - 1) ?? []).some((below) =>
+        flames.from[below] <= flames.from[k] + 1e-9 && flames.to[below] >= flames.to[k] - 1e-9);
+      assert.ok(under);
     }
   }
   const merged = byWeight(columns);
   assert.equal(merged.merged.reduce((sum, n) => sum + n, 0), columns.count);
+});
+
+test('flames_of_what_ran_at_once_do_not_cover_each_other', () => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const { columns } = build(randomTrace(seed, 60));
+    const flames = byTime(columns);
+    for (let k = 0; k < flames.count; k += 1) {
+      const up = columns.parent[k];
+      assert.ok(up < 0 ? flames.level[k] >= 0 : flames.level[k] > flames.level[up]);
+      for (let other = 0; other < k; other += 1) {
+        if (flames.level[other] !== flames.level[k]) continue;
+        assert.ok(flames.to[other] <= flames.from[k] || flames.to[k] <= flames.from[other], `seed ${seed}`);
+      }
+    }
+  }
+});
+
+test('failures_within_a_range_of_spans_are_counted', () => {
+  const { columns } = build([
+    span('1', undefined), span('2', '1', { tags: { error: '' } }), span('3', '2', { tags: { error: 'x' } }),
+    span('4', '1', { timestamp: 1050 }),
+  ]);
+  const sums = [[0, 4], [1, 3], [2, 3], [3, 4], [0, 1]].map(([from, to]) => failedWithin(columns, from, to));
+  assert.deepEqual(sums, [2, 2, 1, 0, 0]);
 });
 
 test('files_of_both_formats_are_read', () => {

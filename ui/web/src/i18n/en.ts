@@ -157,7 +157,7 @@ export const en = {
   'trace.cycle': 'was its own ancestor',
   'trace.facts': 'starts at {start}, takes {duration}',
   'trace.runFacts': '{count} alike: {avg} on average, {max} at most, {total} together',
-  'trace.runLabel': '⌀ {avg} · Σ {total}',
+  'trace.runLabel': '⌀ {avg} · max {max} · Σ {total}',
   'trace.serviceOperation': 'Service and operation',
   'trace.waterfall': 'Spans of the trace',
   'trace.noRows': 'No span is left to show',

@@ -159,7 +159,7 @@ export const zh: Catalogue = {
   'trace.cycle': '曾是自己的上级',
   'trace.facts': '开始于 {start}，耗时 {duration}',
   'trace.runFacts': '{count} 个相同：平均 {avg}，最大 {max}，合计 {total}',
-  'trace.runLabel': '⌀ {avg} · Σ {total}',
+  'trace.runLabel': '⌀ {avg} · 最大 {max} · Σ {total}',
   'trace.serviceOperation': '服务与操作',
   'trace.waterfall': '链路的 Span',
   'trace.noRows': '没有可显示的 Span',

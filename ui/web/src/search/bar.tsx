@@ -1,5 +1,6 @@
 //! The query line with its suggestions, the time range and the button.
 
+import { signal } from '@preact/signals';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { t } from '../core/i18n';
 import { go } from '../core/route';
@@ -11,6 +12,18 @@ import { lineOf, parseLine, traceIdOf, type LineError } from './line';
 import { searchFor } from './state';
 import { TimePicker } from './time';
 
+/** What is typed into the line and not searched for yet. */
+const typed = signal<{ line: string; shown: string } | null>(null);
+
+/** Returns criteria with what is typed and not searched for yet, so that no other control drops
+ * it; a line that can't be read stays where it is. */
+export function withTyped(criteria: Criteria): Criteria {
+  const now = typed.value;
+  if (!now || now.shown !== lineOf(criteria)) return criteria;
+  const { filters } = parseLine(now.line);
+  return filters ? { ...criteria, ...filters } : criteria;
+}
+
 interface Props {
   criteria: Criteria;
   formShown: boolean;
@@ -18,11 +31,14 @@ interface Props {
 }
 
 export function QueryBar({ criteria, formShown, toggleForm }: Props) {
-  const [line, setLine] = useState(lineOf(criteria));
-  const [error, setError] = useState<LineError | null>(null);
   const shown = lineOf(criteria);
+  const line = typed.value?.shown === shown ? typed.value.line : shown;
+  const setLine = (text: string) => {
+    typed.value = text === shown ? null : { line: text, shown };
+  };
+  const [error, setError] = useState<LineError | null>(null);
   useEffect(() => {
-    setLine(shown);
+    typed.value = null;
     setError(null);
   }, [shown]);
 
@@ -31,7 +47,9 @@ export function QueryBar({ criteria, formShown, toggleForm }: Props) {
     if (id) return go(`traces/${id}`);
     const parsed = parseLine(text);
     setError(parsed.error);
-    if (parsed.filters) searchFor({ ...criteria, ...parsed.filters });
+    if (!parsed.filters) return;
+    typed.value = null;
+    searchFor({ ...criteria, ...parsed.filters });
   };
   return (
     <form
@@ -44,7 +62,7 @@ export function QueryBar({ criteria, formShown, toggleForm }: Props) {
     >
       <div class="query-row">
         <LineField line={line} setLine={setLine} submit={submit} bad={error !== null} />
-        <TimePicker criteria={criteria} />
+        <TimePicker criteria={withTyped(criteria)} />
         <button type="submit" class="button primary">
           <Icon name="search" />
           {t('search.run')}

@@ -8,7 +8,7 @@ import { addShortcuts } from '../core/keys';
 import { place } from '../core/route';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
-import { QueryBar } from './bar';
+import { QueryBar, withTyped } from './bar';
 import { Charts } from './charts';
 import type { Criteria, Sort } from './criteria';
 import { Chips, SearchForm } from './form';
@@ -46,7 +46,7 @@ export function SearchPage() {
         <QueryBar
           criteria={asked} formShown={formShown} toggleForm={() => setFormShown(!formShown)}
         />
-        {formShown && <SearchForm criteria={asked} />}
+        {formShown && <SearchForm criteria={withTyped(asked)} />}
         <Chips criteria={asked} />
       </div>
       <Found asked={asked} />
@@ -105,13 +105,13 @@ function Bar({ asked }: { asked: Criteria }) {
           <div class="segmented" role="group" aria-label={t('results.view')}>
             <button
               type="button" aria-pressed={!asked.group}
-              onClick={() => searchFor({ ...asked, group: false })}
+              onClick={() => searchFor({ ...withTyped(asked), group: false })}
             >
               {t('results.list')}
             </button>
             <button
               type="button" aria-pressed={asked.group}
-              onClick={() => searchFor({ ...asked, group: true })}
+              onClick={() => searchFor({ ...withTyped(asked), group: true })}
             >
               {t('results.groups')}
             </button>
@@ -121,7 +121,7 @@ function Bar({ asked }: { asked: Criteria }) {
         <select
           id="sort" value={asked.sort} disabled={asked.group}
           onChange={(event) => {
-            searchFor({ ...asked, sort: event.currentTarget.value as Sort });
+            searchFor({ ...withTyped(asked), sort: event.currentTarget.value as Sort });
           }}
         >
           {SORTS.map((sort) => <option key={sort} value={sort}>{t(`sort.${sort}`)}</option>)}
@@ -146,7 +146,7 @@ function Limit({ asked }: { asked: Criteria }) {
       <label class="sr" for="limit">{t('form.limit')}</label>
       <select
         id="limit" value={String(asked.limit)} title={t('form.limit')} disabled={asked.group}
-        onChange={(event) => searchFor({ ...asked, limit: Number(event.currentTarget.value) })}
+        onChange={(event) => searchFor({ ...withTyped(asked), limit: Number(event.currentTarget.value) })}
       >
         {options.sort((a, b) => a - b).map((n) => (
           <option key={n} value={n}>{t('form.rows', { count: n })}</option>

@@ -5,7 +5,7 @@ import type { CanvasColors } from '../core/colors';
 import type { Overview } from './source';
 
 /** Room for the labels of the vertical axis. */
-export const PLOT_LEFT = 58;
+export const PLOT_LEFT = 76;
 const PLOT_BOTTOM = 16;
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 

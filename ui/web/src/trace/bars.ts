@@ -7,13 +7,15 @@ import type { CriticalPath } from './critical';
 import { FAILED, NO_DURATION, PLACEHOLDER, type Columns } from './model';
 import type { Looks } from './rowpool';
 import { ROW_PX } from './rowpool';
-import { runSums } from './rows';
+import { failedWithin, runEnd, runSums } from './rows';
 
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 const PAD = 12;
 const BAR_TOP = 7;
 const BAR_HEIGHT = 12;
 const PIECES_MAX = 400;
+/** Spans below a folded row whose critical path is drawn on it. */
+const BELOW_MAX = 2_000;
 const STEPS = [1, 2, 5];
 
 /** What part of the time is shown, on how many pixels. */
@@ -120,12 +122,10 @@ function drawSpan(sheet: Sheet, index: number, y: number): void {
     ink.globalAlpha = alpha;
     if (!(flags & PLACEHOLDER)) drawSelf(sheet, index, y);
   }
-  if (critical?.on[index]) drawCritical(sheet, index, y);
+  if (looks.closed.has(index)) drawCriticalBelow(sheet, index, columns.end[index], y);
+  else if (critical?.on[index]) drawCritical(sheet, index, y);
   drawAnnotations(sheet, index, y);
-  if (flags & FAILED) {
-    ink.fillStyle = colors.error;
-    ink.fillRect(left, y + BAR_TOP - 3, Math.max(3, right - left), 2);
-  }
+  if (flags & FAILED) drawFailed(sheet, place, y);
   label(sheet, [left, right], y, labelOf(columns, index));
 }
 
@@ -192,8 +192,27 @@ function drawRun(sheet: Sheet, at: number, y: number): void {
   }
   const place = edges(scale, low, high);
   if (!place) return offView(sheet, low > scale.to, y);
-  const { total } = runSums(columns, first);
-  label(sheet, place, y, t('trace.runLabel', { avg: duration(total / run), total: duration(total) }));
+  // What is folded away must not hide why the trace took so long.
+  const end = runEnd(columns, first);
+  drawCriticalBelow(sheet, first, end, y);
+  if (failedWithin(columns, first, end) > 0) drawFailed(sheet, place, y);
+  const { total, max } = runSums(columns, first);
+  label(sheet, place, y, t('trace.runLabel', {
+    avg: duration(total / run), max: duration(max), total: duration(total),
+  }));
+}
+
+/** Draws the critical path of spans that have no row of their own. */
+function drawCriticalBelow(sheet: Sheet, from: number, to: number, y: number): void {
+  const { critical } = sheet;
+  if (!critical) return;
+  const stop = Math.min(to, from + BELOW_MAX);
+  for (let i = from; i < stop; i += 1) if (critical.on[i]) drawCritical(sheet, i, y);
+}
+
+function drawFailed({ ink, colors }: Sheet, [left, right]: [number, number], y: number): void {
+  ink.fillStyle = colors.error;
+  ink.fillRect(left, y + BAR_TOP - 3, Math.max(3, right - left), 2);
 }
 
 /** Says at the edge that the bar lies beyond it. */

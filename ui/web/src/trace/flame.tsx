@@ -95,12 +95,12 @@ function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown
   const x = shown.from + ((event.clientX - rect.left) / rect.width) * (shown.to - shown.from);
   const level = Math.floor((event.clientY - rect.top) / ROW_PX);
   const pixel = (shown.to - shown.from) / rect.width;
-  let found = -1;
+  // The first one, which is the one that is drawn.
   for (let k = 0; k < flames.count; k += 1) {
     if (flames.level[k] !== level || flames.from[k] > x) continue;
-    if (Math.max(flames.to[k], flames.from[k] + pixel) >= x) found = k;
+    if (Math.max(flames.to[k], flames.from[k] + pixel) >= x) return k;
   }
-  return found;
+  return -1;
 }
 
 function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Window): void {

@@ -25,17 +25,27 @@ function empty(n: number): Flames {
   };
 }
 
-/** Spans where they were in time. */
+/** Levels looked at for a free place below a span; behind that others are covered. */
+const LANES_MAX = 64;
+
+/** Spans where they were in time: what ran side by side lies one below the other. */
 export function byTime(columns: Columns): Flames {
   const flames = empty(columns.count);
-  const { start, dur, depth, total } = columns;
+  const { start, dur, parent, total } = columns;
+  // Where the last one of each level ends, the rightmost.
+  const ends: number[] = [];
   for (let i = 0; i < columns.count; i += 1) {
+    const first = parent[i] < 0 ? 0 : flames.level[parent[i]] + 1;
+    let level = first;
+    while (start[i] < (ends[level] ?? 0) && level < first + LANES_MAX) level += 1;
+    const end = start[i] + dur[i];
+    ends[level] = Math.max(ends[level] ?? 0, end);
     flames.from[i] = start[i] / total;
-    flames.to[i] = (start[i] + dur[i]) / total;
-    flames.level[i] = depth[i];
+    flames.to[i] = end / total;
+    flames.level[i] = level;
     flames.span[i] = i;
     flames.us[i] = dur[i];
-    flames.levels = Math.max(flames.levels, depth[i] + 1);
+    flames.levels = Math.max(flames.levels, level + 1);
   }
   return flames;
 }

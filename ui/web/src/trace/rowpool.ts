@@ -7,7 +7,7 @@ import {
   CYCLE, FAILED, idText, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SKEWED,
   type Columns,
 } from './model';
-import { runSums, type Rows } from './rows';
+import { failedWithin, runEnd, runSums, type Rows } from './rows';
 
 export const ROW_PX = 26;
 const INDENTS_MAX = 18;
@@ -140,7 +140,9 @@ function fill(row: Row, looks: Looks, at: number): void {
   const flags = columns.flags[index];
   const { element } = row;
   const parts = ['wf-row'];
-  if (index === looks.selected && run === 0) parts.push('selected');
+  // A folded run is selected by its first member, which has no row of its own.
+  const isSelected = index === looks.selected && (run === 0 || !looks.open.has(index));
+  if (isSelected) parts.push('selected');
   if (flags & FAILED && run === 0) parts.push('failed');
   if (flags & PLACEHOLDER) parts.push('placeholder');
   if (looks.match?.[index]) parts.push('match');
@@ -154,7 +156,7 @@ function fill(row: Row, looks: Looks, at: number): void {
   const isOpen = run > 0 ? looks.open.has(index) : !looks.closed.has(index);
   put(element, 'aria-level', String(rows.level[at] + 1));
   element.setAttribute('aria-rowindex', String(at + 1));
-  put(element, 'aria-selected', String(index === looks.selected && run === 0));
+  put(element, 'aria-selected', String(isSelected));
   if (branch) put(element, 'aria-expanded', String(isOpen));
   else element.removeAttribute('aria-expanded');
   put(row.twisty, 'class', branch ? `wf-twisty ${isOpen ? 'open' : 'shut'}` : 'wf-twisty');
@@ -174,11 +176,19 @@ function badgeOf(looks: Looks, at: number, shut: boolean): string {
   const { columns, rows } = looks;
   const index = rows.span[at];
   const run = rows.run[at];
-  if (run > 0) return `×${count(run)}`;
+  const failed = (from: number, to: number) => {
+    const sum = failedWithin(columns, from, to);
+    return sum > 0 ? [`⚠${count(sum)}`] : [];
+  };
+  if (run > 0) {
+    const isOpen = looks.open.has(index);
+    return [`×${count(run)}`, ...(isOpen ? [] : failed(index, runEnd(columns, index)))].join(' ');
+  }
   const marks: string[] = [];
   if (columns.flags[index] & FAILED) marks.push('⚠');
   if (columns.flags[index] & SKEWED) marks.push('⇄');
   if (shut) marks.push(`+${count(columns.end[index] - index - 1)}`);
+  if (shut) marks.push(...failed(index + 1, columns.end[index]));
   return marks.join(' ');
 }
 

@@ -1,7 +1,7 @@
 //! Which rows the waterfall shows: folded subtrees, folded runs of like siblings, a new root, and
 //! what is too short or does not match left out.
 
-import type { Columns } from './model';
+import { FAILED, type Columns } from './model';
 
 export interface View {
   /** The span at the top. */
@@ -110,4 +110,19 @@ export function rowOf(rows: Rows, columns: Columns, index: number): number {
   const shown = rows.span[above];
   const reach = rows.run[above] > 0 ? runEnd(columns, shown) : columns.end[shown];
   return index < reach ? above : -1;
+}
+
+const failures = new WeakMap<Columns, Int32Array>();
+
+/** Returns how many spans from `from` up to `to` failed. */
+export function failedWithin(columns: Columns, from: number, to: number): number {
+  let before = failures.get(columns);
+  if (!before) {
+    before = new Int32Array(columns.count + 1);
+    for (let i = 0; i < columns.count; i += 1) {
+      before[i + 1] = before[i] + (columns.flags[i] & FAILED ? 1 : 0);
+    }
+    failures.set(columns, before);
+  }
+  return before[to] - before[from];
 }

@@ -2,7 +2,10 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../core/i18n';
-import { closed, closeBelow, columns, detailShown, rows, select, selected, toggle } from './state';
+import { rowOf } from './rows';
+import {
+  closed, closeBelow, columns, detailShown, openRuns, rows, select, selected, toggle, toggleRun,
+} from './state';
 import { Waterfall } from './waterfall';
 import { Icon } from '../parts/icons';
 import { Empty } from '../parts/notice';
@@ -129,6 +132,14 @@ function Handle({ box }: { box: { current: HTMLDivElement | null } }) {
   );
 }
 
+/** Returns whether a span is the first of a run that is one row. */
+function isFoldedRun(at: number): boolean {
+  const [all, shown] = [columns.peek(), rows.peek()];
+  if (!all || !shown || at < 0) return false;
+  const row = rowOf(shown, all, at);
+  return row >= 0 && shown.run[row] > 0 && shown.span[row] === at;
+}
+
 function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const all = columns.peek();
@@ -144,16 +155,20 @@ function onKey(event: KeyboardEvent): void {
     case 'Home': current.step(-last); break;
     case 'End': current.step(last); break;
     case 'ArrowRight':
-      if (at >= 0 && closed.peek().has(at)) toggle(at);
+      if (isFoldedRun(at)) toggleRun(at);
+      else if (at >= 0 && closed.peek().has(at)) toggle(at);
       else current.step(1);
       break;
     case 'ArrowLeft':
-      if (at >= 0 && all.end[at] > at + 1 && !closed.peek().has(at)) toggle(at);
+      if (openRuns.peek().has(at)) toggleRun(at);
+      else if (isFoldedRun(at)) select(all.parent[at]);
+      else if (at >= 0 && all.end[at] > at + 1 && !closed.peek().has(at)) toggle(at);
       else if (at >= 0 && all.parent[at] >= 0) select(all.parent[at]);
       break;
     case 'Enter':
     case ' ':
-      if (at >= 0) detailShown.value = !detailShown.peek();
+      if (isFoldedRun(at)) toggleRun(at);
+      else if (at >= 0) detailShown.value = !detailShown.peek();
       break;
     default:
       return;

@@ -168,10 +168,10 @@ export class Waterfall {
     if (!looks || looks.rows.count === 0) return;
     const at = rowOf(looks.rows, looks.columns, looks.selected);
     const next = Math.max(0, Math.min(looks.rows.count - 1, at + by));
-    // A folded run is walked over, not into.
+    // The head of an open run is walked over: its members have rows of their own.
     const way = by < 0 ? -1 : 1;
     for (let row = next; row >= 0 && row < looks.rows.count; row += way) {
-      if (looks.rows.run[row] === 0) {
+      if (looks.rows.run[row] === 0 || !looks.open.has(looks.rows.span[row])) {
         selected.value = looks.rows.span[row];
         return;
       }
