@@ -71,6 +71,7 @@ export const en = {
   'line.duration': '“{text}” at character {at} is no duration; write 300ms, 1.5s or 200us',
   'line.compare': 'Only = is understood here (character {at}: “{text}”); tags also take !=, durations >, >=, <, <=',
   'line.or': '“{text}” at character {at} is not understood: all conditions must hold',
+  'line.twice': '“{text}” at character {at} is the second of its kind; a search takes one',
   'line.empty': 'Something is missing at character {at}',
   'form.any': 'any',
   'form.tag': 'Add a tag',

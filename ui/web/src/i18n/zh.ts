@@ -73,6 +73,7 @@ export const zh: Catalogue = {
   'line.duration': '第 {at} 个字符处的“{text}”不是时长；请写 300ms、1.5s 或 200us',
   'line.compare': '此处只支持 =（第 {at} 个字符：“{text}”）；标签还支持 !=，时长还支持 >、>=、<、<=',
   'line.or': '不支持第 {at} 个字符处的“{text}”：所有条件须同时满足',
+  'line.twice': '第 {at} 个字符处的“{text}”重复：每种条件只能有一个',
   'line.empty': '第 {at} 个字符处缺少内容',
   'form.any': '任意',
   'form.tag': '添加标签',

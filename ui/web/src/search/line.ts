@@ -11,7 +11,7 @@ export type Filters = Pick<
   | 'parent' | 'child' | 'edgeErrors'
 >;
 
-export type LineErrorKind = 'quote' | 'duration' | 'compare' | 'or' | 'empty';
+export type LineErrorKind = 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice';
 
 export interface LineError {
   kind: LineErrorKind;
@@ -162,6 +162,7 @@ function take(filters: Filters, token: Token): LineError | null {
     return takeDuration(filters, token, low === 'traceduration');
   }
   if (op === '') {
+    if (isCompare(token)) return wrong('empty');
     filters.terms.push({ key, value: null });
     return null;
   }
@@ -170,6 +171,8 @@ function take(filters: Filters, token: Token): LineError | null {
   if (key === '' || isCompare(token)) return wrong('empty');
   if (value === '') return wrong('empty', token.valueAt);
   const name = NAMES[low];
+  // A search takes one of each; a second one must not take the place of the first unseen.
+  if (name && filters[name] && filters[name] !== value.toLowerCase()) return wrong('twice');
   if (name) filters[name] = value.toLowerCase();
   else if (low === 'call') return takeCall(filters, token);
   else filters.terms.push({ key, value });
@@ -180,6 +183,7 @@ function take(filters: Filters, token: Token): LineError | null {
 function takeCall(filters: Filters, token: Token): LineError | null {
   const edge = /^(.+?)-(x?)>(.+)$/.exec(token.value);
   if (!edge) return { kind: 'empty', at: token.valueAt, text: token.value };
+  if (filters.parent) return { kind: 'twice', at: token.at, text: token.key };
   filters.parent = edge[1];
   filters.edgeErrors = edge[2] === 'x';
   filters.child = edge[3];
@@ -197,8 +201,10 @@ function takeDuration(filters: Filters, token: Token, whole: boolean): LineError
   // Whole microseconds: more than n is at least n + 1.
   const min = { '>': us + 1, '>=': us, '=': us }[token.op as string] ?? null;
   const max = { '<': us - 1, '<=': us, '=': us }[token.op as string] ?? null;
-  if (min !== null) filters[whole ? 'traceMinUs' : 'minUs'] = Math.max(1, min);
-  if (max !== null) filters[whole ? 'traceMaxUs' : 'maxUs'] = Math.max(1, max);
+  // All of them hold, so of several bounds the narrowest counts.
+  const [least, most] = whole ? ['traceMinUs', 'traceMaxUs'] as const : ['minUs', 'maxUs'] as const;
+  if (min !== null) filters[least] = Math.max(1, min, filters[least] ?? 1);
+  if (max !== null) filters[most] = Math.max(1, Math.min(max, filters[most] ?? max));
   return null;
 }
 
