@@ -25,6 +25,8 @@ pub(crate) fn read(bytes: &[u8], bounds: &Bounds) -> Result<Vec<Document>, Broke
     let text = text(bytes)?;
     let mut options = Options::default();
     options.set_emit_comments(false);
+    // `SnakeYAML` adds no line feed that the file lacks.
+    options.block_scalar_eof_without_line_feed = true;
     options.flow_nesting_limit = node::DEPTH_MAX;
     options.block_nesting_limit = node::DEPTH_MAX;
     let mut events = Events::new(Parser::new_from_str_with_options(text, options), text);

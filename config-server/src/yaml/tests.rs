@@ -116,6 +116,57 @@ fn merge_keys_yield_to_own_keys_and_keep_the_first() {
 }
 
 #[test]
+fn block_scalars_end_as_their_file_does() {
+    for (text, expected) in [
+        ("a: |\n  x\n  y", r#"{"a":"x\ny"}"#),
+        ("a: |\n  x\n  y\n", r#"{"a":"x\ny\n"}"#),
+        ("a: >\n  x\n  y", r#"{"a":"x y"}"#),
+        ("a: |+\n  x", r#"{"a":"x"}"#),
+        ("a: |-\n  x\n", r#"{"a":"x"}"#),
+        ("a:\n- |\n  x", r#"{"a[0]":"x"}"#),
+        ("a: |\r\n  x\r\n  y", r#"{"a":"x\ny"}"#),
+        ("a: |\n  x\n# c", r#"{"a":"x\n"}"#),
+        ("a: |\n  x\n  ", r#"{"a":"x\n"}"#),
+    ] {
+        assert_eq!(shown(text).unwrap(), [expected], "{text:?}");
+    }
+    let documents = shown("a: |\n  x\n---\nb: |\n  y").unwrap();
+    assert_eq!(documents, [r#"{"a":"x\n"}"#, r#"{"b":"y"}"#]);
+}
+
+#[test]
+fn errors_quote_no_values() {
+    for text in [
+        "password: !!int hunter2",
+        "password: !!bool hunter2",
+        "password: !!float hunter2",
+        "password: !hunter2 x",
+        "password: !!hunter2 x",
+        "password: *hunter2",
+        "password: [hunter2",
+        "password: @hunter2",
+        "password: %hunter2",
+        "password: \"hunter2",
+        "password: \"hunter2\\q\"",
+        "spring.config.activate.on-profile: a & hunter2 | b",
+        "spring.config.activate.on-profile: a) hunter2",
+        "spring.config.activate.on-profile: (hunter2",
+    ] {
+        let error = shown(text).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{text}: {error}");
+        assert!(error.starts_with("line 1, column "), "{error}");
+    }
+}
+
+#[test]
+fn a_scalar_of_the_plain_tag_is_resolved() {
+    assert_eq!(
+        shown("a: ! 12\nb: ! '12'\nc: ! x").unwrap(),
+        [r#"{"a":12,"b":"12","c":"x"}"#]
+    );
+}
+
+#[test]
 fn errors_say_where() {
     let at = |text: &str| shown(text).unwrap_err().place.to_string();
     assert_eq!(at("a: 1\nb: 2\na: 3\n"), "3:1");
