@@ -1,0 +1,99 @@
+//! What the server answers over HTTP: labels in lists and in paths, files in several places.
+
+use speargun_config_server::server::ConfigServer;
+use speargun_config_server::settings::{Settings, Sources};
+use tempfile::TempDir;
+
+use crate::repository::Work;
+
+/// Starts a server with these settings of Spring's, one a line.
+async fn start(lines: &str) -> (ConfigServer, TempDir) {
+    let file = format!("server: {{address: 127.0.0.1, port: 0}}\n{lines}");
+    let sources = Sources {
+        file: Some(("config.yml".to_owned(), file.into_bytes())),
+        ..Sources::default()
+    };
+    let settings = Settings::read(&sources).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = ConfigServer::start(settings, Some(folder.path().to_owned()));
+    (server.await.unwrap(), folder)
+}
+
+async fn get(server: &ConfigServer, target: &str) -> (u16, String) {
+    let url = format!("http://{}{target}", server.address());
+    let answer = reqwest::get(&url).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn text(server: &ConfigServer, target: &str) -> String {
+    let (status, text) = get(server, target).await;
+    assert_eq!(status, 200, "{target}: {text}");
+    text
+}
+
+/// Makes a folder with one file.
+fn folder(name: &str, text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), text).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_in_a_list_are_answered_the_last_first() {
+    let work = Work::new(&[("app.yml", "a: one\nb: one\n")]);
+    let first = work.head();
+    work.git(&["tag", "v1"]);
+    work.commit("app.yml", "a: two\nc: two\n");
+    work.git(&["branch", "rel"]);
+    work.git(&["push", "--quiet", "origin", "v1", "rel"]);
+    let second = work.head();
+    let lines = format!("spring.cloud.config.server.git.uri: {}\n", work.origin());
+    let (server, _clones) = start(&lines).await;
+    let told = text(&server, "/app/default/rel,v1").await;
+    let versions = format!("\"label\":\"rel,v1\",\"version\":\"{second},{first}\"");
+    assert!(told.contains(&versions), "{told}");
+    let order = [told.find("\"a\":\"one\""), told.find("\"a\":\"two\"")];
+    assert!(order[0].is_some() && order[0] < order[1], "{told}");
+    let merged = text(&server, "/rel,v1/app-default.properties").await;
+    for line in ["a: one", "b: one", "c: two"] {
+        assert!(merged.lines().any(|own| own == line), "{merged}");
+    }
+    assert_eq!(get(&server, "/app/default/rel,no").await.0, 404);
+    let many = format!("/app/default/{}", vec!["rel"; 17].join(","));
+    assert_eq!(get(&server, &many).await.0, 404);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_place_of_a_file_counts_and_paths_have_the_default_label() {
+    let work = Work::new(&[
+        ("p.txt", "of the root"),
+        ("one/p.txt", "of one"),
+        ("one/q.txt", "of one"),
+        ("two/q.txt", "of two"),
+        ("of-main/app.yml", "a: of main\n"),
+    ]);
+    let lines = format!(
+        "spring.cloud.config.server.git:\n  uri: {}\n  search-paths: [one, two, 'of-{{label}}']\n",
+        work.origin()
+    );
+    let (server, _clones) = start(&lines).await;
+    assert_eq!(
+        text(&server, "/app/default/main/p.txt").await,
+        "of the root"
+    );
+    assert_eq!(text(&server, "/app/default/main/q.txt").await, "of one");
+    let told = text(&server, "/app/default").await;
+    assert!(told.contains("\"a\":\"of main\""), "{told}");
+    server.end().await;
+
+    let (one, two) = (folder("p.txt", "first"), folder("p.txt", "second"));
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: ['{}', '{}']\n",
+        one.path().display(),
+        two.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    assert_eq!(text(&server, "/app/default/main/p.txt").await, "first");
+    server.end().await;
+}
