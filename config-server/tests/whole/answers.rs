@@ -1,8 +1,12 @@
-//! What the server answers over HTTP: labels in lists and in paths, files in several places.
+//! What the server answers to whom: labels in lists and in paths, files in several places, a prefix.
+
+use std::time::{Duration, Instant};
 
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::repository::Work;
 
@@ -95,5 +99,75 @@ async fn the_first_place_of_a_file_counts_and_paths_have_the_default_label() {
     );
     let (server, _clones) = start(&lines).await;
     assert_eq!(text(&server, "/app/default/main/p.txt").await, "first");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_and_webhooks_are_outside_the_prefix() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server:\n  prefix: /config\n  native.search-locations: {}\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    assert_eq!(
+        text(&server, "/actuator/health").await,
+        "{\"status\":\"UP\"}"
+    );
+    assert!(
+        text(&server, "/config/app/default")
+            .await
+            .contains("app.yml")
+    );
+    for target in ["/configuration/default", "/app/default", "/actuator/info"] {
+        assert_eq!(get(&server, target).await.0, 404, "{target}");
+    }
+    let url = format!("http://{}/monitor", server.address());
+    let hook = reqwest::Client::new()
+        .post(url)
+        .body("{\"path\": \"app.yml\"}");
+    assert_eq!(
+        hook.send().await.unwrap().text().await.unwrap(),
+        "[\"app\"]"
+    );
+    server.end().await;
+}
+
+/// Sends the head of a request and nothing of its body.
+async fn begin(server: &ConfigServer, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_keep_nobody_out() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n\
+         spring.security.user.password: pw\nspeargun.config.webhooks.gitlab.secret: x\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    // Whoever may not ask is told before the rest comes.
+    let mut stranger = begin(&server, "/encrypt").await;
+    let mut status = [0; 12];
+    stranger.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 401");
+
+    let started = Instant::now();
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        slow.push(begin(&server, "/monitor").await);
+    }
+    let url = format!("http://{}/monitor", server.address());
+    let hook = reqwest::Client::new()
+        .post(url)
+        .header("x-gitlab-token", "x");
+    let hook = hook.header("x-gitlab-event", "Push Hook").body("{}");
+    assert_eq!(hook.send().await.unwrap().status(), 200);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    drop(slow);
     server.end().await;
 }
