@@ -34,7 +34,7 @@ use crate::source::sources::Sources;
 use auth::Auth;
 use metrics::Metrics;
 use reply::Reply;
-use route::Route;
+use route::{Health, Route};
 use serve::Body;
 
 /// What the answers depend on.
@@ -134,6 +134,14 @@ impl Api {
         }
     }
 
+    /// Returns what of health somebody is told: addresses and errors are for those who may ask.
+    fn told(&self, what: Health, asked: &Asked) -> Health {
+        if what == Health::Details && !self.auth.allows(asked.header(header::AUTHORIZATION)) {
+            return Health::Summary;
+        }
+        what
+    }
+
     async fn route(&self, route: Route, asked: &Asked) -> Reply {
         match route {
             Route::Environment(request) => self.environment(asked, &request).await,
@@ -144,7 +152,7 @@ impl Api {
             Route::EncryptStatus => self.encrypt_status(),
             Route::Key => self.key(),
             Route::Monitor => self.monitor(asked),
-            Route::Health(what) => self.health(what),
+            Route::Health(what) => self.health(self.told(what, asked)),
             Route::Metrics => self.metrics(),
             Route::Page => self.page(asked).await,
             Route::PageAsset(name) => page::asset(asked, name),

@@ -212,7 +212,7 @@ impl Repository {
             tracing::debug!(uri = self.shown(), took_ms, "fetched");
             return;
         };
-        let error = error.to_string();
+        let error = crate::secret::without_credentials(&error.to_string());
         if before.error.as_ref() != Some(&error) {
             tracing::warn!(
                 uri = self.shown(),

@@ -1,4 +1,5 @@
-//! What the server answers to whom: labels in lists and in paths, files in several places, a prefix.
+//! What the server answers to whom: labels in lists and in paths, files in several places, a prefix,
+//! and secrets that stay where they are.
 
 use std::time::{Duration, Instant};
 
@@ -130,6 +131,66 @@ async fn probes_and_webhooks_are_outside_the_prefix() {
         hook.send().await.unwrap().text().await.unwrap(),
         "[\"app\"]"
     );
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_neither_values_nor_addresses_to_everybody() {
+    let broken = folder("app.yml", "password: !!int hunter2\n");
+    let lines = |more: &str| {
+        format!(
+            "spring.cloud.config.server.composite:\n  \
+             - {{type: native, search-locations: '{}'}}\n  \
+             - {{type: git, uri: 'http://me:s3cret@127.0.0.1:1/x'}}\n  \
+             - {{type: git, uri: 'git://me:s3cret@127.0.0.1:1/x'}}\n{more}",
+            broken.path().display()
+        )
+    };
+    let (server, _clones) = start(&lines("")).await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let details = loop {
+        let details = get(&server, "/actuator/health/configServer").await.1;
+        if details.matches("\"error\":\"").count() == 2 {
+            break details;
+        }
+        assert!(Instant::now() < deadline, "no errors yet: {details}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(details.contains("app.yml: line 1, column 11"), "{details}");
+    assert!(details.contains("http://me:***@127.0.0.1:1/x"), "{details}");
+    assert!(
+        !details.contains("hunter2") && !details.contains("s3cret"),
+        "{details}"
+    );
+    server.end().await;
+
+    let (server, _clones) = start(&lines("spring.security.user.password: pw\n")).await;
+    let details = get(&server, "/actuator/health/configServer").await.1;
+    assert_eq!(details, "{\"status\":\"DOWN\"}");
+    let url = format!("http://{}/actuator/health/configServer", server.address());
+    let mine = reqwest::Client::new()
+        .get(url)
+        .basic_auth("user", Some("pw"));
+    let details = mine.send().await.unwrap().text().await.unwrap();
+    assert!(details.contains("app.yml: line 1"), "{details}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_no_secrets() {
+    let hidden = "password: {value: hunter2}\ndb: {pwd: hunter2, url: 'jdbc:x://h/d?password=hunter2'}\n\
+                  api.key.value: hunter2\npem: |\n  -----BEGIN PRIVATE KEY-----\n  hunter2\n\
+                  git.uri: https://hunter2@host/x\nport: 4711\n";
+    let files = folder("app.yml", hidden);
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    let page = text(&server, "/?application=app").await;
+    assert!(page.contains("4711") && page.contains("••••••"), "{page}");
+    assert!(!page.contains("hunter2"), "{page}");
+    assert!(text(&server, "/app/default").await.contains("hunter2"));
     server.end().await;
 }
 
