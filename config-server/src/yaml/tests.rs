@@ -135,6 +135,22 @@ fn block_scalars_end_as_their_file_does() {
 }
 
 #[test]
+fn files_may_be_utf_16() {
+    let text = "\u{feff}a: é😀\nb: x\n";
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [&little, &big] {
+        let documents = read(bytes, &Bounds::default()).unwrap();
+        assert_eq!(documents[0].entries[0].value, Value::text("é😀"));
+        assert_eq!(documents[0].entries[1].place.to_string(), "2:4");
+    }
+    let error = |bytes: &[u8]| read(bytes, &Bounds::default()).unwrap_err().to_string();
+    let (_, cut) = little.split_last().unwrap();
+    assert_eq!(error(cut), "line 2, column 5: not UTF-16");
+    assert_eq!(error(b"\xff\xfea\0\0\xd8"), "line 1, column 2: not UTF-16");
+}
+
+#[test]
 fn errors_quote_no_values() {
     for text in [
         "password: !!int hunter2",
