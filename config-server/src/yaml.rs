@@ -67,7 +67,8 @@ fn place(mark: &granit_parser::Marker) -> Place {
     }
 }
 
-/// Returns the bytes as UTF-8 when their mark says that they are UTF-16, as shells of Windows write.
+/// Returns the bytes as UTF-8 when their mark says that they are UTF-16, as shells of Windows
+/// write.
 fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Broken> {
     let (unit, rest): (fn([u8; 2]) -> u16, _) = match bytes {
         [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),

@@ -100,7 +100,8 @@ impl Merged {
     }
 
     /// Returns the values nested, as YAML. Spring resolves placeholders in the text, so that
-    /// `${port}` becomes a number there: a text is quoted when it had to be before. A document that was no mapping is given as it was.
+    /// `${port}` becomes a number there: a text is quoted when it had to be before. A
+    /// document that was no mapping is given as it was.
     pub fn to_yaml(&self) -> String {
         yaml_text::write(&self.tree().without_document())
     }

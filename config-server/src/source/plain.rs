@@ -48,7 +48,8 @@ impl Sources {
     }
 }
 
-/// Returns what the first location has: unlike values, files of the root hide those of search paths.
+/// Returns what the first location has: unlike values, files of the root hide those of search
+/// paths.
 fn first(
     snapshot: &Snapshot,
     locations: &[String],

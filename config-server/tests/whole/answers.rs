@@ -1,5 +1,5 @@
-//! What the server answers to whom: labels in lists and in paths, files in several places, a prefix,
-//! and secrets that stay where they are.
+//! What the server answers to whom: labels in lists and in paths, files in several places, a
+//! prefix, and secrets that stay where they are.
 
 use std::time::{Duration, Instant};
 
