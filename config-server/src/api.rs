@@ -25,7 +25,8 @@ pub mod serve;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::request::Parts;
+use http::{Method, StatusCode, header};
 
 use crate::cipher::Cipher;
 use crate::refresh::Refresher;
@@ -33,7 +34,8 @@ use crate::source::sources::Sources;
 use auth::Auth;
 use metrics::Metrics;
 use reply::Reply;
-use route::Route;
+use route::{Health, Route};
+use serve::Body;
 
 /// What the answers depend on.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ pub struct Api {
     pub metrics: Metrics,
 }
 
-/// A request, its body read.
+/// A request, its body read when it matters.
 #[derive(Debug)]
 pub(crate) struct Asked {
     method: Method,
@@ -87,26 +89,36 @@ impl Asked {
 }
 
 impl Api {
-    /// Answers a request.
-    pub(crate) async fn answer(&self, request: Request<Bytes>) -> Reply {
-        let (head, body) = request.into_parts();
-        let asked = Asked {
+    /// Answers a request. What is sent with it is read only when it matters, and only from those
+    /// who may ask, so that nobody else takes its room.
+    pub(crate) async fn answer(
+        &self,
+        head: Parts,
+        body: impl Future<Output = Result<Body, StatusCode>>,
+    ) -> Reply {
+        let mut asked = Asked {
             method: head.method,
             path: head.uri.path().to_owned(),
             query: head.uri.query().unwrap_or_default().to_owned(),
             headers: head.headers,
-            body,
+            body: Bytes::new(),
         };
-        let is_head = asked.method == Method::HEAD;
         let route = route::of(&asked, &self.prefix);
         let name = route.as_ref().map_or("none", Route::name);
         let reply = match route {
             Ok(route) if !self.may(&route, &asked) => reply::unauthorized(&asked),
+            Ok(route) if route.reads_body() => match body.await {
+                Ok(body) => {
+                    asked.body = body.bytes.clone();
+                    self.route(route, &asked).await
+                }
+                Err(status) => reply::empty(status),
+            },
             Ok(route) => self.route(route, &asked).await,
             Err(status) => reply::error(&asked, status, None),
         };
         self.metrics.answered(name, reply.status());
-        if is_head {
+        if asked.method == Method::HEAD {
             reply::without_body(reply)
         } else {
             reply
@@ -122,6 +134,14 @@ impl Api {
         }
     }
 
+    /// Returns what of health somebody is told: addresses and errors are for those who may ask.
+    fn told(&self, what: Health, asked: &Asked) -> Health {
+        if what == Health::Details && !self.auth.allows(asked.header(header::AUTHORIZATION)) {
+            return Health::Summary;
+        }
+        what
+    }
+
     async fn route(&self, route: Route, asked: &Asked) -> Reply {
         match route {
             Route::Environment(request) => self.environment(asked, &request).await,
@@ -132,7 +152,7 @@ impl Api {
             Route::EncryptStatus => self.encrypt_status(),
             Route::Key => self.key(),
             Route::Monitor => self.monitor(asked),
-            Route::Health(what) => self.health(what),
+            Route::Health(what) => self.health(self.told(what, asked)),
             Route::Metrics => self.metrics(),
             Route::Page => self.page(asked).await,
             Route::PageAsset(name) => page::asset(asked, name),

@@ -7,11 +7,13 @@
 //! - [`json`]: the answer in its two forms.
 //! - [`merged`]: all sources as one document: YAML, properties or JSON.
 //! - [`placeholder`]: values that name other values.
+//! - `tree`: flat keys nested again; `yaml_text` writes them.
 
 pub mod assemble;
 pub mod json;
 pub mod merged;
 pub mod placeholder;
+mod tree;
 mod yaml_text;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@
 //! - [`cipher`]: values that are encrypted.
 //! - [`environment`]: what an application with its profiles is to know.
 //! - [`api`]: the HTTP face.
+//! - `secret`: what must not be shown.
 //! - [`refresh`]: telling applications that something changed.
 //! - [`server`]: all of it together.
 
@@ -22,6 +23,7 @@ pub mod environment;
 pub mod profile;
 mod properties;
 pub mod refresh;
+mod secret;
 pub mod server;
 pub mod settings;
 pub mod snapshot;

@@ -76,7 +76,7 @@ impl Expression {
         let expression = Self::all(&mut tokens, 0)?;
         match tokens.next() {
             None => Ok(expression),
-            Some(token) => Err(format!("malformed profile expression at {token:?}")),
+            Some(_) => Err("the profile expression goes on behind its end".to_owned()),
         }
     }
 
@@ -118,10 +118,8 @@ impl Expression {
                 }
             }
             Some(name) if !matches!(name, "&" | "|" | ")") => Ok(Self::Profile(name.to_owned())),
-            other => Err(format!(
-                "a profile is missing before {:?}",
-                other.unwrap_or("the end")
-            )),
+            Some(_) => Err("a profile is missing before an operator".to_owned()),
+            None => Err("a profile is missing at the end of the expression".to_owned()),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::value::Value;
 pub(crate) fn read(bytes: &[u8], bounds: &Bounds) -> Result<Vec<Document>, Broken> {
     let mut budget = Budget::new(bounds);
     let mut documents = Vec::new();
-    for group in split(bytes) {
+    for group in split(bytes)? {
         let mut entries = Entries::new(&mut budget);
         for line in group {
             entry(&line, &mut entries)?;
@@ -31,7 +31,7 @@ type Line = Vec<Char>;
 
 /// Returns the logical lines of each document. A separator counts when no comment of its own kind
 /// touches it.
-fn split(bytes: &[u8]) -> Vec<Vec<Line>> {
+fn split(bytes: &[u8]) -> Result<Vec<Vec<Line>>, Broken> {
     let mut groups: Vec<Vec<Line>> = Vec::new();
     let mut group: Vec<Line> = Vec::new();
     let mut comment_before = None;
@@ -61,12 +61,12 @@ fn split(bytes: &[u8]) -> Vec<Vec<Line>> {
             continue;
         }
         comment_before = None;
-        group.push(logical(natural, first, &mut lines));
+        group.push(logical(natural, first, &mut lines)?);
     }
     if !group.is_empty() {
         groups.push(group);
     }
-    groups
+    Ok(groups)
 }
 
 fn is_separator(line: &[u8]) -> bool {
@@ -106,7 +106,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Puts a line and its continuations together and undoes escapes.
-fn logical(first: &[u8], begins: usize, lines: &mut Lines<'_>) -> Line {
+fn logical(first: &[u8], begins: usize, lines: &mut Lines<'_>) -> Result<Line, Broken> {
     let mut out = Line::new();
     let (mut natural, mut at) = (first, begins);
     loop {
@@ -133,7 +133,7 @@ fn logical(first: &[u8], begins: usize, lines: &mut Lines<'_>) -> Line {
                 b'n' => '\n',
                 b'r' => '\r',
                 b'f' => '\u{c}',
-                b'u' => unicode(natural, &mut at),
+                b'u' => unicode(natural, &mut at).ok_or_else(|| malformed(here))?,
                 other => char::from(other),
             };
             out.push(Char {
@@ -150,7 +150,7 @@ fn logical(first: &[u8], begins: usize, lines: &mut Lines<'_>) -> Line {
             % 2
             == 1;
         let Some(next) = continues.then(|| lines.next()).flatten() else {
-            return out;
+            return Ok(out);
         };
         natural = next;
         at = next
@@ -160,14 +160,17 @@ fn logical(first: &[u8], begins: usize, lines: &mut Lines<'_>) -> Line {
     }
 }
 
-/// Reads the digits behind `\u`, and those of the second half of a pair. What is no such is taken
-/// as U+FFFD.
-fn unicode(natural: &[u8], at: &mut usize) -> char {
-    let Some(first) = unit(natural, at) else {
-        return char::REPLACEMENT_CHARACTER;
-    };
+/// A backslash of a path, most often: what Spring refuses must not be served as something else.
+fn malformed(at: Place) -> Broken {
+    Broken::new(at, "\\u needs four hexadecimal digits behind it")
+}
+
+/// Reads the digits behind `\u`, and those of the second half of a pair; half a pair is taken as
+/// U+FFFD. There is no character when digits are missing.
+fn unicode(natural: &[u8], at: &mut usize) -> Option<char> {
+    let first = unit(natural, at)?;
     if let Some(c) = char::from_u32(first) {
-        return c;
+        return Some(c);
     }
     let is_pair = natural
         .get(*at..)
@@ -178,13 +181,10 @@ fn unicode(natural: &[u8], at: &mut usize) -> char {
         let units = [first as u16, second as u16];
         char::decode_utf16(units).next()?.ok()
     });
-    match pair {
-        Some(c) => {
-            *at = behind;
-            c
-        }
-        None => char::REPLACEMENT_CHARACTER,
+    if pair.is_some() {
+        *at = behind;
     }
+    pair.or(Some(char::REPLACEMENT_CHARACTER))
 }
 
 fn unit(natural: &[u8], at: &mut usize) -> Option<u32> {
@@ -217,6 +217,10 @@ fn entry(line: &Line, entries: &mut Entries<'_>) -> Result<(), Broken> {
         rest = rest.get(skip(rest)..).unwrap_or_default();
     }
     let key: String = key.iter().map(|char| char.c).collect();
+    // As in Spring, what stands behind a stray delimiter is nobody's.
+    if key.is_empty() {
+        return Ok(());
+    }
     let end = line.last().map_or_else(Place::default, |last| Place {
         column: last.at.column + 1,
         ..last.at
@@ -276,8 +280,6 @@ mod tests {
             ("a=\\t\\n\\q\\u00e9", "a", "\t\nqé"),
             ("a=\\ud83d\\ude00", "a", "😀"),
             ("a=\\ud83d", "a", "\u{fffd}"),
-            ("a=\\u12", "a", "\u{fffd}12"),
-            ("=b", "", "b"),
         ];
         for (text, key, value) in cases {
             assert_eq!(
@@ -286,6 +288,27 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    #[test]
+    fn stray_delimiters_are_no_entries() {
+        let only_a = [("a".to_owned(), "1".to_owned())];
+        for text in ["=b\na=1", "a=1\n=", ":\na=1", "a=1\n= x"] {
+            assert_eq!(pairs(text), only_a, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_escapes_are_errors_that_say_where() {
+        let broken = |text: &str| read(text.as_bytes(), &Bounds::default()).unwrap_err();
+        let error = broken("x=1\ndir=C:\\users\\x");
+        assert_eq!(
+            error.to_string(),
+            "line 2, column 7: \\u needs four hexadecimal digits behind it"
+        );
+        assert_eq!(broken("a=\\u12").place.to_string(), "1:3");
+        assert_eq!(broken("a=x\\\n  \\u12g4").place.to_string(), "2:3");
+        assert_eq!(pairs("# C:\\users\na=1").len(), 1);
     }
 
     #[test]

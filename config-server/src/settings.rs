@@ -4,11 +4,12 @@
 //!
 //! # Layout
 //!
-//! - `keys`: texts by name, in whatever spelling.
+//! - `keys`: texts by name, in whatever spelling; `variables` are those of the environment.
 //! - `backends`: git, folders, several of them.
 
 mod backends;
 mod keys;
+mod variables;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -41,6 +42,9 @@ pub enum SettingError {
         /// What would do.
         allowed: &'static str,
     },
+    /// It keeps others out, and would keep out nobody.
+    #[error("{0} is empty and would let everybody in: give it a value, or leave it out")]
+    Empty(String),
     /// It can't be honoured here.
     #[error("{name}: {advice}")]
     Unsupported {
@@ -122,7 +126,7 @@ impl Settings {
     }
 
     fn of(keys: &mut Keys) -> Result<Self, SettingError> {
-        let auth = auth(keys);
+        let auth = auth(keys)?;
         let prefix = keys
             .text("spring.cloud.config.server.prefix")
             .unwrap_or_default();
@@ -150,7 +154,7 @@ impl Settings {
                 .switch("spring.cloud.config.server.encrypt.enabled")?
                 .unwrap_or(true),
             fails_on_undecryptable: keys.switch("encrypt.fail-on-error")?.unwrap_or(true),
-            webhooks: webhooks(keys),
+            webhooks: webhooks(keys)?,
             refresh: RefreshConfig {
                 registries: registries.clone(),
                 others_fetch_within: fetch,
@@ -175,18 +179,18 @@ impl Settings {
     }
 }
 
-fn auth(keys: &mut Keys) -> Auth {
+fn auth(keys: &mut Keys) -> Result<Auth, SettingError> {
     let name = keys
         .text("spring.security.user.name")
         .unwrap_or_else(|| "user".to_owned());
-    let password = keys.text("spring.security.user.password");
-    Auth {
+    let password = keys.secret("spring.security.user.password")?;
+    Ok(Auth {
         users: password
             .map(|password| (name, password))
             .into_iter()
             .collect(),
-        tokens: keys.list("speargun.config.tokens"),
-    }
+        tokens: keys.secrets("speargun.config.tokens")?,
+    })
 }
 
 fn tls(keys: &mut Keys) -> Result<Option<(String, String)>, SettingError> {
@@ -276,17 +280,14 @@ fn key(keys: &mut Keys) -> Result<Option<KeyText>, SettingError> {
     }))
 }
 
-fn webhooks(keys: &mut Keys) -> Webhooks {
-    let mut secret = |name: &str| {
-        let secret = keys.text(&format!("speargun.config.webhooks.{name}.secret"));
-        secret.filter(|secret| !secret.is_empty())
-    };
-    Webhooks {
-        github: secret("github"),
-        gitlab: secret("gitlab"),
-        gitee: secret("gitee"),
-        bitbucket: secret("bitbucket"),
-    }
+fn webhooks(keys: &mut Keys) -> Result<Webhooks, SettingError> {
+    let mut secret = |name: &str| keys.secret(&format!("speargun.config.webhooks.{name}.secret"));
+    Ok(Webhooks {
+        github: secret("github")?,
+        gitlab: secret("gitlab")?,
+        gitee: secret("gitee")?,
+        bitbucket: secret("bitbucket")?,
+    })
 }
 
 fn refresh(keys: &mut Keys) -> Result<RefreshConfig, SettingError> {

@@ -14,6 +14,8 @@ mod flat;
 mod node;
 mod scalar;
 
+use std::borrow::Cow;
+
 use granit_parser::{Event, Options, Parser};
 
 use events::Events;
@@ -22,9 +24,12 @@ use crate::document::{Bounds, Broken, Budget, Document, Entries, Place};
 
 /// Reads all documents that hold anything.
 pub(crate) fn read(bytes: &[u8], bounds: &Bounds) -> Result<Vec<Document>, Broken> {
-    let text = text(bytes)?;
+    let decoded = decoded(bytes)?;
+    let text = text(&decoded)?;
     let mut options = Options::default();
     options.set_emit_comments(false);
+    // `SnakeYAML` adds no line feed that the file lacks.
+    options.block_scalar_eof_without_line_feed = true;
     options.flow_nesting_limit = node::DEPTH_MAX;
     options.block_nesting_limit = node::DEPTH_MAX;
     let mut events = Events::new(Parser::new_from_str_with_options(text, options), text);
@@ -60,6 +65,25 @@ fn place(mark: &granit_parser::Marker) -> Place {
         line: mark.line() as u32,
         column: mark.col() as u32 + 1,
     }
+}
+
+/// Returns the bytes as UTF-8 when their mark says that they are UTF-16, as shells of Windows
+/// write.
+fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Broken> {
+    let (unit, rest): (fn([u8; 2]) -> u16, _) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),
+        _ => return Ok(Cow::Borrowed(bytes)),
+    };
+    let (pairs, odd) = rest.as_chunks::<2>();
+    let mut text = String::new();
+    for c in char::decode_utf16(pairs.iter().copied().map(unit)) {
+        text.push(c.map_err(|_| Broken::new(end_of(text.as_bytes()), "not UTF-16"))?);
+    }
+    if !odd.is_empty() {
+        return Err(Broken::new(end_of(text.as_bytes()), "not UTF-16"));
+    }
+    Ok(Cow::Owned(text.into_bytes()))
 }
 
 /// YAML is Unicode; `SnakeYAML` refuses what can't be printed.

@@ -41,6 +41,10 @@ impl Auth {
         };
         let rest = rest.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
+            // One that is empty would let in whoever says nothing.
+            if rest.is_empty() {
+                return false;
+            }
             // All are compared, so that the time does not tell which one was near.
             let same = self.tokens.iter().filter(|token| is_same(token, rest));
             return same.count() > 0;
@@ -53,6 +57,9 @@ impl Auth {
         let Some((name, password)) = text.as_deref().and_then(|text| text.split_once(':')) else {
             return false;
         };
+        if password.is_empty() {
+            return false;
+        }
         let same = self.users.iter().filter(|(own_name, own_password)| {
             let (name, password) = (is_same(own_name, name), is_same(own_password, password));
             name & password
@@ -88,6 +95,13 @@ mod tests {
             assert!(!auth.allows(header), "{header}");
         }
         assert!(Auth::default().allows(""));
+        let empty = Auth {
+            users: vec![("user".to_owned(), String::new())],
+            tokens: vec![String::new()],
+        };
+        for header in ["Basic dXNlcjo=", "Bearer ", "Bearer", ""] {
+            assert!(!empty.allows(header), "{header}");
+        }
         assert!(!format!("{auth:?}").contains("word"));
     }
 }

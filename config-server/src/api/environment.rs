@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 
-use super::reply::{JSON, Reply, TEXT, V2, error, with};
+use super::reply::{JSON, Reply, TEXT, V2, error, wants_v2, with};
 use super::route::Form;
 use super::{Api, Asked};
 use crate::environment::assemble::Request;
@@ -44,7 +44,7 @@ impl Api {
         if environment.sources.is_empty() && !self.accept_empty {
             return error(asked, StatusCode::NOT_FOUND, None);
         }
-        let (version, media_type) = if asked.header(header::ACCEPT).contains(V2) {
+        let (version, media_type) = if wants_v2(asked) {
             (Version::V2, V2)
         } else {
             (Version::V1, JSON)

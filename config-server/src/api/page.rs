@@ -1,6 +1,6 @@
 //! The page: applications, what one of them is to know with the place of each value, and what is
-//! broken. Made here, without scripts and without anything of another host. Values whose keys
-//! sound like secrets, and those that were encrypted, are not shown.
+//! broken. Made here, without scripts and without anything of another host. Values that are or look
+//! like secrets are not shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,6 +12,7 @@ use super::{Api, Asked, route};
 use crate::document::{Entry, Format, Secrecy};
 use crate::environment::Environment;
 use crate::environment::assemble::{EVERYBODY, Request};
+use crate::secret::is_secret;
 use crate::source::sources::Standing;
 
 const STYLE: &str = include_str!("page.css");
@@ -314,35 +315,6 @@ fn shown(profiles: &str) -> &str {
     } else {
         profiles
     }
-}
-
-/// Words in keys whose values are nobody's business.
-const SECRETS: [&str; 7] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "credential",
-    "private",
-    "apikey",
-];
-
-fn is_secret(entry: &Entry) -> bool {
-    let key = entry.key.to_lowercase().replace(['-', '_'], "");
-    let last = key.rsplit('.').next().unwrap_or(&key);
-    entry.secrecy != Secrecy::Open
-        || SECRETS.iter().any(|word| last.contains(word))
-        || last.ends_with("key")
-        || entry
-            .value
-            .to_string()
-            .split_once("://")
-            .is_some_and(|(_, rest)| {
-                let authority = rest.split('/').next().unwrap_or_default();
-                authority
-                    .split_once('@')
-                    .is_some_and(|(user, _)| user.contains(':'))
-            })
 }
 
 fn values(page: &mut Page, environment: &Environment) {

@@ -38,6 +38,27 @@ pub(super) fn empty(status: StatusCode) -> Reply {
     with(status, "", Bytes::new())
 }
 
+/// Returns whether a client would rather have the second version of the environment than the first:
+/// what it weighs most counts, and of what it weighs the same what it names first.
+pub(super) fn wants_v2(asked: &Asked) -> bool {
+    let mut best: Option<(f32, bool)> = None;
+    for range in asked.header(header::ACCEPT).split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let is_v2 = media_type.eq_ignore_ascii_case(V2);
+        let is_v1 = [JSON, "application/*", "*/*"]
+            .iter()
+            .any(|known| media_type.eq_ignore_ascii_case(known));
+        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        let weight: f32 = weight.and_then(|text| text.parse().ok()).unwrap_or(1.0);
+        let is_better = best.is_none_or(|(most, _)| weight > most);
+        if (is_v1 || is_v2) && weight > 0.0 && is_better {
+            best = Some((weight, is_v2));
+        }
+    }
+    best.is_some_and(|(_, is_v2)| is_v2)
+}
+
 /// Returns an error as Spring Boot words it.
 pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) -> Reply {
     let mut body = format!(
@@ -53,11 +74,7 @@ pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) ->
     body.push_str(",\"path\":");
     json_text(&asked.path, &mut body);
     body.push('}');
-    let media_type = if asked.header(header::ACCEPT).contains(V2) {
-        V2
-    } else {
-        JSON
-    };
+    let media_type = if wants_v2(asked) { V2 } else { JSON };
     with(status, media_type, body)
 }
 
@@ -108,6 +125,31 @@ fn date(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn the_version_is_that_which_is_weighed_most() {
+        let wants = |accept: &str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            wants_v2(&Asked {
+                method: http::Method::GET,
+                path: String::new(),
+                query: String::new(),
+                headers,
+                body: Bytes::new(),
+            })
+        };
+        assert!(wants(V2));
+        assert!(wants(&format!("{V2}, application/json")));
+        assert!(wants(&format!(
+            "text/html, application/json;q=0.5, {V2};q=0.8"
+        )));
+        assert!(!wants(&format!("application/json, {V2}")));
+        assert!(!wants(&format!("{V2};q=0.1, */*")));
+        assert!(!wants(&format!("{V2};q=0")));
+        assert!(!wants("application/json"));
+        assert!(!wants(""));
+    }
 
     #[test]
     fn times_are_written_as_spring_boot_writes_them() {

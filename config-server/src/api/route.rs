@@ -41,6 +41,11 @@ pub(super) enum Route {
 }
 
 impl Route {
+    /// Returns whether what is sent with the request matters.
+    pub(super) fn reads_body(&self) -> bool {
+        matches!(self, Self::Encrypt | Self::Decrypt | Self::Monitor)
+    }
+
     /// Returns its name in metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -62,16 +67,24 @@ pub(super) const STYLE: &str = "speargun-config.css";
 /// Bytes of an application, a profile or a label.
 const NAME_BYTES_MAX: usize = 1024;
 
-/// Reads a path and its method.
+/// Reads a path and its method. Health, metrics and webhooks are also outside the prefix, as they
+/// are in Spring.
 pub(super) fn of(asked: &Asked, prefix: &str) -> Result<Route, StatusCode> {
-    let path = asked
-        .path
-        .strip_prefix(prefix)
-        .ok_or(StatusCode::NOT_FOUND)?;
-    let segments = segments(path)?;
+    let segments = segments(&asked.path)?;
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let prefix: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.strip_prefix(&*prefix) {
+        Some(within) => of_parts(asked, within),
+        None => match of_parts(asked, &parts) {
+            Ok(route @ (Route::Health(_) | Route::Metrics | Route::Monitor)) => Ok(route),
+            _ => Err(StatusCode::NOT_FOUND),
+        },
+    }
+}
+
+fn of_parts(asked: &Asked, parts: &[&str]) -> Result<Route, StatusCode> {
     let is_post = asked.method == Method::POST;
-    let route = match (&*parts, is_post) {
+    let route = match (parts, is_post) {
         (["encrypt"] | ["encrypt", _, _], true) => Route::Encrypt,
         (["decrypt"] | ["decrypt", _, _], true) => Route::Decrypt,
         (["monitor"], true) => Route::Monitor,
@@ -193,6 +206,10 @@ mod tests {
     use super::*;
 
     fn route(method: Method, target: &str) -> Result<Route, StatusCode> {
+        within("", method, target)
+    }
+
+    fn within(prefix: &str, method: Method, target: &str) -> Result<Route, StatusCode> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let asked = Asked {
             method,
@@ -201,7 +218,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::new(),
         };
-        of(&asked, "")
+        of(&asked, prefix)
     }
 
     fn get(target: &str) -> Result<Route, StatusCode> {
@@ -242,6 +259,34 @@ mod tests {
             environment("/actuator/info"),
             wanted("actuator", "info", None)
         );
+    }
+
+    #[test]
+    fn prefixes_are_whole_and_not_for_probes_and_webhooks() {
+        let get = |target| within("/config", Method::GET, target);
+        let environment = Ok(Route::Environment(wanted("a", "dev", None)));
+        assert_eq!(get("/config/a/dev"), environment);
+        assert_eq!(get("//config//a/dev"), environment);
+        for target in [
+            "/a/dev",
+            "/configuration/default",
+            "/",
+            "/actuator/info",
+            "/configa-dev.yml",
+        ] {
+            assert_eq!(get(target), Err(StatusCode::NOT_FOUND), "{target}");
+        }
+        for target in ["/actuator/health", "/config/actuator/health"] {
+            assert_eq!(get(target), Ok(Route::Health(Health::Summary)), "{target}");
+        }
+        assert_eq!(get("/actuator/prometheus"), Ok(Route::Metrics));
+        let post = |target| within("/config", Method::POST, target);
+        assert_eq!(post("/monitor"), Ok(Route::Monitor));
+        assert_eq!(post("/config/monitor"), Ok(Route::Monitor));
+        assert_eq!(post("/encrypt"), Err(StatusCode::NOT_FOUND));
+        assert_eq!(get("/config"), Ok(Route::Page));
+        let deep = within("/a/b", Method::GET, "/a/b/c/dev");
+        assert_eq!(deep, Ok(Route::Environment(wanted("c", "dev", None))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -15,20 +15,20 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::Api;
-use super::reply::{Reply, empty};
+use super::reply::Reply;
 
 /// Bytes of a request's headers.
 const HEADERS_BYTES_MAX: usize = 16 << 10;
 /// How long a client may take for a request's head, its body, or a handshake.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 const STREAMS_MAX: u32 = 128;
-/// Bodies that are read at a time.
-const BODIES_MAX: usize = 16;
+/// Bytes of all bodies at a time, when one may not be larger.
+const BODIES_BYTES_MAX: usize = 64 << 20;
 /// After a failure to accept (no file descriptors left, say) the next try waits so long.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// How long the last requests may take at the end.
@@ -58,7 +58,8 @@ impl std::fmt::Debug for Serving {
 struct Shared {
     api: Arc<Api>,
     serving: Serving,
-    bodies: Semaphore,
+    /// A permit for each byte of a body.
+    room: Arc<Semaphore>,
     ending: watch::Receiver<bool>,
 }
 
@@ -70,10 +71,12 @@ pub async fn serve(
     mut ending: watch::Receiver<bool>,
 ) {
     let permits = Arc::new(Semaphore::new(serving.connections_max));
+    let room = BODIES_BYTES_MAX.max(serving.body_bytes_max);
+    let room = room.min(Semaphore::MAX_PERMITS);
     let shared = Arc::new(Shared {
         api,
         serving,
-        bodies: Semaphore::new(BODIES_MAX),
+        room: Arc::new(Semaphore::new(room)),
         ending: ending.clone(),
     });
     let mut connections = JoinSet::new();
@@ -167,26 +170,51 @@ async fn told_to_end(ending: &mut watch::Receiver<bool>) {
     let _told = ending.wait_for(|ending| *ending).await;
 }
 
-/// Reads the body of a request, and answers it.
+/// What is sent with a request, and the room that it takes until the answer is made.
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Reply {
-    use hyper::body::Body;
     let (head, body) = request.into_parts();
-    let bytes = if body.is_end_stream() {
-        Bytes::new()
-    } else {
-        // The semaphore is never closed.
-        let _turn = shared.bodies.acquire().await;
-        let body = Limited::new(body, shared.serving.body_bytes_max).collect();
-        match tokio::time::timeout(HEAD_WITHIN, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return empty(StatusCode::PAYLOAD_TOO_LARGE);
-            }
-            Ok(Err(_)) => return empty(StatusCode::BAD_REQUEST),
-            Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
-        }
+    let body = async {
+        let read = tokio::time::timeout(HEAD_WITHIN, read(body, shared)).await;
+        read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
     };
-    shared.api.answer(Request::from_parts(head, bytes)).await
+    shared.api.answer(head, body).await
+}
+
+/// Reads a body. It takes room only for what has come, so that those who send slowly keep nobody
+/// out; when there is none left it is refused, since waiting would keep what others took.
+async fn read(body: Incoming, shared: &Shared) -> Result<Body, StatusCode> {
+    let mut body = Limited::new(body, shared.serving.body_bytes_max);
+    let mut bytes = BytesMut::new();
+    let mut room: Option<OwnedSemaphorePermit> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                StatusCode::PAYLOAD_TOO_LARGE
+            } else {
+                StatusCode::BAD_REQUEST
+            }
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let size = u32::try_from(data.len()).map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        let more = Arc::clone(&shared.room).try_acquire_many_owned(size);
+        let more = more.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        match &mut room {
+            Some(room) => room.merge(more),
+            None => room = Some(more),
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Body {
+        bytes: bytes.freeze(),
+        _room: room,
+    })
 }
 
 /// Why TLS can't be used.

@@ -1,14 +1,15 @@
 //! All sources of an environment as one document. Of a list the strongest source gives the whole;
 //! lists come last. `spring.profiles` is left out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
 use crate::document::Secrecy;
-use crate::value::{Value, json_text};
+use crate::value::Value;
 
 use super::placeholder::{Resolver, Unresolvable};
+use super::tree::Tree;
 use super::yaml_text;
 use super::{Environment, Source};
 
@@ -16,6 +17,8 @@ use super::{Environment, Source};
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Merged {
     entries: Vec<(String, Value)>,
+    /// The places of texts with placeholders that YAML had not quoted before they were resolved.
+    plain: HashSet<usize>,
 }
 
 impl Merged {
@@ -43,6 +46,7 @@ impl Merged {
         let kept = all.filter(|(key, _)| key != "spring.profiles");
         Self {
             entries: kept.collect(),
+            plain: HashSet::new(),
         }
     }
 
@@ -64,6 +68,9 @@ impl Merged {
         };
         for (index, text) in texts {
             if let Some((_, value)) = self.entries.get_mut(index) {
+                if value.as_text().is_some_and(yaml_text::is_plain) {
+                    self.plain.insert(index);
+                }
                 *value = Value::text(&text);
             }
         }
@@ -92,9 +99,11 @@ impl Merged {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Returns the values nested, as YAML.
+    /// Returns the values nested, as YAML. Spring resolves placeholders in the text, so that
+    /// `${port}` becomes a number there: a text is quoted when it had to be before. A
+    /// document that was no mapping is given as it was.
     pub fn to_yaml(&self) -> String {
-        yaml_text::write(&self.tree())
+        yaml_text::write(&self.tree().without_document())
     }
 
     /// Returns the values nested, as JSON.
@@ -104,19 +113,17 @@ impl Merged {
         out
     }
 
-    /// Nests the values. A document that was no mapping is given as it was.
     fn tree(&self) -> Tree {
         let mut root = Tree::default();
-        for (key, value) in &self.entries {
-            root.put(&steps(key), value);
+        for (index, (key, value)) in self.entries.iter().enumerate() {
+            let leaf = if self.plain.contains(&index) {
+                Tree::Resolved
+            } else {
+                Tree::Leaf
+            };
+            root.put(key, leaf(value.clone()));
         }
-        match root {
-            Tree::Map(mut entries) if entries.len() == 1 => {
-                let document = entries.shift_remove("document");
-                document.unwrap_or(Tree::Map(entries))
-            }
-            other => other,
-        }
+        root.settled()
     }
 }
 
@@ -125,134 +132,4 @@ fn entries(source: &Source) -> impl Iterator<Item = (String, Value)> {
         Secrecy::Undecryptable(_) => (format!("invalid.{}", entry.key), Value::text("<n/a>")),
         _ => (entry.key.to_string(), entry.value.clone()),
     })
-}
-
-/// Values nested.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) enum Tree {
-    Leaf(Value),
-    Map(IndexMap<String, Tree>),
-    List(Vec<Tree>),
-}
-
-impl Default for Tree {
-    fn default() -> Self {
-        Self::Map(IndexMap::new())
-    }
-}
-
-#[derive(Debug)]
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
-/// Elements of a list: an index beyond is a key, so that no index asks for memory.
-const INDEX_MAX: usize = 100_000;
-/// Levels of nesting; what is deeper stays one key.
-const STEPS_MAX: usize = 128;
-
-/// Splits a flat key: `a.b[0].c` or `a[key]`.
-fn steps(key: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut rest = key;
-    while !rest.is_empty() {
-        if steps.len() >= STEPS_MAX {
-            steps.push(Step::Key(rest.to_owned()));
-            break;
-        }
-        if let Some((inner, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
-        {
-            let index = inner.parse().ok().filter(|index| *index < INDEX_MAX);
-            steps.push(index.map_or_else(|| Step::Key(inner.to_owned()), Step::Index));
-            rest = behind.strip_prefix('.').unwrap_or(behind);
-            continue;
-        }
-        let end = rest
-            .char_indices()
-            .skip(1)
-            .find(|(_, c)| matches!(c, '.' | '['));
-        let (name, behind) = end.map_or((rest, ""), |(at, _)| rest.split_at(at));
-        steps.push(Step::Key(name.to_owned()));
-        rest = behind
-            .strip_prefix('.')
-            .filter(|rest| !rest.is_empty())
-            .unwrap_or(behind);
-    }
-    steps
-}
-
-impl Tree {
-    fn put(&mut self, steps: &[Step], value: &Value) {
-        let Some((step, rest)) = steps.split_first() else {
-            *self = Self::Leaf(value.clone());
-            return;
-        };
-        match step {
-            Step::Index(index) => self.element(*index).put(rest, value),
-            Step::Key(key) => self.child(key).put(rest, value),
-        }
-    }
-
-    /// Returns an element; a list is as long as its elements come in order.
-    fn element(&mut self, index: usize) -> &mut Self {
-        let fits = matches!(self, Self::List(items) if index <= items.len())
-            || index == 0 && matches!(self, Self::Map(entries) if entries.is_empty());
-        if !fits {
-            return self.child(&index.to_string());
-        }
-        if !matches!(self, Self::List(_)) {
-            *self = Self::List(Vec::new());
-        }
-        match self {
-            Self::List(items) => {
-                if index == items.len() {
-                    items.push(Self::default());
-                }
-                &mut items[index]
-            }
-            other => other,
-        }
-    }
-
-    fn child(&mut self, key: &str) -> &mut Self {
-        if let Self::List(items) = self {
-            let items = std::mem::take(items).into_iter().enumerate();
-            *self = Self::Map(
-                items
-                    .map(|(index, item)| (index.to_string(), item))
-                    .collect(),
-            );
-        } else if let Self::Leaf(_) = self {
-            *self = Self::default();
-        }
-        match self {
-            Self::Map(entries) => entries.entry(key.to_owned()).or_default(),
-            other => other,
-        }
-    }
-
-    fn to_json(&self, out: &mut String) {
-        match self {
-            Self::Leaf(value) => value.to_json(out),
-            Self::Map(entries) => {
-                out.push('{');
-                for (index, (key, value)) in entries.iter().enumerate() {
-                    out.push_str(if index == 0 { "" } else { "," });
-                    json_text(key, out);
-                    out.push(':');
-                    value.to_json(out);
-                }
-                out.push('}');
-            }
-            Self::List(items) => {
-                out.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    out.push_str(if index == 0 { "" } else { "," });
-                    item.to_json(out);
-                }
-                out.push(']');
-            }
-        }
-    }
 }

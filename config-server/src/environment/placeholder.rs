@@ -81,7 +81,9 @@ impl<'a> Resolver<'a> {
         open: &mut Vec<String>,
     ) -> Result<Option<String>, Unresolvable> {
         if open.len() >= DEPTH_MAX || open.iter().any(|name| name == inner) {
-            return Err(Unresolvable::Circular(inner.to_owned()));
+            // A default behind the colon may be a secret.
+            let name = inner.split(':').next().unwrap_or_default();
+            return Err(Unresolvable::Circular(name.to_owned()));
         }
         open.push(inner.to_owned());
         let key = self.resolve_within(inner, open)?;
@@ -167,6 +169,8 @@ mod tests {
     fn circles_are_errors() {
         assert!(matches!(resolve("${self}"), Err(Unresolvable::Circular(_))));
         assert!(matches!(resolve("${ping}"), Err(Unresolvable::Circular(_))));
+        let with_default = resolve("${pong:hunter2}").unwrap_err().to_string();
+        assert!(!with_default.contains("hunter2"), "{with_default}");
     }
 
     #[test]

@@ -309,10 +309,63 @@ fn lists_are_replaced_whole_and_nest() {
         merged(&["a: {1: x, '[k/l]': y}"]),
         r#"{"a":{"1":"x","k/l":"y"}}"#
     );
-    assert_eq!(merged(&["- x\n- y"]), r#"["x","y"]"#);
-    assert_eq!(merged(&["just text"]), "\"just text\"");
+    assert_eq!(merged(&["l: [{}, {a: []}]"]), r#"{"l":[null,{"a":""}]}"#);
+    assert_eq!(merged(&["'': x\na: 1"]), r#"{"":"x","a":1}"#);
     assert_eq!(merged(&["spring.profiles: x\na: 1"]), r#"{"a":1}"#);
     assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":{"b":2}}"#);
+}
+
+fn merged_of(name: &str, text: &str) -> Merged {
+    let snapshot = snapshot(&[(name, text), ("application.yml", "shared: 1\n")]);
+    let environment = environment_of(&snapshot, &request("/app/default"), "");
+    Merged::of(&environment)
+}
+
+#[test]
+fn elements_that_were_encrypted_stay_in_their_list() {
+    let key = Key::Symmetric(Symmetric::new("s3cret-key", "deadbeef"));
+    let hidden = Cipher::new(Some(key)).encrypt("hush").unwrap();
+    let text = format!("a: ['{{cipher}}{hidden}', plain, third]\n");
+    assert_eq!(
+        merged_of("app.yml", &text).to_json(),
+        r#"{"shared":1,"a":["hush","plain","third"]}"#
+    );
+    let gaps = "a[0]=x\na[2]=z\nb[1]=y\nb[0]=x\n";
+    let merged = merged_of("app.properties", gaps);
+    assert_eq!(
+        merged.to_json(),
+        r#"{"shared":1,"a":["x",null,"z"],"b":["x","y"]}"#
+    );
+    let yaml = "shared: 1\na:\n- x\n- null\n- z\nb:\n- x\n- y\n";
+    assert_eq!(merged.to_yaml(), yaml);
+}
+
+#[test]
+fn empty_keys_take_nothing_away() {
+    let merged = merged_of("app.properties", "a=1\n=\n: x\nz=2\n");
+    assert_eq!(merged.to_json(), r#"{"shared":1,"a":"1","z":"2"}"#);
+    let merged = merged_of("app.yml", "a: 1\n'': x\n");
+    assert_eq!(merged.to_json(), r#"{"shared":1,"a":1,"":"x"}"#);
+}
+
+#[test]
+fn documents_that_are_no_mappings_are_themselves_in_yaml_alone() {
+    let snapshot = snapshot(&[("foo.yml", "- x\n- y\n"), ("application.yml", "")]);
+    let environment = environment_of(&snapshot, &request("/foo/default"), "");
+    let merged = Merged::of(&environment);
+    assert_eq!(merged.to_yaml(), "- x\n- y\n");
+    assert_eq!(merged.to_json(), r#"{"document":["x","y"]}"#);
+}
+
+#[test]
+fn resolved_texts_are_quoted_in_yaml_only_where_they_were() {
+    let text = "port: 8080\nup: true\np1: ${port}\np2: ${up}\np3: 'x: ${port}'\nt: '8080'\n\
+                risky: '${no:a # b}'\nodd: ${odder}\nodder: 'a: b'\n";
+    let merged = merged_of("app.yml", text).resolved().unwrap();
+    let yaml = "shared: 1\nport: 8080\nup: true\np1: 8080\np2: true\np3: 'x: 8080'\n\
+                t: '8080'\nrisky: 'a # b'\nodd: 'a: b'\nodder: 'a: b'\n";
+    assert_eq!(merged.to_yaml(), yaml);
+    assert!(merged.to_json().contains(r#""p1":"8080""#));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::value::{Value, java_double, push};
 use crate::yaml;
 
-use super::merged::Tree;
+use super::tree::Tree;
 
 const WIDTH: usize = 80;
 /// Characters of a key that may stand before its colon without a question mark.
@@ -49,22 +49,30 @@ impl Writer {
             }
             Tree::List(items) if !items.is_empty() => {
                 let mut first = true;
-                for item in items {
+                for item in items.values() {
                     self.begin(indent, (&mut first, position));
                     self.out.push('-');
                     match item {
-                        Tree::Leaf(_) => self.node(item, (indent, Position::Value)),
-                        _ => self.node(item, (indent + 2, Position::Item)),
+                        Tree::Map(_) | Tree::List(_) => {
+                            self.node(item, (indent + 2, Position::Item));
+                        }
+                        _ => self.node(item, (indent, Position::Value)),
                     }
                 }
             }
             Tree::Map(_) => self.word("{}", position),
             Tree::List(_) => self.word("[]", position),
+            Tree::Nothing => self.word("null", position),
             Tree::Leaf(value) => {
-                if position != Position::Root {
-                    self.out.push(' ');
-                }
+                self.word("", position);
                 self.scalar(value, indent + 2);
+            }
+            Tree::Resolved(value) => {
+                self.word("", position);
+                match value.as_text() {
+                    Some(text) if Form::of(text).plain => self.folded(text, Some(indent + 2)),
+                    _ => self.scalar(value, indent + 2),
+                }
             }
         }
     }
@@ -107,8 +115,8 @@ impl Writer {
     fn value(&mut self, value: &Tree, indent: usize) {
         match value {
             // Lists stand under their key, without an indent of their own.
-            Tree::List(_) | Tree::Leaf(_) => self.node(value, (indent, Position::Value)),
             Tree::Map(_) => self.node(value, (indent + 2, Position::Value)),
+            _ => self.node(value, (indent, Position::Value)),
         }
     }
 
@@ -130,7 +138,7 @@ impl Writer {
             && form.literal
         {
             self.literal(text, indent);
-        } else if form.plain && !yaml::means_more_than_text(text) {
+        } else if form.plain && !means_more(text) {
             self.folded(text, indent);
         } else if form.quotable {
             self.out.push('\'');
@@ -218,6 +226,18 @@ impl Writer {
     }
 }
 
+/// Returns whether a text is written without quotes.
+pub(super) fn is_plain(text: &str) -> bool {
+    Form::of(text).plain && !means_more(text)
+}
+
+/// Returns whether a reader would take the text for something else. `0888` is no number for ours,
+/// but for some.
+fn means_more(text: &str) -> bool {
+    let zero_first = text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    zero_first || yaml::means_more_than_text(text)
+}
+
 fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -236,7 +256,9 @@ struct Form {
 
 impl Form {
     fn of(text: &str) -> Self {
-        let special = text.chars().any(|c| !is_printable(c) && c != '\n');
+        let special = text
+            .chars()
+            .any(|c| c != '\n' && (!is_printable(c) || is_break(c)));
         let has_breaks = text.contains('\n');
         let blank_at_an_end = text.starts_with([' ', '\n']) || text.ends_with([' ', '\n']);
         Self {
@@ -293,6 +315,8 @@ mod tests {
             ("", "k: ''\n"),
             ("yes", "k: 'yes'\n"),
             ("0777", "k: '0777'\n"),
+            ("0888", "k: '0888'\n"),
+            ("a\u{2028}b", "k: \"a\\Lb\"\n"),
             ("1.5", "k: '1.5'\n"),
             ("2024-01-02", "k: '2024-01-02'\n"),
             ("~", "k: '~'\n"),

@@ -1,12 +1,13 @@
 //! Texts by name. Spring takes a name in several spellings (`default-label`, `defaultLabel`,
 //! `SPRING_..._DEFAULT_LABEL`), so all are brought to one before they are compared.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::SettingError;
+use super::variables::{Variables, spellings};
 use crate::document::{Bounds, Format};
 use crate::environment::placeholder::Resolver;
 
@@ -33,17 +34,8 @@ const OURS: [&str; 3] = [
     "encrypt.",
     "speargun.config.",
 ];
-/// Variables that are read whatever else is in the environment.
-const OURS_IN_ENVIRONMENT: [&str; 6] = [
-    "SPRING_CLOUD_CONFIG_SERVER_",
-    "ENCRYPT_",
-    "SPEARGUN_CONFIG_",
-    "SERVER_",
-    "EUREKA_",
-    "SPRING_SECURITY_USER_",
-];
 /// Those of Spring's names that are honoured nowhere but known.
-const HARMLESS: [&str; 25] = [
+const HARMLESS: [&str; 22] = [
     "clone-on-start",
     "force-pull",
     "delete-untracked-branches",
@@ -64,9 +56,6 @@ const HARMLESS: [&str; 25] = [
     "plain-text-encrypt",
     "load-balanced",
     "passphrase",
-    "label",
-    "profiles",
-    "name",
     "order-by-name",
     "http-client",
 ];
@@ -78,6 +67,8 @@ struct Given {
     name: String,
     text: String,
     used: bool,
+    /// Whether it was given on the command line, which is stronger than the environment.
+    is_flag: bool,
 }
 
 /// All settings that were given.
@@ -85,28 +76,13 @@ struct Given {
 pub struct Keys {
     /// By the name in one spelling.
     given: IndexMap<String, Given>,
-    /// Variables by their name without dots.
-    environment: HashMap<String, String>,
-    used_variables: BTreeSet<String>,
+    variables: Variables,
 }
 
 /// Returns a name in one spelling: lower case, without hyphens and underscores.
 fn one_spelling(name: &str) -> String {
     let kept = name.chars().filter(|c| !matches!(c, '-' | '_'));
     kept.flat_map(char::to_lowercase).collect()
-}
-
-/// Returns the name of the variable for a name.
-fn variable(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        match c {
-            '.' | '[' => out.push('_'),
-            '-' | ']' => {}
-            c => out.extend(c.to_uppercase()),
-        }
-    }
-    out
 }
 
 impl Keys {
@@ -130,40 +106,62 @@ impl Keys {
         texts.extend(sources.flags.iter().cloned());
         let variables: HashMap<String, String> = sources.environment.iter().cloned().collect();
         let resolved = resolve(&texts, &variables)?;
+        let flags: Vec<String> = sources
+            .flags
+            .iter()
+            .map(|(name, _)| one_spelling(name))
+            .collect();
         let given = resolved.into_iter().map(|(name, text)| {
+            let spelling = one_spelling(&name);
             let given = Given {
-                name: name.clone(),
+                name,
                 text,
                 used: false,
+                is_flag: flags.contains(&spelling),
             };
-            (one_spelling(&name), given)
+            (spelling, given)
         });
-        let mut keys = Self {
+        Ok(Self {
             given: given.collect(),
-            environment: variables,
-            used_variables: BTreeSet::new(),
-        };
-        // What is said on the command line is stronger than the environment.
-        for (name, _) in &sources.flags {
-            keys.environment.remove(&variable(name));
-        }
-        Ok(keys)
+            variables: Variables::new(&sources.environment),
+        })
     }
 
     /// Returns a setting.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        let of_environment = variable(name);
-        self.used_variables.insert(of_environment.clone());
-        let given = self.given.get_mut(&one_spelling(name));
-        let of_file = given.map(|given| {
-            given.used = true;
-            given.text.trim().to_owned()
-        });
-        let text = self
-            .environment
-            .get(&of_environment)
-            .map(|text| text.trim().to_owned());
-        text.filter(|text| !text.is_empty()).or(of_file)
+        let of_variable = self.variables.text(name).filter(|text| !text.is_empty());
+        let Some(given) = self.given.get_mut(&one_spelling(name)) else {
+            return of_variable;
+        };
+        given.used = true;
+        let of_file = given.text.trim().to_owned();
+        if given.is_flag {
+            return Some(of_file);
+        }
+        of_variable.or(Some(of_file))
+    }
+
+    /// Returns a setting that keeps others out, and so must not be empty: a variable that is not
+    /// set must not open the door.
+    pub fn secret(&mut self, name: &str) -> Result<Option<String>, SettingError> {
+        let text = self.text(name);
+        if text
+            .as_ref()
+            .map_or_else(|| self.has(name), String::is_empty)
+        {
+            return Err(SettingError::Empty(name.to_owned()));
+        }
+        Ok(text)
+    }
+
+    /// Returns a list of such settings.
+    pub fn secrets(&mut self, name: &str) -> Result<Vec<String>, SettingError> {
+        let items = self.list(name);
+        let is_open = items.is_empty() && self.has(name) || items.iter().any(String::is_empty);
+        if is_open {
+            return Err(SettingError::Empty(name.to_owned()));
+        }
+        Ok(items)
     }
 
     /// Returns whether a setting or any below it was given.
@@ -173,12 +171,7 @@ impl Keys {
             key.strip_prefix(&start)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        let start = variable(name);
-        self.given.keys().any(below)
-            || self.environment.keys().any(|key| {
-                key.strip_prefix(&start)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-            })
+        self.given.keys().any(below) || self.variables.has(name)
     }
 
     /// Returns a list: elements of their own, or one text with commas between.
@@ -203,14 +196,22 @@ impl Keys {
     pub fn below(&mut self, name: &str) -> Vec<(String, String)> {
         let start = format!("{}.", one_spelling(name));
         let depth = name.matches('.').count() + 1;
-        let mut found = Vec::new();
+        let mut found: Vec<(String, String)> = Vec::new();
+        let mut of_variables = self.variables.below(name);
         for (key, given) in &mut self.given {
-            if key.starts_with(&start) {
-                given.used = true;
-                let rest = given.name.splitn(depth + 1, '.').last().unwrap_or_default();
-                found.push((rest.to_owned(), given.text.clone()));
-            }
+            let Some(spelling) = key.strip_prefix(&start) else {
+                continue;
+            };
+            given.used = true;
+            let is_same = |(other, _): &(String, String)| one_spelling(other) == spelling;
+            let at = of_variables.iter().position(is_same);
+            let of_variable = at.map(|at| of_variables.swap_remove(at).1);
+            let rest = given.name.splitn(depth + 1, '.').last().unwrap_or_default();
+            let text = of_variable.filter(|_| !given.is_flag);
+            found.push((rest.to_owned(), text.unwrap_or_else(|| given.text.clone())));
         }
+        of_variables.sort();
+        found.extend(of_variables);
         found
     }
 
@@ -228,6 +229,8 @@ impl Keys {
                 }
             }
         }
+        let of_variables = self.variables.children(name, &names);
+        names.extend(of_variables);
         names
     }
 
@@ -294,23 +297,24 @@ impl Keys {
             }
             notes.push(format!("{} has no effect here", given.name));
         }
-        for name in self.environment.keys() {
-            let is_ours = OURS_IN_ENVIRONMENT
-                .iter()
-                .take(3)
-                .any(|start| name.starts_with(start));
-            if is_ours && !self.used_variables.contains(name) {
-                let last = name.rsplit('_').next().unwrap_or(name).to_lowercase();
-                if !HARMLESS
-                    .iter()
-                    .any(|known| one_spelling(known).ends_with(&last))
-                {
-                    return Err(SettingError::Unknown(name.clone()));
-                }
+        for name in self.variables.unused() {
+            if !is_harmless_variable(name) {
+                return Err(SettingError::Unknown(name.to_owned()));
             }
+            notes.push(format!("{name} has no effect here"));
         }
         Ok(notes)
     }
+}
+
+/// Returns whether a variable is one of those that mean nothing here, by its whole last name.
+fn is_harmless_variable(name: &str) -> bool {
+    let ends = |known: &str| {
+        let ends = spellings(known).map(|known| format!("_{known}"));
+        ends.iter().any(|end| name.ends_with(end))
+    };
+    let groups = ["_PROXY_", "_SERVER_HEALTH_", "_SERVER_MONITOR_"];
+    HARMLESS.iter().any(|known| ends(known)) || groups.iter().any(|group| name.contains(group))
 }
 
 /// Reads a duration.

@@ -112,6 +112,122 @@ fn variables_are_stronger_than_the_file() {
 }
 
 #[test]
+fn variables_have_hyphens_as_underscores_too() {
+    let git = "SPRING_CLOUD_CONFIG_SERVER_GIT";
+    let of_git = |name: &str| format!("{git}_{name}");
+    let names = [
+        ("DEFAULT_LABEL", "rel"),
+        ("PRIVATE_KEY", "pem"),
+        ("SEARCH_PATHS", "one,two"),
+        ("REFRESH_RATE", "7"),
+        ("SKIP_SSL_VALIDATION", "true"),
+        ("REPOS_X_URI", "/x"),
+        ("REPOS_X_PATTERN", "x*"),
+        ("REPOS_MY_REPO_DEFAULT_LABEL", "mine"),
+        ("CLONE_ON_START", "true"),
+    ];
+    let mut variables: Vec<(String, &str)> = names
+        .map(|(name, value)| (of_git(name), value))
+        .into_iter()
+        .collect();
+    for (name, value) in [("ACCEPT_EMPTY", "false"), ("OVERRIDES_FOO_BAR", "x")] {
+        variables.push((format!("SPRING_CLOUD_CONFIG_SERVER_{name}"), value));
+    }
+    let variables: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (&**name, *value))
+        .collect();
+    let file = "spring.cloud.config.server:\n  overrides: {a: b}\n  git:\n    uri: /a\n    \
+                repos: {my-repo: {uri: /m}}\n";
+    let settings = read(file, &variables).unwrap();
+    let (default, others) = self::git(&settings);
+    assert_eq!(default.default_label, "rel");
+    assert_eq!(default.access.private_key, "pem");
+    assert_eq!(default.search_paths, ["one", "two"]);
+    assert_eq!(default.refresh, Some(Duration::from_secs(7)));
+    assert!(default.access.any_certificate && !settings.accept_empty);
+    let others: Vec<(&str, &str, &str)> = others
+        .iter()
+        .map(|one| (&*one.name, &*one.uri, &*one.default_label))
+        .collect();
+    assert_eq!(others, [("my-repo", "/m", "mine"), ("x", "/x", "rel")]);
+    let overrides = settings.overrides.unwrap();
+    let keys: Vec<&str> = overrides.entries.iter().map(|entry| &*entry.key).collect();
+    assert_eq!(keys, ["a", "foo.bar"]);
+    let note = format!("{git}_CLONE_ON_START has no effect here");
+    assert_eq!(settings.notes, [note]);
+}
+
+#[test]
+fn unknown_variables_stop_the_start_whatever_their_last_word() {
+    for name in [
+        "GIT_DEFAULTLABELS",
+        "GIT_LABEL",
+        "GIT_SOME_KEY",
+        "REPOS_X_FOO",
+    ] {
+        let name = format!("SPRING_CLOUD_CONFIG_SERVER_{name}");
+        let unknown = read("spring.cloud.config.server.git.uri: /a\n", &[(&name, "x")]);
+        assert_eq!(unknown.unwrap_err(), SettingError::Unknown(name));
+    }
+}
+
+#[test]
+fn flags_are_stronger_than_variables_in_any_spelling() {
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let settings = Settings::read(&Sources {
+        flags: vec![
+            pair("spring.cloud.config.server.git.uri", "/a"),
+            pair("spring.cloud.config.server.git.defaultLabel", "flag"),
+        ],
+        environment: vec![pair(
+            "SPRING_CLOUD_CONFIG_SERVER_GIT_DEFAULT_LABEL",
+            "variable",
+        )],
+        file: None,
+    });
+    assert_eq!(git(&settings.unwrap()).0.default_label, "flag");
+}
+
+#[test]
+fn secrets_that_are_empty_stop_the_start() {
+    let uri = "spring.cloud.config.server.git.uri: /a\n";
+    for (line, name) in [
+        (
+            "spring.security.user.password: ${PW:}",
+            "spring.security.user.password",
+        ),
+        (
+            "spring.security.user.password: ' '",
+            "spring.security.user.password",
+        ),
+        (
+            "speargun.config.tokens: ['${TOK:}', good]",
+            "speargun.config.tokens",
+        ),
+        ("speargun.config.tokens: ${TOK:}", "speargun.config.tokens"),
+        (
+            "speargun.config.webhooks.github.secret: ${S:}",
+            "speargun.config.webhooks.github.secret",
+        ),
+    ] {
+        let error = read(&format!("{uri}{line}\n"), &[]).unwrap_err();
+        assert_eq!(error, SettingError::Empty(name.to_owned()), "{line}");
+    }
+    for (variable, name) in [
+        (
+            "SPRING_SECURITY_USER_PASSWORD",
+            "spring.security.user.password",
+        ),
+        ("SPEARGUN_CONFIG_TOKENS", "speargun.config.tokens"),
+    ] {
+        let error = read(uri, &[(variable, "")]).unwrap_err();
+        assert_eq!(error, SettingError::Empty(name.to_owned()));
+    }
+    assert!(!read(uri, &[]).unwrap().auth.is_set());
+}
+
+#[test]
 fn several_sources_have_an_order() {
     let settings = read(
         "

@@ -118,20 +118,9 @@ pub enum Backend {
     Native(NativeConfig),
 }
 
-/// Returns an address without the password that may be in it.
+/// Returns an address without the password or token that may be in it.
 pub fn shown(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else {
-        return uri.to_owned();
-    };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    match authority.rsplit_once('@') {
-        Some((user, host)) if user.contains(':') => {
-            let name = user.split(':').next().unwrap_or_default();
-            format!("{scheme}://{name}:***@{host}{path}")
-        }
-        _ => uri.to_owned(),
-    }
+    crate::secret::without_credentials(uri)
 }
 
 #[cfg(test)]
@@ -142,7 +131,8 @@ mod tests {
     fn addresses_are_shown_without_passwords() {
         let cases = [
             ("https://u:p@h/x", "https://u:***@h/x"),
-            ("https://u@h/x", "https://u@h/x"),
+            ("https://token@h/x", "https://***@h/x"),
+            ("ssh://git@h/x", "ssh://git@h/x"),
             ("https://h/x@y:z", "https://h/x@y:z"),
             ("git@h:x/y", "git@h:x/y"),
             ("https://u:p:q@h", "https://u:***@h"),

@@ -6,8 +6,16 @@ use crate::profile;
 use crate::snapshot::Snapshot;
 
 /// Returns the folders of a request, the weakest first, each with a slash behind; the root is the
-/// empty text.
-pub fn of_request(snapshot: &Snapshot, search_paths: &[String], request: &Request) -> Vec<String> {
+/// empty text. A request without label has the default one in its paths.
+pub fn of_request(
+    snapshot: &Snapshot,
+    (search_paths, default_label): (&[String], &str),
+    request: &Request,
+) -> Vec<String> {
+    let labelled = Request {
+        label: Some(request.label.as_deref().unwrap_or(default_label).to_owned()),
+        ..request.clone()
+    };
     let mut locations = vec![String::new()];
     let mut add = |location: String| {
         if !locations.contains(&location) {
@@ -15,7 +23,7 @@ pub fn of_request(snapshot: &Snapshot, search_paths: &[String], request: &Reques
         }
     };
     for path in search_paths {
-        for path in filled(path, request) {
+        for path in filled(path, &labelled) {
             let Some(path) = normal(&path) else {
                 continue;
             };
@@ -216,6 +224,21 @@ mod tests {
             filled("{application}/{profile}", &nobody),
             ["application/default"]
         );
+    }
+
+    #[test]
+    fn requests_without_label_have_the_default_one_in_their_paths() {
+        let paths = ["conf/{label}".to_owned()];
+        let folders = |label: Option<&str>| {
+            let request = Request {
+                application: "a".to_owned(),
+                profiles: String::new(),
+                label: label.map(str::to_owned),
+            };
+            of_request(&Snapshot::default(), (&paths, "main"), &request)
+        };
+        assert_eq!(folders(None), ["", "conf/main/"]);
+        assert_eq!(folders(Some("v1")), ["", "conf/v1/"]);
     }
 
     #[test]

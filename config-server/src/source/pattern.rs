@@ -36,25 +36,17 @@ fn variants(pattern: &str) -> Vec<String> {
     all
 }
 
-/// Returns whether any pattern is for these applications and profiles, either with commas between.
+/// Returns whether any pattern is for these applications and profiles. Either may be a list with
+/// commas between, which Spring matches as a whole: `spec*/prod` is not for `spec/dev,prod`.
 pub fn any_matches(patterns: &[String], applications: &str, profiles: &str) -> bool {
     let profiles = if profiles.is_empty() {
         "default"
     } else {
         profiles
     };
-    let variants: Vec<String> = patterns
-        .iter()
-        .flat_map(|one| variants(one.trim()))
-        .collect();
-    let names = applications.split(',').map(str::trim);
-    names.rev().any(|application| {
-        let single = profiles.split(',').map(str::trim).rev();
-        single.chain([profiles]).any(|profile| {
-            let text = format!("{application}/{profile}");
-            variants.iter().any(|pattern| matches(pattern, &text))
-        })
-    })
+    let text = format!("{applications}/{profiles}");
+    let mut variants = patterns.iter().flat_map(|one| variants(one.trim()));
+    variants.any(|pattern| matches(&pattern, &text))
 }
 
 #[cfg(test)]
@@ -92,8 +84,12 @@ mod tests {
         assert!(any("local*", "local-x", "dev,cloud"));
         assert!(any("*/dev*", "x", "dev"));
         assert!(any("*/dev", "x", "dev,cloud"));
-        assert!(any("*/dev", "x", "cloud,dev"));
+        assert!(!any("*/dev", "x", "cloud,dev"));
+        assert!(!any("spec*/prod", "spec", "dev,prod"));
+        assert!(any("spec*/prod", "spec", "prod,dev"));
         assert!(!any("*/dev", "x", "prod"));
-        assert!(any("b/*", "a,b", "dev"));
+        assert!(!any("b/*", "a,b", "dev"));
+        assert!(!any("other*", "shop,other", "dev"));
+        assert!(any("shop*", "shop,other", "dev"));
     }
 }

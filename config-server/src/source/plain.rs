@@ -29,6 +29,8 @@ impl Sources {
                 Live::Git { default, others } => {
                     let (repository, served) = self.find(default, others, request).await?;
                     let paths = &repository.config().search_paths;
+                    let default_label = repository.default_label(&repository.labels());
+                    let paths = (&**paths, &*default_label);
                     let locations = location::of_request(&served.snapshot, paths, request);
                     (served.snapshot, locations)
                 }
@@ -46,12 +48,14 @@ impl Sources {
     }
 }
 
+/// Returns what the first location has: unlike values, files of the root hide those of search
+/// paths.
 fn first(
     snapshot: &Snapshot,
     locations: &[String],
     variants: &[String],
 ) -> Result<Option<Plain>, SourceError> {
-    for location in locations.iter().rev() {
+    for location in locations {
         for variant in variants {
             let path = format!("{location}{variant}");
             let Some(file) = snapshot.file(&path) else {

@@ -212,7 +212,7 @@ impl Repository {
             tracing::debug!(uri = self.shown(), took_ms, "fetched");
             return;
         };
-        let error = error.to_string();
+        let error = crate::secret::without_credentials(&error.to_string());
         if before.error.as_ref() != Some(&error) {
             tracing::warn!(
                 uri = self.shown(),
@@ -364,7 +364,7 @@ impl Repository {
     }
 
     /// Returns the label of requests without one.
-    fn default_label(&self, labels: &Labels) -> String {
+    pub(crate) fn default_label(&self, labels: &Labels) -> String {
         let default = &self.config.default_label;
         let master = "master".to_owned();
         if self.config.try_master && !labels.contains_key(default) && labels.contains_key(&master) {

@@ -22,6 +22,9 @@ use crate::snapshot::Reading;
 /// Repositories that are made of one address with placeholders.
 const MADE_MAX: usize = 256;
 
+/// Labels of one request.
+const LABELS_MAX: usize = 16;
+
 /// How answers are made.
 #[derive(Debug, Default)]
 pub struct Answering {
@@ -225,14 +228,18 @@ impl Sources {
         for live in &self.live {
             match live {
                 Live::Git { default, others } => {
-                    let (repository, served) = self.find(default, others, request).await?;
-                    let paths = &repository.config().search_paths;
-                    let snapshot = &served.snapshot;
-                    let locations = location::of_request(snapshot, paths, request);
-                    let name = |path: &str| repository.source_name(path);
-                    let sources = assemble::collect(snapshot, request, &locations, name)?;
-                    environment.sources.extend(sources);
-                    environment.version.clone_from(&snapshot.version);
+                    for request in each_label(request)? {
+                        let (repository, served) = self.find(default, others, &request).await?;
+                        let paths = &repository.config().search_paths;
+                        let default_label = repository.default_label(&repository.labels());
+                        let paths = (&**paths, &*default_label);
+                        let snapshot = &served.snapshot;
+                        let locations = location::of_request(snapshot, paths, &request);
+                        let name = |path: &str| repository.source_name(path);
+                        let sources = assemble::collect(snapshot, &request, &locations, name)?;
+                        environment.sources.extend(sources);
+                        add_version(&mut environment, snapshot.version.as_deref());
+                    }
                     environment.state = Some(String::new());
                 }
                 Live::Native(folder) => {
@@ -271,7 +278,7 @@ impl Sources {
             }
         }
         let mut last = SourceError::Unavailable {
-            uri: default.config.uri.clone(),
+            uri: super::config::shown(&default.config.uri),
             why: "too many repositories".to_owned(),
         };
         for repository in self.repositories(default, request) {
@@ -282,6 +289,35 @@ impl Sources {
         }
         Err(last)
     }
+}
+
+/// Returns a request for each of its labels, the strongest, which is the last, first.
+fn each_label(request: &Request) -> Result<Vec<Request>, SourceError> {
+    let Some(list) = request.label.as_ref().filter(|label| label.contains(',')) else {
+        return Ok(vec![request.clone()]);
+    };
+    let labels = list.split(',').map(str::trim);
+    let labels: Vec<&str> = labels.filter(|label| !label.is_empty()).collect();
+    if labels.is_empty() || labels.len() > LABELS_MAX {
+        return Err(SourceError::NoLabel(list.clone()));
+    }
+    let of = |label: &&str| Request {
+        label: Some((*label).to_owned()),
+        ..request.clone()
+    };
+    Ok(labels.iter().rev().map(of).collect())
+}
+
+/// Puts the commit of a label in front of those of stronger ones: commits are told in the order of
+/// the request, sources the other way round.
+fn add_version(environment: &mut Environment, version: Option<&str>) {
+    let Some(version) = version else {
+        return;
+    };
+    environment.version = Some(match &environment.version {
+        Some(stronger) => format!("{version},{stronger}"),
+        None => version.to_owned(),
+    });
 }
 
 fn refuse_undecryptable(environment: &Environment) -> Result<(), SourceError> {

@@ -213,7 +213,7 @@ fn scalar_node(
     tag: Option<&Tag>,
     at: Place,
 ) -> Result<Option<Node>, Broken> {
-    let Some(tag) = tag else {
+    let Some(tag) = tag.filter(|tag| !is_bare(tag)) else {
         if !plain {
             return Ok(Some(Node::Scalar(Value::text(text), at)));
         }
@@ -223,7 +223,8 @@ fn scalar_node(
             Plain::Value(value) => Some(Node::Scalar(value, at)),
         });
     };
-    let wrong = |kind: &str| Broken::new(at, format!("{text:?} is no {kind}"));
+    // What is wrong may be a secret, so it is not quoted.
+    let wrong = |kind: &str| Broken::new(at, format!("the value is no {kind}, as its tag says"));
     let value = match tag.core_suffix() {
         Some("str") => Value::text(text),
         Some("bool") => {
@@ -236,18 +237,19 @@ fn scalar_node(
             Value::Float(number.ok_or_else(|| wrong("number"))?)
         }
         Some("null") => return Ok(Some(Node::Null(at))),
-        // The tag `!` alone says that a scalar is a text.
-        _ if tag.parts() == ("!", "") || tag.parts() == ("", "!") => Value::text(text),
-        _ => return Err(unknown(tag, at)),
+        _ => return Err(unknown(at)),
     };
     Ok(Some(Node::Scalar(value, at)))
 }
 
-fn unknown(tag: &Tag, at: Place) -> Broken {
-    Broken::new(
-        at,
-        format!("nothing can be made of the tag {}", tag.original()),
-    )
+/// Returns whether a tag is `!` alone, which says nothing to `SnakeYAML`.
+fn is_bare(tag: &Tag) -> bool {
+    tag.parts() == ("!", "") || tag.parts() == ("", "!")
+}
+
+/// A password may begin with the sign of a tag, so the tag is not quoted.
+fn unknown(at: Place) -> Broken {
+    Broken::new(at, "nothing can be made of the tag")
 }
 
 fn expect_tag(tag: Option<&Tag>, allowed: &[&str], at: Place) -> Result<(), Broken> {
@@ -257,7 +259,7 @@ fn expect_tag(tag: Option<&Tag>, allowed: &[&str], at: Place) -> Result<(), Brok
                 .core_suffix()
                 .is_some_and(|suffix| allowed.contains(&suffix)) =>
         {
-            Err(unknown(tag, at))
+            Err(unknown(at))
         }
         _ => Ok(()),
     }

@@ -116,6 +116,73 @@ fn merge_keys_yield_to_own_keys_and_keep_the_first() {
 }
 
 #[test]
+fn block_scalars_end_as_their_file_does() {
+    for (text, expected) in [
+        ("a: |\n  x\n  y", r#"{"a":"x\ny"}"#),
+        ("a: |\n  x\n  y\n", r#"{"a":"x\ny\n"}"#),
+        ("a: >\n  x\n  y", r#"{"a":"x y"}"#),
+        ("a: |+\n  x", r#"{"a":"x"}"#),
+        ("a: |-\n  x\n", r#"{"a":"x"}"#),
+        ("a:\n- |\n  x", r#"{"a[0]":"x"}"#),
+        ("a: |\r\n  x\r\n  y", r#"{"a":"x\ny"}"#),
+        ("a: |\n  x\n# c", r#"{"a":"x\n"}"#),
+        ("a: |\n  x\n  ", r#"{"a":"x\n"}"#),
+    ] {
+        assert_eq!(shown(text).unwrap(), [expected], "{text:?}");
+    }
+    let documents = shown("a: |\n  x\n---\nb: |\n  y").unwrap();
+    assert_eq!(documents, [r#"{"a":"x\n"}"#, r#"{"b":"y"}"#]);
+}
+
+#[test]
+fn files_may_be_utf_16() {
+    let text = "\u{feff}a: é😀\nb: x\n";
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [&little, &big] {
+        let documents = read(bytes, &Bounds::default()).unwrap();
+        assert_eq!(documents[0].entries[0].value, Value::text("é😀"));
+        assert_eq!(documents[0].entries[1].place.to_string(), "2:4");
+    }
+    let error = |bytes: &[u8]| read(bytes, &Bounds::default()).unwrap_err().to_string();
+    let (_, cut) = little.split_last().unwrap();
+    assert_eq!(error(cut), "line 2, column 5: not UTF-16");
+    assert_eq!(error(b"\xff\xfea\0\0\xd8"), "line 1, column 2: not UTF-16");
+}
+
+#[test]
+fn errors_quote_no_values() {
+    for text in [
+        "password: !!int hunter2",
+        "password: !!bool hunter2",
+        "password: !!float hunter2",
+        "password: !hunter2 x",
+        "password: !!hunter2 x",
+        "password: *hunter2",
+        "password: [hunter2",
+        "password: @hunter2",
+        "password: %hunter2",
+        "password: \"hunter2",
+        "password: \"hunter2\\q\"",
+        "spring.config.activate.on-profile: a & hunter2 | b",
+        "spring.config.activate.on-profile: a) hunter2",
+        "spring.config.activate.on-profile: (hunter2",
+    ] {
+        let error = shown(text).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{text}: {error}");
+        assert!(error.starts_with("line 1, column "), "{error}");
+    }
+}
+
+#[test]
+fn a_scalar_of_the_plain_tag_is_resolved() {
+    assert_eq!(
+        shown("a: ! 12\nb: ! '12'\nc: ! x").unwrap(),
+        [r#"{"a":12,"b":"12","c":"x"}"#]
+    );
+}
+
+#[test]
 fn errors_say_where() {
     let at = |text: &str| shown(text).unwrap_err().place.to_string();
     assert_eq!(at("a: 1\nb: 2\na: 3\n"), "3:1");

@@ -79,8 +79,27 @@ impl Work {
     }
 }
 
-fn run(folder: &Path, words: &[&str]) -> String {
+/// Returns git, out of the repository that tests may be started from: a hook, or
+/// `git rebase --exec`, names it in variables, and what tests commit and push would go there.
+pub(crate) fn git() -> Command {
     let mut git = Command::new("git");
+    for name in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_NAMESPACE",
+        "GIT_PREFIX",
+    ] {
+        git.env_remove(name);
+    }
+    git
+}
+
+fn run(folder: &Path, words: &[&str]) -> String {
+    let mut git = git();
     git.args(["-c", "user.name=Test", "-c", "user.email=test@example.org"])
         .args(words)
         .current_dir(folder)
@@ -114,6 +133,7 @@ impl Daemon {
         let programs = run(work.folder.path(), &["--exec-path"]);
         let mut command = Command::new(Path::new(&programs).join("git-daemon"));
         command
+            .env_remove("GIT_DIR")
             .args(["--listen=127.0.0.1", "--reuseaddr", "--export-all"])
             .arg(format!("--port={port}"))
             .arg(format!("--base-path={}", work.folder.path().display()))

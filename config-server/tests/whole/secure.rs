@@ -4,12 +4,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
 
-use crate::repository::Work;
+use crate::repository::{Work, git};
 
 /// Base64 of `me:token`.
 const AUTHORIZATION: &str = "Basic bWU6dG9rZW4=";
@@ -55,7 +55,7 @@ fn answer(stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
                        Content-Length: 0\r\nConnection: close\r\n\r\n";
         return stream.write_all(refusal.as_bytes());
     }
-    let mut backend = Command::new("git")
+    let mut backend = git()
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", folder)
         .env("GIT_HTTP_EXPORT_ALL", "1")

@@ -280,7 +280,7 @@ async fn links_lead_nowhere_and_search_paths_stay_within() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(&*plain.bytes, b"a: inner\n");
+    assert_eq!(&*plain.bytes, b"a: one\n");
     sources.end().await;
 }
 

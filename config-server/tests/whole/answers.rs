@@ -1,0 +1,234 @@
+//! What the server answers to whom: labels in lists and in paths, files in several places, a
+//! prefix, and secrets that stay where they are.
+
+use std::time::{Duration, Instant};
+
+use speargun_config_server::server::ConfigServer;
+use speargun_config_server::settings::{Settings, Sources};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::repository::Work;
+
+/// Starts a server with these settings of Spring's, one a line.
+async fn start(lines: &str) -> (ConfigServer, TempDir) {
+    let file = format!("server: {{address: 127.0.0.1, port: 0}}\n{lines}");
+    let sources = Sources {
+        file: Some(("config.yml".to_owned(), file.into_bytes())),
+        ..Sources::default()
+    };
+    let settings = Settings::read(&sources).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = ConfigServer::start(settings, Some(folder.path().to_owned()));
+    (server.await.unwrap(), folder)
+}
+
+async fn get(server: &ConfigServer, target: &str) -> (u16, String) {
+    let url = format!("http://{}{target}", server.address());
+    let answer = reqwest::get(&url).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn text(server: &ConfigServer, target: &str) -> String {
+    let (status, text) = get(server, target).await;
+    assert_eq!(status, 200, "{target}: {text}");
+    text
+}
+
+/// Makes a folder with one file.
+fn folder(name: &str, text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), text).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_in_a_list_are_answered_the_last_first() {
+    let work = Work::new(&[("app.yml", "a: one\nb: one\n")]);
+    let first = work.head();
+    work.git(&["tag", "v1"]);
+    work.commit("app.yml", "a: two\nc: two\n");
+    work.git(&["branch", "rel"]);
+    work.git(&["push", "--quiet", "origin", "v1", "rel"]);
+    let second = work.head();
+    let lines = format!("spring.cloud.config.server.git.uri: {}\n", work.origin());
+    let (server, _clones) = start(&lines).await;
+    let told = text(&server, "/app/default/rel,v1").await;
+    let versions = format!("\"label\":\"rel,v1\",\"version\":\"{second},{first}\"");
+    assert!(told.contains(&versions), "{told}");
+    let order = [told.find("\"a\":\"one\""), told.find("\"a\":\"two\"")];
+    assert!(order[0].is_some() && order[0] < order[1], "{told}");
+    let merged = text(&server, "/rel,v1/app-default.properties").await;
+    for line in ["a: one", "b: one", "c: two"] {
+        assert!(merged.lines().any(|own| own == line), "{merged}");
+    }
+    assert_eq!(get(&server, "/app/default/rel,no").await.0, 404);
+    let many = format!("/app/default/{}", vec!["rel"; 17].join(","));
+    assert_eq!(get(&server, &many).await.0, 404);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_place_of_a_file_counts_and_paths_have_the_default_label() {
+    let work = Work::new(&[
+        ("p.txt", "of the root"),
+        ("one/p.txt", "of one"),
+        ("one/q.txt", "of one"),
+        ("two/q.txt", "of two"),
+        ("of-main/app.yml", "a: of main\n"),
+    ]);
+    let lines = format!(
+        "spring.cloud.config.server.git:\n  uri: {}\n  search-paths: [one, two, 'of-{{label}}']\n",
+        work.origin()
+    );
+    let (server, _clones) = start(&lines).await;
+    assert_eq!(
+        text(&server, "/app/default/main/p.txt").await,
+        "of the root"
+    );
+    assert_eq!(text(&server, "/app/default/main/q.txt").await, "of one");
+    let told = text(&server, "/app/default").await;
+    assert!(told.contains("\"a\":\"of main\""), "{told}");
+    server.end().await;
+
+    let (one, two) = (folder("p.txt", "first"), folder("p.txt", "second"));
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: ['{}', '{}']\n",
+        one.path().display(),
+        two.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    assert_eq!(text(&server, "/app/default/main/p.txt").await, "first");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_and_webhooks_are_outside_the_prefix() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server:\n  prefix: /config\n  native.search-locations: {}\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    assert_eq!(
+        text(&server, "/actuator/health").await,
+        "{\"status\":\"UP\"}"
+    );
+    assert!(
+        text(&server, "/config/app/default")
+            .await
+            .contains("app.yml")
+    );
+    for target in ["/configuration/default", "/app/default", "/actuator/info"] {
+        assert_eq!(get(&server, target).await.0, 404, "{target}");
+    }
+    let url = format!("http://{}/monitor", server.address());
+    let hook = reqwest::Client::new()
+        .post(url)
+        .body("{\"path\": \"app.yml\"}");
+    assert_eq!(
+        hook.send().await.unwrap().text().await.unwrap(),
+        "[\"app\"]"
+    );
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_neither_values_nor_addresses_to_everybody() {
+    let broken = folder("app.yml", "password: !!int hunter2\n");
+    let lines = |more: &str| {
+        format!(
+            "spring.cloud.config.server.composite:\n  \
+             - {{type: native, search-locations: '{}'}}\n  \
+             - {{type: git, uri: 'http://me:s3cret@127.0.0.1:1/x'}}\n  \
+             - {{type: git, uri: 'git://me:s3cret@127.0.0.1:1/x'}}\n{more}",
+            broken.path().display()
+        )
+    };
+    let (server, _clones) = start(&lines("")).await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let details = loop {
+        let details = get(&server, "/actuator/health/configServer").await.1;
+        if details.matches("\"error\":\"").count() == 2 {
+            break details;
+        }
+        assert!(Instant::now() < deadline, "no errors yet: {details}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(details.contains("app.yml: line 1, column 11"), "{details}");
+    assert!(details.contains("http://me:***@127.0.0.1:1/x"), "{details}");
+    assert!(
+        !details.contains("hunter2") && !details.contains("s3cret"),
+        "{details}"
+    );
+    server.end().await;
+
+    let (server, _clones) = start(&lines("spring.security.user.password: pw\n")).await;
+    let details = get(&server, "/actuator/health/configServer").await.1;
+    assert_eq!(details, "{\"status\":\"DOWN\"}");
+    let url = format!("http://{}/actuator/health/configServer", server.address());
+    let mine = reqwest::Client::new()
+        .get(url)
+        .basic_auth("user", Some("pw"));
+    let details = mine.send().await.unwrap().text().await.unwrap();
+    assert!(details.contains("app.yml: line 1"), "{details}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_no_secrets() {
+    let hidden = "password: {value: hunter2}\ndb: {pwd: hunter2, url: 'jdbc:x://h/d?password=hunter2'}\n\
+                  api.key.value: hunter2\npem: |\n  -----BEGIN PRIVATE KEY-----\n  hunter2\n\
+                  git.uri: https://hunter2@host/x\nport: 4711\n";
+    let files = folder("app.yml", hidden);
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    let page = text(&server, "/?application=app").await;
+    assert!(page.contains("4711") && page.contains("••••••"), "{page}");
+    assert!(!page.contains("hunter2"), "{page}");
+    assert!(text(&server, "/app/default").await.contains("hunter2"));
+    server.end().await;
+}
+
+/// Sends the head of a request and nothing of its body.
+async fn begin(server: &ConfigServer, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_keep_nobody_out() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n\
+         spring.security.user.password: pw\nspeargun.config.webhooks.gitlab.secret: x\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    // Whoever may not ask is told before the rest comes.
+    let mut stranger = begin(&server, "/encrypt").await;
+    let mut status = [0; 12];
+    stranger.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 401");
+
+    let started = Instant::now();
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        slow.push(begin(&server, "/monitor").await);
+    }
+    let url = format!("http://{}/monitor", server.address());
+    let hook = reqwest::Client::new()
+        .post(url)
+        .header("x-gitlab-token", "x");
+    let hook = hook.header("x-gitlab-event", "Push Hook").body("{}");
+    assert_eq!(hook.send().await.unwrap().status(), 200);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    drop(slow);
+    server.end().await;
+}
