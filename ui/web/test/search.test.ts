@@ -49,6 +49,14 @@ test('what_is_not_understood_says_where', () => {
   assert.deepEqual(at('k!='), ['empty', 3]);
   assert.deepEqual(at('status>500'), ['compare', 6]);
   assert.deepEqual(at('service='), ['empty', 8]);
+  assert.deepEqual(at('service = a'), ['empty', 8]);
+  assert.deepEqual(at('service=a service=b'), ['twice', 10]);
+  assert.deepEqual(at('call=a->b call=a->c'), ['twice', 10]);
+});
+
+test('of_several_durations_the_narrowest_bounds_hold', () => {
+  const filters = filtersOf('service=a service=A duration>=1ms duration>=3ms duration<9ms duration<=5ms');
+  assert.deepEqual([filters.service, filters.minUs, filters.maxUs], ['a', 3000, 5000]);
 });
 
 test('tags_can_be_left_out', () => {
