@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`sources`]: repositories and folders, and what may happen to them.
+//! - [`good`]: which commits and folders are good enough to be served.
 //! - [`recorded`]: conversations with Spring's server, held again.
 //! - [`secure`]: git over HTTP with a password, and TLS of our own.
 //! - [`refresh`]: a webhook that reaches applications.
@@ -10,6 +11,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its helper fails")]
 
+#[path = "whole/good.rs"]
+mod good;
 #[path = "whole/recorded.rs"]
 mod recorded;
 #[path = "whole/refresh.rs"]

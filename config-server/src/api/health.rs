@@ -47,7 +47,9 @@ impl Api {
                         "label": label,
                         "version": served.snapshot.version,
                         "newest": served.newest,
+                        "heldBack": served.is_held_back(),
                         "broken": broken.collect::<Vec<_>>(),
+                        "refused": served.refused,
                     })
                 });
                 json!({

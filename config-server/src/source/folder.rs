@@ -311,7 +311,7 @@ impl Walk<'_> {
             _ => {
                 let size = usize::try_from(stamp.bytes).unwrap_or(usize::MAX);
                 if size > limits.file_bytes_max {
-                    Arc::new(File::too_large(size, self.reading))
+                    Arc::new(File::too_large(name, size, self.reading))
                 } else {
                     let Ok(bytes) = std::fs::read(&stamp.target) else {
                         return Ok(());

@@ -4,9 +4,11 @@
 //! # Layout
 //!
 //! - [`state`]: what is served, and how it stands.
+//! - [`choose`]: which commit of a label is served.
 //! - [`ask`]: what requests ask for.
 
 mod ask;
+mod choose;
 mod state;
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,20 +17,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use gix::ObjectId;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::config::{GitConfig, shown};
 use super::git::{Git, GitError, Labels, read};
-use super::location;
-use crate::environment::assemble::BrokenFile;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::Reading;
 use state::State;
 pub(crate) use state::{Health, Served};
 
-/// Commits looked at, from a broken one backwards, for one that is not.
-const LOOKED_BACK_MAX: usize = 50;
 /// Changed paths that are kept, and as many as one commit may bring beside them.
 pub(super) const CHANGED_MAX: usize = 10_000;
 /// Labels that are loaded at a time.
@@ -52,7 +49,7 @@ pub struct Repository {
     reading: Arc<Reading>,
     state: ArcSwap<State>,
     /// Held while the state is made anew from the one before.
-    known: Mutex<read::Known>,
+    known: Mutex<choose::Known>,
     fetches: watch::Sender<Fetches>,
     wake: Notify,
     loading: Semaphore,
@@ -263,7 +260,12 @@ impl Repository {
                     // What one label has too much of is no reason to hold the others back.
                     (Err(GitError::Failed(why)), Some(before)) => {
                         tracing::error!(uri = self.shown(), label, why, "the commit is not served");
-                        before.clone()
+                        Served {
+                            newest: commit.to_string(),
+                            broken: Vec::new(),
+                            refused: Some(why),
+                            ..before.clone()
+                        }
                     }
                     (Err(error), _) => return Err(error),
                 },
@@ -313,54 +315,6 @@ impl Repository {
     /// Takes the paths of what is new since the last time.
     pub(crate) fn take_changed(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.changed_paths.lock())
-    }
-
-    /// Reads a commit. A broken one is not served: what was served before is, or the newest before
-    /// it that is whole.
-    fn load(&self, commit: ObjectId, before: Option<&Served>) -> Result<Served, GitError> {
-        let repository = self.git.open()?;
-        let mut known = self.known.lock();
-        let newest = Arc::new(read::snapshot(
-            &repository,
-            commit,
-            &mut known,
-            &self.reading,
-        )?);
-        let broken = self.check(&newest);
-        let served = |snapshot| Served {
-            snapshot,
-            broken: broken.clone(),
-            newest: commit.to_string(),
-        };
-        if broken.is_empty() {
-            tracing::info!(uri = self.shown(), %commit, "serving");
-            return Ok(served(newest));
-        }
-        for file in &broken {
-            tracing::error!(uri = self.shown(), %commit, error = %file, "the commit is not served");
-        }
-        if let Some(before) = before {
-            return Ok(served(Arc::clone(&before.snapshot)));
-        }
-        let mut earlier = commit;
-        for _ in 0..LOOKED_BACK_MAX {
-            let Some(parent) = read::parent(&repository, earlier) else {
-                break;
-            };
-            earlier = parent;
-            let snapshot = read::snapshot(&repository, earlier, &mut known, &self.reading)?;
-            if self.check(&snapshot).is_empty() {
-                tracing::info!(uri = self.shown(), commit = %earlier, "serving an earlier commit");
-                return Ok(served(Arc::new(snapshot)));
-            }
-        }
-        // Whoever needs no broken file is served all the same.
-        Ok(served(newest))
-    }
-
-    fn check(&self, snapshot: &Snapshot) -> Vec<BrokenFile> {
-        let paths = &self.config.search_paths;
-        snapshot.check(|folder| location::is_searched(paths, folder))
     }
 
     /// Returns the label of requests without one.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn config(uri: &str) -> GitConfig {
+pub(crate) fn config(uri: &str) -> GitConfig {
     GitConfig {
         uri: uri.to_owned(),
         refresh: Some(Duration::from_millis(50)),
@@ -22,7 +22,7 @@ fn config(uri: &str) -> GitConfig {
     }
 }
 
-fn start(config: GitConfig, base: &TempDir) -> Arc<Sources> {
+pub(crate) fn start(config: GitConfig, base: &TempDir) -> Arc<Sources> {
     let backend = Backend::Git {
         default: Box::new(config),
         others: Vec::new(),
@@ -36,7 +36,7 @@ fn start(config: GitConfig, base: &TempDir) -> Arc<Sources> {
     )
 }
 
-fn request(label: Option<&str>) -> Request {
+pub(crate) fn request(label: Option<&str>) -> Request {
     Request {
         application: "app".to_owned(),
         profiles: "default".to_owned(),
@@ -44,14 +44,14 @@ fn request(label: Option<&str>) -> Request {
     }
 }
 
-async fn value(sources: &Sources, label: Option<&str>) -> Result<String, SourceError> {
+pub(crate) async fn value(sources: &Sources, label: Option<&str>) -> Result<String, SourceError> {
     let environment = sources.environment(&request(label)).await?;
     let value = environment.get("a").map(|entry| entry.value.to_string());
     Ok(value.unwrap_or_default())
 }
 
 /// Waits until a request is answered as it should be.
-async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !test().await {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -59,14 +59,14 @@ async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn until_value(sources: &Sources, label: Option<&str>, expected: &str) {
+pub(crate) async fn until_value(sources: &Sources, label: Option<&str>, expected: &str) {
     until(expected, async || {
         value(sources, label).await.as_deref() == Ok(expected)
     })
     .await;
 }
 
-fn error_of(sources: &Sources) -> Option<String> {
+pub(crate) fn error_of(sources: &Sources) -> Option<String> {
     sources
         .standings()
         .into_iter()
@@ -76,7 +76,7 @@ fn error_of(sources: &Sources) -> Option<String> {
         })
 }
 
-fn broken_of(sources: &Sources) -> Vec<String> {
+pub(crate) fn broken_of(sources: &Sources) -> Vec<String> {
     let of = |standing| match standing {
         Standing::Git(repository) => {
             let served = repository.served().into_values();

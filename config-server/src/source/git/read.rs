@@ -130,7 +130,7 @@ impl Walk<'_> {
                 let header = self.repository.find_header(id).map_err(damaged)?;
                 let size = usize::try_from(header.size()).unwrap_or(usize::MAX);
                 let file = if size > file_bytes_max {
-                    File::too_large(size, self.reading)
+                    File::too_large(path, size, self.reading)
                 } else {
                     let blob = self.repository.find_blob(id).map_err(damaged)?;
                     // A copy takes what it needs; git's own buffer takes what it grew to.
