@@ -19,7 +19,7 @@ impl Api {
             .iter()
             .all(|standing| match standing {
                 Standing::Git(repository) => !repository.served().is_empty(),
-                Standing::Native(folder) => folder.error().is_none(),
+                Standing::Native(folder) => folder.is_whole(),
             })
     }
 
