@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::config::NativeConfig;
 use super::location;
-use super::repository::CHANGED_MAX;
+use super::repository::note_differences;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{File, Reading, Snapshot};
 
@@ -263,9 +263,8 @@ impl Folder {
     /// Notes which files differ from those that were served before, if any were.
     fn note_changed(&self, before: &Snapshot, after: &Snapshot) {
         let is_first = *self.changed.borrow() == 0;
-        let mut paths = self.changed_paths.lock();
-        if !is_first && paths.len() < CHANGED_MAX {
-            paths.extend(after.differences(before).map(str::to_owned));
+        if !is_first {
+            note_differences(&mut self.changed_paths.lock(), (before, after));
         }
     }
 

@@ -22,14 +22,24 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::config::{GitConfig, shown};
 use super::git::{Git, GitError, Labels, read};
-use crate::snapshot::Reading;
+use crate::environment::assemble::EVERYBODY;
+use crate::snapshot::{Reading, Snapshot};
 use state::State;
 pub(crate) use state::{Health, Served};
 
-/// Changed paths that are kept, and as many as one commit may bring beside them.
-pub(super) const CHANGED_MAX: usize = 10_000;
+/// Changed paths that are kept; more concern everybody.
+const CHANGED_MAX: usize = 10_000;
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
+
+/// Notes the paths of files that differ, or that everybody is concerned if there are too many.
+pub(super) fn note_differences(paths: &mut BTreeSet<String>, (old, new): (&Snapshot, &Snapshot)) {
+    let room = CHANGED_MAX.saturating_sub(paths.len());
+    paths.extend(new.differences(old).take(room + 1).map(str::to_owned));
+    if paths.len() > CHANGED_MAX {
+        *paths = BTreeSet::from([EVERYBODY.to_owned()]);
+    }
+}
 
 /// How fetches go on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,16 +128,25 @@ impl Repository {
         self.changed.subscribe()
     }
 
-    /// Fetches soon, and returns when that ended or the time is over.
-    pub(crate) async fn fetch_now(&self, within: Duration) {
+    /// Fetches soon, and returns when that ended or the time is over; an error when what is served
+    /// may be out of date.
+    pub(crate) async fn fetch_now(&self, within: Duration) -> Result<(), String> {
         let mut fetches = self.fetches.subscribe();
         let now = *fetches.borrow_and_update();
         self.wake.notify_one();
         // One that goes on may have begun before what it is to bring was there.
         let enough = now.ended + 1 + u64::from(now.is_one_on);
         let ended = fetches.wait_for(|fetches| fetches.ended >= enough);
-        // Whoever waits goes on with what is there.
-        let _in_time = tokio::time::timeout(within, ended).await;
+        let in_time = tokio::time::timeout(within, ended).await.is_ok();
+        let state = self.state.load();
+        if state.loaded.is_empty() {
+            return Ok(());
+        }
+        match &state.health.error {
+            Some(why) => Err(why.clone()),
+            None if in_time => Ok(()),
+            None => Err(format!("{} gave no answer in {within:?}", self.shown())),
+        }
     }
 
     /// Keeps it up to date until it is told to end.
@@ -306,8 +325,8 @@ impl Repository {
                 continue;
             };
             let (old, new) = (&before.snapshot, &served.snapshot);
-            if !Arc::ptr_eq(old, new) && paths.len() < CHANGED_MAX {
-                paths.extend(new.differences(old).map(str::to_owned));
+            if !Arc::ptr_eq(old, new) {
+                note_differences(&mut paths, (old, new));
             }
         }
     }

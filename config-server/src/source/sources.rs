@@ -194,15 +194,37 @@ impl Sources {
         self.standings().into_iter().flat_map(of).collect()
     }
 
-    /// Fetches all repositories soon; returns when that ended or the time is over.
-    pub async fn fetch_now(&self, within: Duration) {
+    /// Returns the commits that are held back.
+    pub(crate) fn held_back(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for standing in self.standings() {
+            if let Standing::Git(repository) = standing {
+                let served = repository.served().into_iter();
+                let held_back = served.filter(|(_, served)| served.is_held_back());
+                all.extend(held_back.map(|(label, served)| {
+                    format!("{} {label} {}", repository.shown(), served.newest)
+                }));
+            }
+        }
+        all
+    }
+
+    /// Fetches all repositories soon; returns when that ended or the time is over. Those that serve
+    /// nothing need not be there.
+    pub async fn fetch_now(&self, within: Duration) -> Result<(), String> {
         let mut fetches = JoinSet::new();
         for standing in self.standings() {
             if let Standing::Git(repository) = standing {
                 fetches.spawn(async move { repository.fetch_now(within).await });
             }
         }
-        while fetches.join_next().await.is_some() {}
+        let mut outcome = Ok(());
+        while let Some(ended) = fetches.join_next().await {
+            if let Ok(Err(why)) = ended {
+                outcome = Err(why);
+            }
+        }
+        outcome
     }
 
     /// Returns the environment of an application with its profiles.
