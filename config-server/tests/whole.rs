@@ -7,6 +7,7 @@
 //! - [`recorded`]: conversations with Spring's server, held again.
 //! - [`secure`]: git over HTTP with a password, and TLS of our own.
 //! - [`refresh`]: a webhook that reaches applications.
+//! - [`standing`]: what health says of all that.
 //! - [`repository`]: a repository to work with, and git's own server.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its helper fails")]
@@ -23,3 +24,5 @@ mod repository;
 mod secure;
 #[path = "whole/sources.rs"]
 mod sources;
+#[path = "whole/standing.rs"]
+mod standing;

@@ -113,6 +113,27 @@ impl Repository {
         self.state.load().health.clone()
     }
 
+    /// Returns whether somebody's request made it.
+    pub fn is_on_demand(&self) -> bool {
+        self.config.uri.contains('{')
+    }
+
+    /// Returns whether anything is served of it.
+    pub fn is_serving(&self) -> bool {
+        !self.state.load().loaded.is_empty()
+    }
+
+    /// Returns whether it was made for a request and is not there: it is not fetched any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        let state = self.state.load();
+        self.is_on_demand() && state.labels.is_empty() && state.health.error.is_some()
+    }
+
+    /// Asks a fetch that goes on to end.
+    pub(crate) fn interrupt(&self) {
+        self.git.interrupt();
+    }
+
     /// Returns its branches and tags.
     pub(crate) fn labels(&self) -> Arc<Labels> {
         Arc::clone(&self.state.load().labels)
@@ -169,6 +190,9 @@ impl Repository {
                 fetches.ended += 1;
                 fetches.is_one_on = false;
             });
+            if self.is_gone() {
+                return;
+            }
             let pause = self.config.refresh;
             let rest = async {
                 match pause {
@@ -247,6 +271,9 @@ impl Repository {
             loaded: state.loaded.clone(),
             health: health.clone(),
         });
+        if self.is_gone() && self.git.known().is_none() {
+            self.git.forget();
+        }
     }
 
     fn update(&self, change: impl Fn(&State) -> State) {

@@ -1,7 +1,7 @@
 //! All sources in their order, and what is asked of them: the environment of an application, or a
 //! file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,18 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::config::{Backend, GitConfig};
+use super::config::Backend;
 use super::folder::Folder;
 use super::repository::{Repository, Served};
-use super::{SourceError, location, pattern};
+use super::slot::Slot;
+use super::{SourceError, location};
 use crate::document::{Document, Secrecy};
 use crate::environment::assemble::{self, Request};
 use crate::environment::{Environment, Source};
 use crate::snapshot::Reading;
 
-/// Repositories that are made of one address with placeholders.
-const MADE_MAX: usize = 256;
+/// Repositories that one request may be about.
+const URIS_MAX: usize = 64;
 
 /// How answers are made.
 #[derive(Debug, Default)]
@@ -50,13 +51,6 @@ pub(super) enum Live {
         others: Vec<Slot>,
     },
     Native(Arc<Folder>),
-}
-
-/// One repository, or those that an address with placeholders makes.
-#[derive(Debug)]
-pub(super) struct Slot {
-    config: GitConfig,
-    made: Mutex<HashMap<String, Arc<Repository>>>,
 }
 
 /// A source and how it stands.
@@ -144,28 +138,29 @@ impl Sources {
     fn repository(&self, slot: &Slot, uri: &str) -> Arc<Repository> {
         let mut made = slot.made.lock();
         if let Some(repository) = made.get(uri) {
-            return Arc::clone(repository);
+            return repository;
         }
         let base = slot.config.base.as_ref().unwrap_or(&self.base);
         let config = slot.config.clone();
         let repository = Repository::new(config, uri.to_owned(), base, &self.reading);
-        made.insert(uri.to_owned(), Arc::clone(&repository));
         let ending = self.ending.subscribe();
-        self.tasks.lock().spawn(Arc::clone(&repository).run(ending));
+        let task = {
+            let mut tasks = self.tasks.lock();
+            // Those that ended are forgotten.
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(Arc::clone(&repository).run(ending))
+        };
+        made.add(uri, Arc::clone(&repository), task);
+        drop(made);
         self.hand_on(repository.changes());
         repository
     }
 
     /// Returns the repositories that an address stands for in a request.
     fn repositories(&self, slot: &Slot, request: &Request) -> Vec<Arc<Repository>> {
-        let mut all = Vec::new();
-        for uri in uris(&slot.config.uri, request) {
-            let is_known = slot.made.lock().contains_key(&uri);
-            if is_known || slot.made.lock().len() < MADE_MAX {
-                all.push(self.repository(slot, &uri));
-            }
-        }
-        all
+        let uris = uris(&slot.config.uri, request);
+        let first = uris.iter().take(URIS_MAX);
+        first.map(|uri| self.repository(slot, uri)).collect()
     }
 
     /// Returns all sources.
@@ -175,8 +170,7 @@ impl Sources {
             match live {
                 Live::Git { default, others } => {
                     for slot in others.iter().chain([&**default]) {
-                        let made = slot.made.lock();
-                        all.extend(made.values().map(|one| Standing::Git(Arc::clone(one))));
+                        all.extend(slot.made.lock().standing().map(Standing::Git));
                     }
                 }
                 Live::Native(folder) => all.push(Standing::Native(Arc::clone(folder))),
@@ -294,7 +288,7 @@ impl Sources {
         }
         let mut last = SourceError::Unavailable {
             uri: default.config.uri.clone(),
-            why: "too many repositories".to_owned(),
+            why: "it stands for no repository here".to_owned(),
         };
         for repository in self.repositories(default, request) {
             match repository.find(label).await {
@@ -340,23 +334,4 @@ fn uris(uri: &str, request: &Request) -> Vec<String> {
     // As elsewhere, the last application and the last profile win.
     filled.reverse();
     filled.into_iter().filter(safe).collect()
-}
-
-impl Slot {
-    fn new(config: GitConfig) -> Self {
-        Self {
-            config,
-            made: Mutex::default(),
-        }
-    }
-
-    fn is_for(&self, request: &Request) -> bool {
-        let own = [self.config.name.clone()];
-        let patterns = if self.config.patterns.is_empty() {
-            &own[..]
-        } else {
-            &self.config.patterns
-        };
-        pattern::any_matches(patterns, &request.application, &request.profiles)
-    }
 }

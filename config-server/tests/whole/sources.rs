@@ -364,5 +364,25 @@ async fn placeholders_in_an_address_make_a_repository_for_each() {
     };
     let error = sources.environment(&other).await.unwrap_err();
     assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
+    // What is not there is forgotten, and takes nobody's place however many names are asked for.
+    for number in 0..300 {
+        let nobody = Request {
+            application: format!("nobody{number}"),
+            ..request(None)
+        };
+        assert!(sources.environment(&nobody).await.is_err());
+    }
+    assert_eq!(sources.standings().len(), 1);
+    assert_eq!(error_of(&sources), None);
+    std::fs::rename(
+        work.origin().replace("/origin.git", "/app.git"),
+        work.origin().replace("/origin.git", "/late.git"),
+    )
+    .unwrap();
+    let late = Request {
+        application: "late".to_owned(),
+        ..request(None)
+    };
+    assert!(sources.environment(&late).await.is_ok());
     sources.end().await;
 }
