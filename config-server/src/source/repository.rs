@@ -6,14 +6,17 @@
 //! - [`state`]: what is served, and how it stands.
 //! - [`choose`]: which commit of a label is served.
 //! - [`ask`]: what requests ask for.
+//! - [`trouble`]: what is wrong beside failed fetches, and a damaged clone.
 
 mod ask;
 mod choose;
 mod state;
+mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -46,8 +49,8 @@ pub(super) fn note_differences(paths: &mut BTreeSet<String>, (old, new): (&Snaps
 struct Fetches {
     /// Those that ended, well or not.
     ended: u64,
-    /// Whether one goes on.
-    is_one_on: bool,
+    /// When the one began that goes on.
+    since: Option<Instant>,
 }
 
 /// A repository.
@@ -58,6 +61,10 @@ pub struct Repository {
     git: Arc<Git>,
     reading: Arc<Reading>,
     state: ArcSwap<State>,
+    /// Whether the clone is to be made again with the next fetch.
+    is_damaged: AtomicBool,
+    /// When that was asked for last.
+    mended: Mutex<Option<Instant>>,
     /// Held while the state is made anew from the one before.
     known: Mutex<choose::Known>,
     fetches: watch::Sender<Fetches>,
@@ -84,6 +91,8 @@ impl Repository {
             git,
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
+            is_damaged: AtomicBool::new(false),
+            mended: Mutex::default(),
             known: Mutex::default(),
             fetches: watch::Sender::default(),
             wake: Notify::new(),
@@ -108,9 +117,14 @@ impl Repository {
         format!("{}/{path}", self.shown().trim_end_matches('/'))
     }
 
-    /// Returns how the last fetches went.
+    /// Returns how the last fetches went, and what is wrong beside.
     pub fn health(&self) -> Health {
-        self.state.load().health.clone()
+        let state = self.state.load();
+        let mut health = state.health.clone();
+        if health.error.is_none() {
+            health.error = self.lasting().or_else(|| self.lacking(&state));
+        }
+        health
     }
 
     /// Returns whether somebody's request made it.
@@ -156,7 +170,7 @@ impl Repository {
         let now = *fetches.borrow_and_update();
         self.wake.notify_one();
         // One that goes on may have begun before what it is to bring was there.
-        let enough = now.ended + 1 + u64::from(now.is_one_on);
+        let enough = now.ended + 1 + u64::from(now.since.is_some());
         let ended = fetches.wait_for(|fetches| fetches.ended >= enough);
         let in_time = tokio::time::timeout(within, ended).await.is_ok();
         let state = self.state.load();
@@ -175,7 +189,8 @@ impl Repository {
         self.use_old_clone().await;
         loop {
             let this = Arc::clone(&self);
-            self.fetches.send_modify(|fetches| fetches.is_one_on = true);
+            let since = Some(Instant::now());
+            self.fetches.send_modify(|fetches| fetches.since = since);
             let fetch = tokio::task::spawn_blocking(move || this.fetch());
             tokio::select! {
                 ended = fetch => if ended.is_err() {
@@ -188,7 +203,7 @@ impl Repository {
             }
             self.fetches.send_modify(|fetches| {
                 fetches.ended += 1;
-                fetches.is_one_on = false;
+                fetches.since = None;
             });
             if self.is_gone() {
                 return;
@@ -230,7 +245,10 @@ impl Repository {
     /// Fetches once; blocks.
     fn fetch(&self) {
         let started = Instant::now();
-        let before = self.health();
+        let before = self.state.load().health.clone();
+        if self.is_damaged.swap(false, Ordering::Relaxed) {
+            self.git.forget();
+        }
         let outcome = self.git.fetch().and_then(|labels| {
             let health = Health {
                 fetches: before.fetches + 1,

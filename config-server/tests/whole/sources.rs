@@ -209,6 +209,20 @@ async fn an_outage_and_a_restart_serve_the_last_good_commit() {
     again.end().await;
 }
 
+/// Damages the one clone in a folder.
+pub(crate) fn damage(base: &TempDir) {
+    let mut clones = std::fs::read_dir(base.path()).unwrap();
+    let clone = clones.next().unwrap().unwrap().path();
+    let packs = std::fs::read_dir(clone.join("objects/pack")).unwrap();
+    let files: Vec<_> = packs.map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        // The old one may be in use.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, b"not a pack").unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_clone_is_made_again() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
@@ -217,26 +231,7 @@ async fn a_damaged_clone_is_made_again() {
     let sources = start(config(&daemon.uri()), &base);
     assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
     sources.end().await;
-    let clone = std::fs::read_dir(base.path())
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let packs = std::fs::read_dir(clone.join("objects/pack")).unwrap();
-    let mut damaged = 0;
-    for file in packs.map(|entry| entry.unwrap().path()) {
-        let mut permissions = std::fs::metadata(&file).unwrap().permissions();
-        #[expect(
-            clippy::permissions_set_readonly_false,
-            reason = "packs are written once"
-        )]
-        permissions.set_readonly(false);
-        std::fs::set_permissions(&file, permissions).unwrap();
-        std::fs::write(&file, b"not a pack").unwrap();
-        damaged += 1;
-    }
-    assert!(damaged > 0);
+    damage(&base);
     work.commit("app.yml", "a: two\n");
     work.push();
     let again = start(config(&daemon.uri()), &base);
