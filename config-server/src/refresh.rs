@@ -2,6 +2,9 @@
 //! are looked up in the registry and asked one after the other, since each takes itself out of the
 //! registry for a moment. What comes in meanwhile is put together.
 //!
+//! Whom a commit concerns is found in the files that differ, and kept until it was told. What a
+//! webhook names beside is told once a fetch went well; neither is forgotten for an outage.
+//!
 //! # Layout
 //!
 //! - [`names`]: which applications a changed file concerns.
@@ -25,6 +28,14 @@ use crate::source::sources::Sources;
 
 /// Outcomes that are kept to be shown.
 const REPORTS_MAX: usize = 200;
+/// Tries in a row, when a remote or the registry is away; the next webhook or commit begins again.
+const TRIES_MAX: u32 = 8;
+/// Rest before the second try; it doubles with each.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// No rest is longer.
+const REST_MAX: Duration = Duration::from_mins(1);
+/// Names that a report of a failure tells.
+const NAMES_SHOWN_MAX: usize = 5;
 /// Bytes of an instance's answer that are looked at.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -69,7 +80,7 @@ impl Default for RefreshConfig {
 pub struct Report {
     /// The application.
     pub application: String,
-    /// The instance.
+    /// The instance; empty when none could be asked.
     pub instance: String,
     /// When it was asked.
     pub at: SystemTime,
@@ -85,7 +96,10 @@ pub struct Refresher {
     config: RefreshConfig,
     registries: Registries,
     client: reqwest::Client,
+    /// What webhooks named, until a fetch went well.
     waiting: Mutex<Names>,
+    /// Whom something concerns that is served now, until they were told.
+    telling: Mutex<Names>,
     wake: Notify,
     reports: Mutex<VecDeque<Report>>,
     done: AtomicU64,
@@ -106,6 +120,7 @@ impl Refresher {
             config,
             client,
             waiting: Mutex::default(),
+            telling: Mutex::default(),
             wake: Notify::new(),
             reports: Mutex::default(),
             done: AtomicU64::new(0),
@@ -124,7 +139,8 @@ impl Refresher {
         self.reports.lock().iter().cloned().collect()
     }
 
-    /// Returns how many instances did what they were told, and how many did not.
+    /// Returns how many instances did what they were told, and how many did not or could not be
+    /// asked.
     pub fn counts(&self) -> (u64, u64) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (count(&self.done), count(&self.failed))
@@ -133,51 +149,119 @@ impl Refresher {
     /// Works until it is told to end.
     pub async fn run(self: Arc<Self>, sources: Arc<Sources>, mut ending: watch::Receiver<bool>) {
         let mut changes = sources.changes();
+        let mut tries: u32 = 0;
         loop {
+            let rest = TRY_AGAIN_AFTER
+                .saturating_mul(1 << tries.saturating_sub(1))
+                .min(REST_MAX);
             tokio::select! {
-                () = self.wake.notified() => {}
-                news = changes.changed(), if self.config.on_change => {
-                    if news.is_err() {
-                        return;
-                    }
-                    let mut names = Names::default();
-                    sources.take_changed().iter().for_each(|path| names.add_path(path));
-                    self.waiting.lock().add_all(&names);
+                () = self.wake.notified() => tries = 0,
+                news = changes.changed(), if self.listens() => match news {
+                    Ok(()) => tries = 0,
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep(rest), if (1..TRIES_MAX).contains(&tries) => {}
+                _ = ending.wait_for(|ending| *ending) => return,
+            }
+            let done = tokio::select! {
+                done = self.work(&sources) => done,
+                _ = ending.wait_for(|ending| *ending) => return,
+            };
+            tries = match done {
+                Ok(()) => 0,
+                Err(why) => {
+                    self.put_off(&why, tries + 1);
+                    tries + 1
                 }
-                _ = ending.wait_for(|ending| *ending) => return,
-            }
-            let work = self.work(&sources);
-            tokio::select! {
-                () = work => {}
-                _ = ending.wait_for(|ending| *ending) => return,
-            }
+            };
         }
     }
 
-    async fn work(self: &Arc<Self>, sources: &Arc<Sources>) {
-        let names = std::mem::take(&mut *self.waiting.lock());
+    /// Returns whether a change is told of by itself. While somebody waits it is: it may be what a
+    /// webhook told of in vain.
+    fn listens(&self) -> bool {
+        let is_any = |names: &Mutex<Names>| !names.lock().is_empty();
+        self.config.on_change || is_any(&self.waiting) || is_any(&self.telling)
+    }
+
+    /// Fetches if a webhook asks for it, and tells whom it concerns; an error is worth another try.
+    async fn work(self: &Arc<Self>, sources: &Arc<Sources>) -> Result<(), String> {
+        let fetched = self.fetch(sources).await;
+        let mut found = Names::default();
+        let changed = sources.take_changed();
+        changed.iter().for_each(|path| found.add_path(path));
+        let names = {
+            let mut telling = self.telling.lock();
+            telling.add_all(&found);
+            telling.clone()
+        };
         if names.is_empty() {
-            return;
+            return fetched;
         }
-        sources.fetch_now(self.config.fetch_within).await;
         if self.config.registries.is_empty() {
             tracing::debug!("no registry is set, so no application is told");
-            return;
+            *self.telling.lock() = Names::default();
+            return fetched;
         }
-        let applications = match self.registries.instances(&names).await {
-            Ok(applications) => applications,
-            Err(error) => {
-                tracing::error!(
-                    error,
-                    "applications can't be told: the registry gives no answer"
-                );
-                return;
-            }
-        };
+        let asked = self.registries.instances(&names).await;
+        let applications = asked.map_err(|why| format!("the registry gives no answer: {why}"))?;
+        // Nobody else takes names away, and only this adds some.
+        *self.telling.lock() = Names::default();
         if self.registries.has_other_servers().await {
             tokio::time::sleep(self.config.others_fetch_within).await;
         }
         self.roll(applications).await;
+        fetched
+    }
+
+    /// Fetches when a webhook came. What it names is told if that went well and brought no commit
+    /// that is held back: until then they would read again what they have.
+    async fn fetch(&self, sources: &Sources) -> Result<(), String> {
+        let asked = std::mem::take(&mut *self.waiting.lock());
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let held_back = sources.held_back();
+        let fetched = sources.fetch_now(self.config.fetch_within).await;
+        if fetched.is_ok() && sources.held_back().is_subset(&held_back) {
+            self.telling.lock().add_all(&asked);
+        } else {
+            self.waiting.lock().add_all(&asked);
+        }
+        fetched.map_err(|why| format!("not fetched: {why}"))
+    }
+
+    /// Says that nobody was told yet.
+    fn put_off(&self, why: &str, tries: u32) {
+        let mut names = self.telling.lock().clone();
+        names.add_all(&self.waiting.lock());
+        let shown: Vec<&str> = names.iter().take(NAMES_SHOWN_MAX).collect();
+        let more = if names.iter().nth(NAMES_SHOWN_MAX).is_some() {
+            ", .."
+        } else {
+            ""
+        };
+        let application = format!("{}{more}", shown.join(", "));
+        let next = if tries < TRIES_MAX {
+            "tried again"
+        } else {
+            "put off until the next commit or webhook"
+        };
+        tracing::error!(application, why, tries, next, "applications are not told");
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.report(Report {
+            application,
+            instance: String::new(),
+            at: SystemTime::now(),
+            took_ms: 0,
+            outcome: Err(format!("{why}; {next}")),
+        });
+    }
+
+    fn report(&self, report: Report) {
+        let mut reports = self.reports.lock();
+        reports.truncate(REPORTS_MAX - 1);
+        reports.push_front(report);
     }
 
     /// Asks all applications at once, and of each a few instances at a time.
@@ -224,9 +308,7 @@ impl Refresher {
                 tracing::warn!(application, instance = instance.id, error, "not refreshed");
             }
         }
-        let mut reports = self.reports.lock();
-        reports.truncate(REPORTS_MAX - 1);
-        reports.push_front(Report {
+        self.report(Report {
             application,
             instance: instance.id,
             at,

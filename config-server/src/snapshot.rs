@@ -48,6 +48,7 @@ impl Default for Limits {
 pub struct File {
     bytes: Bytes,
     format: Option<Format>,
+    is_too_large: bool,
     documents: OnceLock<Result<Vec<Document>, Broken>>,
     reading: Arc<Reading>,
 }
@@ -58,19 +59,21 @@ impl File {
         Self {
             bytes,
             format: Format::of(path),
+            is_too_large: false,
             documents: OnceLock::new(),
             reading: Arc::clone(reading),
         }
     }
 
-    /// Returns a file of which only the size is known.
-    pub(crate) fn too_large(size: usize, reading: &Arc<Reading>) -> Self {
+    /// Returns a file of which only the size is known: a broken one, if it is configuration.
+    pub(crate) fn too_large(path: &str, size: usize, reading: &Arc<Reading>) -> Self {
         let most = reading.limits.file_bytes_max;
         let what = format!("{size} bytes, at most {most}");
         let broken = Broken::new(crate::document::Place { line: 1, column: 1 }, what);
         Self {
             bytes: Bytes::new(),
-            format: None,
+            format: Format::of(path),
+            is_too_large: true,
             documents: OnceLock::from(Err(broken)),
             reading: Arc::clone(reading),
         }
@@ -78,10 +81,7 @@ impl File {
 
     /// Returns how large it is, when that is too large.
     pub(crate) fn is_too_large(&self) -> Option<&Broken> {
-        let read = self
-            .documents
-            .get()
-            .filter(|_| self.format.is_none() && self.bytes.is_empty());
+        let read = self.documents.get().filter(|_| self.is_too_large);
         read.and_then(|read| read.as_ref().err())
     }
 
@@ -143,7 +143,9 @@ impl Snapshot {
         let missing = |from: &'a Self, in_other: &'a Self| {
             from.files.iter().filter(move |(path, file)| {
                 let there = in_other.files.get(*path);
-                there.is_none_or(|there| there.bytes != file.bytes)
+                there.is_none_or(|there| {
+                    there.bytes != file.bytes || there.is_too_large != file.is_too_large
+                })
             })
         };
         let all = missing(self, other).chain(missing(other, self));

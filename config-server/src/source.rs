@@ -8,6 +8,7 @@
 //! - [`pattern`]: which repository an application has.
 //! - `repository`: one git repository, kept up to date; `git` speaks to it.
 //! - `folder`: one folder, kept up to date.
+//! - `slot`: the repositories that one address stands for.
 //! - [`sources`]: all of them; [`plain`] finds a file among them.
 
 pub mod config;
@@ -17,6 +18,7 @@ pub mod location;
 pub mod pattern;
 pub mod plain;
 pub(crate) mod repository;
+mod slot;
 pub mod sources;
 
 use crate::environment::assemble::BrokenFile;

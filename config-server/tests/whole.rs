@@ -4,15 +4,19 @@
 //!
 //! - [`sources`]: repositories and folders, and what may happen to them.
 //! - [`answers`]: what is told to whom, over HTTP.
+//! - [`good`]: which commits and folders are good enough to be served.
 //! - [`recorded`]: conversations with Spring's server, held again.
 //! - [`secure`]: git over HTTP with a password, and TLS of our own.
 //! - [`refresh`]: a webhook that reaches applications.
+//! - [`standing`]: what health says of all that.
 //! - [`repository`]: a repository to work with, and git's own server.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its helper fails")]
 
 #[path = "whole/answers.rs"]
 mod answers;
+#[path = "whole/good.rs"]
+mod good;
 #[path = "whole/recorded.rs"]
 mod recorded;
 #[path = "whole/refresh.rs"]
@@ -23,3 +27,5 @@ mod repository;
 mod secure;
 #[path = "whole/sources.rs"]
 mod sources;
+#[path = "whole/standing.rs"]
+mod standing;

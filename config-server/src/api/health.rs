@@ -12,14 +12,15 @@ use crate::source::sources::Standing;
 const MEDIA_TYPE: &str = "application/vnd.spring-boot.actuator.v3+json";
 
 impl Api {
-    /// Returns whether every source has something to serve.
+    /// Returns whether every source has something to serve. Repositories that requests made do not
+    /// count: anybody may ask for one that is not there.
     pub fn is_healthy(&self) -> bool {
         self.sources
             .standings()
             .iter()
             .all(|standing| match standing {
-                Standing::Git(repository) => !repository.served().is_empty(),
-                Standing::Native(folder) => folder.error().is_none(),
+                Standing::Git(repository) => repository.is_on_demand() || repository.is_serving(),
+                Standing::Native(folder) => folder.is_whole(),
             })
     }
 
@@ -47,7 +48,9 @@ impl Api {
                         "label": label,
                         "version": served.snapshot.version,
                         "newest": served.newest,
+                        "heldBack": served.is_held_back(),
                         "broken": broken.collect::<Vec<_>>(),
+                        "refused": served.refused,
                     })
                 });
                 json!({

@@ -126,7 +126,7 @@ impl Api {
             (
                 "speargun_config_broken_files",
                 "gauge",
-                "Files that keep a commit back.",
+                "Broken files of newest commits, and commits with too much.",
             ),
             ("speargun_config_snapshots", "gauge", "Labels in memory."),
             (
@@ -166,6 +166,7 @@ impl Api {
                     failing += u64::from(health.error.is_some());
                     for served in repository.served().into_values() {
                         broken += served.broken.len() as u64;
+                        broken += u64::from(served.refused.is_some());
                         add(&served.snapshot);
                     }
                 }

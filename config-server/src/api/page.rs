@@ -157,11 +157,16 @@ impl Api {
                         troubles.push(format!("{name}: {error}; what was fetched last is served"));
                     }
                     for (label, served) in repository.served() {
-                        for file in &served.broken {
-                            let newest = served.newest.get(..10).unwrap_or_default();
-                            troubles.push(format!(
-                                "{name}, {label}: commit {newest} is not served: {file}"
-                            ));
+                        let is_held_back = served.is_held_back();
+                        let how = if is_held_back {
+                            "is not served"
+                        } else {
+                            "is served"
+                        };
+                        let newest = served.newest.get(..10).unwrap_or_default();
+                        let broken = served.broken.iter().map(ToString::to_string);
+                        for why in broken.chain(served.refused) {
+                            troubles.push(format!("{name}, {label}: commit {newest} {how}: {why}"));
                         }
                     }
                 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::config::NativeConfig;
 use super::location;
-use super::repository::CHANGED_MAX;
+use super::repository::note_differences;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{File, Reading, Snapshot};
 
@@ -35,8 +35,30 @@ type Found = BTreeMap<Box<str>, (Stamp, Arc<File>)>;
 #[derive(Debug, Default)]
 struct State {
     snapshot: Arc<Snapshot>,
+    /// What is wrong with the files that are served.
+    served: Flaws,
+    /// What is wrong with those that are there now.
+    now: Flaws,
+    /// Whether anything was read yet.
+    is_read: bool,
+}
+
+/// What is wrong with files at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Flaws {
     broken: Vec<BrokenFile>,
-    error: Option<String>,
+    /// Why folders can't be read, by their paths.
+    unreadable: BTreeMap<PathBuf, String>,
+}
+
+impl Flaws {
+    /// Returns whether there is nothing wrong that was not so before.
+    fn are_old(&self, before: &Self) -> bool {
+        let mut folders = self.unreadable.keys();
+        let is_known = |file: &BrokenFile| before.broken.iter().any(|one| one.path == file.path);
+        folders.all(|folder| before.unreadable.contains_key(folder))
+            && self.broken.iter().all(is_known)
+    }
 }
 
 /// The folders.
@@ -80,12 +102,20 @@ impl Folder {
 
     /// Returns what keeps changes from being served.
     pub fn broken(&self) -> Vec<BrokenFile> {
-        self.state.load().broken.clone()
+        self.state.load().now.broken.clone()
     }
 
     /// Returns why folders can't be read.
     pub fn error(&self) -> Option<String> {
-        self.state.load().error.clone()
+        let state = self.state.load();
+        let all = state.now.unreadable.values().map(String::as_str);
+        let all = all.collect::<Vec<_>>().join("; ");
+        (!all.is_empty()).then_some(all)
+    }
+
+    /// Returns whether what is served was read whole.
+    pub fn is_whole(&self) -> bool {
+        self.state.load().served.unreadable.is_empty()
     }
 
     /// Returns what is set.
@@ -157,72 +187,84 @@ impl Folder {
         }
     }
 
-    /// Reads what is there, and serves it unless it is broken; blocks.
+    /// Reads what is there, and serves it unless something is newly wrong with it: whoever has all
+    /// must not lose it because a volume is away. Blocks.
     fn read(&self) {
         let mut seen = self.seen.lock();
-        let mut walk = Walk {
-            seen: &seen,
-            reading: &self.reading,
-            found: BTreeMap::new(),
-            bytes: 0,
-            changed: None,
-        };
-        let roots = self.locations.iter().map(|location| root(location));
-        let mut error = None;
-        for root in roots {
-            let Ok(within) = root.canonicalize() else {
-                error = Some(format!("{} is no folder that can be read", root.display()));
-                continue;
-            };
-            if let Err(why) = walk.folder(&root, (&within, 0)) {
-                error = Some(why);
-            }
-        }
-        let (found, newest) = (walk.found, walk.changed);
-        let stamps = |files: &Found| {
-            let stamps = files
-                .iter()
-                .map(|(path, (stamp, _))| (path.clone(), stamp.clone()));
-            stamps.collect::<Vec<_>>()
-        };
+        let (found, changed, unreadable) = self.walk(&seen);
         let state = self.state.load_full();
-        if stamps(&found) == stamps(&seen) && state.error == error {
+        let same = found.len() == seen.len()
+            && found
+                .iter()
+                .zip(seen.iter())
+                .all(|((path, (stamp, _)), (before, (old, _)))| path == before && stamp == old);
+        if same && state.is_read && state.now.unreadable == unreadable {
             return;
         }
         let files = found
             .iter()
             .map(|(path, (_, file))| (path.clone(), Arc::clone(file)));
         let mut snapshot = Snapshot::new(self.config.version.clone(), files.collect());
-        snapshot.changed = newest;
+        snapshot.changed = changed;
         let broken = snapshot.check(|folder| self.is_searched(folder));
-        for file in &broken {
-            tracing::error!(error = %file, "changes of the folder are not served");
-        }
-        let keeps = !broken.is_empty() && !seen.is_empty();
+        let now = Flaws { broken, unreadable };
         *seen = found;
         drop(seen);
-        let snapshot = if keeps {
-            Arc::clone(&state.snapshot)
-        } else {
-            self.note_changed(&state.snapshot, &snapshot);
-            Arc::new(snapshot)
-        };
-        self.state.store(Arc::new(State {
-            snapshot,
-            broken,
-            error,
-        }));
-        if !keeps {
-            self.changed.send_modify(|count| *count += 1);
+        for file in &now.broken {
+            tracing::error!(error = %file, "a file of the folder is broken");
         }
+        for why in now.unreadable.values() {
+            tracing::error!(why, "a folder can't be read");
+        }
+        let has_files = state.snapshot.files().next().is_some();
+        if has_files && !now.are_old(&state.served) {
+            tracing::warn!("changes of the folder are not served");
+            self.state.store(Arc::new(State {
+                snapshot: Arc::clone(&state.snapshot),
+                served: state.served.clone(),
+                now,
+                is_read: true,
+            }));
+            return;
+        }
+        self.note_changed(&state.snapshot, &snapshot);
+        self.state.store(Arc::new(State {
+            snapshot: Arc::new(snapshot),
+            served: now.clone(),
+            now,
+            is_read: true,
+        }));
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Returns the files that are there, when they changed last, and why folders can't be read.
+    fn walk(&self, seen: &Found) -> (Found, Option<SystemTime>, BTreeMap<PathBuf, String>) {
+        let mut walk = Walk {
+            seen,
+            reading: &self.reading,
+            found: BTreeMap::new(),
+            bytes: 0,
+            changed: None,
+        };
+        let mut unreadable = BTreeMap::new();
+        for location in &self.locations {
+            let root = root(location);
+            let read = match root.canonicalize() {
+                Ok(within) => walk.folder(&root, (&within, 0)),
+                Err(_) => Err(format!("{} is no folder that can be read", root.display())),
+            };
+            if let Err(why) = read {
+                unreadable.insert(root, why);
+            }
+        }
+        (walk.found, walk.changed, unreadable)
     }
 
     /// Notes which files differ from those that were served before, if any were.
     fn note_changed(&self, before: &Snapshot, after: &Snapshot) {
         let is_first = *self.changed.borrow() == 0;
-        let mut paths = self.changed_paths.lock();
-        if !is_first && paths.len() < CHANGED_MAX {
-            paths.extend(after.differences(before).map(str::to_owned));
+        if !is_first {
+            note_differences(&mut self.changed_paths.lock(), (before, after));
         }
     }
 
@@ -239,14 +281,27 @@ impl Folder {
     }
 }
 
-/// Returns a location as an absolute path, with a slash behind.
+/// Returns a location as an absolute path, with a slash behind and no `..` within, as Spring
+/// has it: `..` takes the folder before it away, whatever that is.
 fn absolute(location: &str) -> String {
     let path = location.strip_prefix("file:").unwrap_or(location);
     let path = path.strip_prefix("//").unwrap_or(path);
     let whole = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
     let text = whole.display().to_string();
-    let text = text.replace("/./", "/");
-    format!("{}/", text.trim_end_matches('/'))
+    let mut parts = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    if parts.is_empty() {
+        return "/".to_owned();
+    }
+    format!("/{}/", parts.join("/"))
 }
 
 /// Returns the part of a location in front of placeholders and stars.
@@ -311,7 +366,7 @@ impl Walk<'_> {
             _ => {
                 let size = usize::try_from(stamp.bytes).unwrap_or(usize::MAX);
                 if size > limits.file_bytes_max {
-                    Arc::new(File::too_large(size, self.reading))
+                    Arc::new(File::too_large(name, size, self.reading))
                 } else {
                     let Ok(bytes) = std::fs::read(&stamp.target) else {
                         return Ok(());
@@ -327,5 +382,20 @@ impl Walk<'_> {
         }
         self.found.insert(name.into(), (stamp, file));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_lead_upwards_too() {
+        let here = std::env::current_dir().unwrap();
+        let above = here.parent().unwrap().display().to_string();
+        assert_eq!(absolute("../conf"), format!("{above}/conf/"));
+        assert_eq!(absolute("file:///a/./b/../c/"), "/a/c/");
+        assert_eq!(absolute("/a/{application}/"), "/a/{application}/");
+        assert_eq!(absolute("/.."), "/");
     }
 }

@@ -132,6 +132,11 @@ impl Git {
         (!labels.is_empty()).then_some(labels)
     }
 
+    /// Returns whether it is a clone, which can be made again.
+    pub(crate) fn is_clone(&self) -> bool {
+        matches!(self.place, Place::Remote(_))
+    }
+
     /// Removes the clone, so that it is made again.
     pub(crate) fn forget(&self) {
         if let Place::Remote(remote) = &self.place

@@ -4,43 +4,53 @@
 //! # Layout
 //!
 //! - [`state`]: what is served, and how it stands.
+//! - [`choose`]: which commit of a label is served.
 //! - [`ask`]: what requests ask for.
+//! - [`trouble`]: what is wrong beside failed fetches, and a damaged clone.
 
 mod ask;
+mod choose;
 mod state;
+mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use gix::ObjectId;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::config::{GitConfig, shown};
 use super::git::{Git, GitError, Labels, read};
-use super::location;
-use crate::environment::assemble::BrokenFile;
+use crate::environment::assemble::EVERYBODY;
 use crate::snapshot::{Reading, Snapshot};
 use state::State;
 pub(crate) use state::{Health, Served};
 
-/// Commits looked at, from a broken one backwards, for one that is not.
-const LOOKED_BACK_MAX: usize = 50;
-/// Changed paths that are kept, and as many as one commit may bring beside them.
-pub(super) const CHANGED_MAX: usize = 10_000;
+/// Changed paths that are kept; more concern everybody.
+const CHANGED_MAX: usize = 10_000;
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
+
+/// Notes the paths of files that differ, or that everybody is concerned if there are too many.
+pub(super) fn note_differences(paths: &mut BTreeSet<String>, (old, new): (&Snapshot, &Snapshot)) {
+    let room = CHANGED_MAX.saturating_sub(paths.len());
+    paths.extend(new.differences(old).take(room + 1).map(str::to_owned));
+    if paths.len() > CHANGED_MAX {
+        *paths = BTreeSet::from([EVERYBODY.to_owned()]);
+    }
+}
 
 /// How fetches go on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fetches {
     /// Those that ended, well or not.
     ended: u64,
-    /// Whether one goes on.
-    is_one_on: bool,
+    /// When the one began that goes on.
+    since: Option<Instant>,
 }
 
 /// A repository.
@@ -51,8 +61,12 @@ pub struct Repository {
     git: Arc<Git>,
     reading: Arc<Reading>,
     state: ArcSwap<State>,
+    /// Whether the clone is to be made again with the next fetch.
+    is_damaged: AtomicBool,
+    /// When that was asked for last.
+    mended: Mutex<Option<Instant>>,
     /// Held while the state is made anew from the one before.
-    known: Mutex<read::Known>,
+    known: Mutex<choose::Known>,
     fetches: watch::Sender<Fetches>,
     wake: Notify,
     loading: Semaphore,
@@ -77,6 +91,8 @@ impl Repository {
             git,
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
+            is_damaged: AtomicBool::new(false),
+            mended: Mutex::default(),
             known: Mutex::default(),
             fetches: watch::Sender::default(),
             wake: Notify::new(),
@@ -101,9 +117,35 @@ impl Repository {
         format!("{}/{path}", self.shown().trim_end_matches('/'))
     }
 
-    /// Returns how the last fetches went.
+    /// Returns how the last fetches went, and what is wrong beside.
     pub fn health(&self) -> Health {
-        self.state.load().health.clone()
+        let state = self.state.load();
+        let mut health = state.health.clone();
+        if health.error.is_none() {
+            health.error = self.lasting().or_else(|| self.lacking(&state));
+        }
+        health
+    }
+
+    /// Returns whether somebody's request made it.
+    pub fn is_on_demand(&self) -> bool {
+        self.config.uri.contains('{')
+    }
+
+    /// Returns whether anything is served of it.
+    pub fn is_serving(&self) -> bool {
+        !self.state.load().loaded.is_empty()
+    }
+
+    /// Returns whether it was made for a request and is not there: it is not fetched any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        let state = self.state.load();
+        self.is_on_demand() && state.labels.is_empty() && state.health.error.is_some()
+    }
+
+    /// Asks a fetch that goes on to end.
+    pub(crate) fn interrupt(&self) {
+        self.git.interrupt();
     }
 
     /// Returns its branches and tags.
@@ -121,16 +163,25 @@ impl Repository {
         self.changed.subscribe()
     }
 
-    /// Fetches soon, and returns when that ended or the time is over.
-    pub(crate) async fn fetch_now(&self, within: Duration) {
+    /// Fetches soon, and returns when that ended or the time is over; an error when what is served
+    /// may be out of date.
+    pub(crate) async fn fetch_now(&self, within: Duration) -> Result<(), String> {
         let mut fetches = self.fetches.subscribe();
         let now = *fetches.borrow_and_update();
         self.wake.notify_one();
         // One that goes on may have begun before what it is to bring was there.
-        let enough = now.ended + 1 + u64::from(now.is_one_on);
+        let enough = now.ended + 1 + u64::from(now.since.is_some());
         let ended = fetches.wait_for(|fetches| fetches.ended >= enough);
-        // Whoever waits goes on with what is there.
-        let _in_time = tokio::time::timeout(within, ended).await;
+        let in_time = tokio::time::timeout(within, ended).await.is_ok();
+        let state = self.state.load();
+        if state.loaded.is_empty() {
+            return Ok(());
+        }
+        match &state.health.error {
+            Some(why) => Err(why.clone()),
+            None if in_time => Ok(()),
+            None => Err(format!("{} gave no answer in {within:?}", self.shown())),
+        }
     }
 
     /// Keeps it up to date until it is told to end.
@@ -138,7 +189,8 @@ impl Repository {
         self.use_old_clone().await;
         loop {
             let this = Arc::clone(&self);
-            self.fetches.send_modify(|fetches| fetches.is_one_on = true);
+            let since = Some(Instant::now());
+            self.fetches.send_modify(|fetches| fetches.since = since);
             let fetch = tokio::task::spawn_blocking(move || this.fetch());
             tokio::select! {
                 ended = fetch => if ended.is_err() {
@@ -151,8 +203,11 @@ impl Repository {
             }
             self.fetches.send_modify(|fetches| {
                 fetches.ended += 1;
-                fetches.is_one_on = false;
+                fetches.since = None;
             });
+            if self.is_gone() {
+                return;
+            }
             let pause = self.config.refresh;
             let rest = async {
                 match pause {
@@ -190,7 +245,10 @@ impl Repository {
     /// Fetches once; blocks.
     fn fetch(&self) {
         let started = Instant::now();
-        let before = self.health();
+        let before = self.state.load().health.clone();
+        if self.is_damaged.swap(false, Ordering::Relaxed) {
+            self.git.forget();
+        }
         let outcome = self.git.fetch().and_then(|labels| {
             let health = Health {
                 fetches: before.fetches + 1,
@@ -231,6 +289,9 @@ impl Repository {
             loaded: state.loaded.clone(),
             health: health.clone(),
         });
+        if self.is_gone() && self.git.known().is_none() {
+            self.git.forget();
+        }
     }
 
     fn update(&self, change: impl Fn(&State) -> State) {
@@ -263,7 +324,12 @@ impl Repository {
                     // What one label has too much of is no reason to hold the others back.
                     (Err(GitError::Failed(why)), Some(before)) => {
                         tracing::error!(uri = self.shown(), label, why, "the commit is not served");
-                        before.clone()
+                        Served {
+                            newest: commit.to_string(),
+                            broken: Vec::new(),
+                            refused: Some(why),
+                            ..before.clone()
+                        }
                     }
                     (Err(error), _) => return Err(error),
                 },
@@ -304,8 +370,8 @@ impl Repository {
                 continue;
             };
             let (old, new) = (&before.snapshot, &served.snapshot);
-            if !Arc::ptr_eq(old, new) && paths.len() < CHANGED_MAX {
-                paths.extend(new.differences(old).map(str::to_owned));
+            if !Arc::ptr_eq(old, new) {
+                note_differences(&mut paths, (old, new));
             }
         }
     }
@@ -313,54 +379,6 @@ impl Repository {
     /// Takes the paths of what is new since the last time.
     pub(crate) fn take_changed(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.changed_paths.lock())
-    }
-
-    /// Reads a commit. A broken one is not served: what was served before is, or the newest before
-    /// it that is whole.
-    fn load(&self, commit: ObjectId, before: Option<&Served>) -> Result<Served, GitError> {
-        let repository = self.git.open()?;
-        let mut known = self.known.lock();
-        let newest = Arc::new(read::snapshot(
-            &repository,
-            commit,
-            &mut known,
-            &self.reading,
-        )?);
-        let broken = self.check(&newest);
-        let served = |snapshot| Served {
-            snapshot,
-            broken: broken.clone(),
-            newest: commit.to_string(),
-        };
-        if broken.is_empty() {
-            tracing::info!(uri = self.shown(), %commit, "serving");
-            return Ok(served(newest));
-        }
-        for file in &broken {
-            tracing::error!(uri = self.shown(), %commit, error = %file, "the commit is not served");
-        }
-        if let Some(before) = before {
-            return Ok(served(Arc::clone(&before.snapshot)));
-        }
-        let mut earlier = commit;
-        for _ in 0..LOOKED_BACK_MAX {
-            let Some(parent) = read::parent(&repository, earlier) else {
-                break;
-            };
-            earlier = parent;
-            let snapshot = read::snapshot(&repository, earlier, &mut known, &self.reading)?;
-            if self.check(&snapshot).is_empty() {
-                tracing::info!(uri = self.shown(), commit = %earlier, "serving an earlier commit");
-                return Ok(served(Arc::new(snapshot)));
-            }
-        }
-        // Whoever needs no broken file is served all the same.
-        Ok(served(newest))
-    }
-
-    fn check(&self, snapshot: &Snapshot) -> Vec<BrokenFile> {
-        let paths = &self.config.search_paths;
-        snapshot.check(|folder| location::is_searched(paths, folder))
     }
 
     /// Returns the label of requests without one.

@@ -1,7 +1,7 @@
 //! All sources in their order, and what is asked of them: the environment of an application, or a
 //! file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,18 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::config::{Backend, GitConfig};
+use super::config::Backend;
 use super::folder::Folder;
 use super::repository::{Repository, Served};
-use super::{SourceError, location, pattern};
+use super::slot::Slot;
+use super::{SourceError, location};
 use crate::document::{Document, Secrecy};
 use crate::environment::assemble::{self, Request};
 use crate::environment::{Environment, Source};
 use crate::snapshot::Reading;
 
-/// Repositories that are made of one address with placeholders.
-const MADE_MAX: usize = 256;
+/// Repositories that one request may be about.
+const URIS_MAX: usize = 64;
 
 /// Labels of one request.
 const LABELS_MAX: usize = 16;
@@ -53,13 +54,6 @@ pub(super) enum Live {
         others: Vec<Slot>,
     },
     Native(Arc<Folder>),
-}
-
-/// One repository, or those that an address with placeholders makes.
-#[derive(Debug)]
-pub(super) struct Slot {
-    config: GitConfig,
-    made: Mutex<HashMap<String, Arc<Repository>>>,
 }
 
 /// A source and how it stands.
@@ -147,28 +141,29 @@ impl Sources {
     fn repository(&self, slot: &Slot, uri: &str) -> Arc<Repository> {
         let mut made = slot.made.lock();
         if let Some(repository) = made.get(uri) {
-            return Arc::clone(repository);
+            return repository;
         }
         let base = slot.config.base.as_ref().unwrap_or(&self.base);
         let config = slot.config.clone();
         let repository = Repository::new(config, uri.to_owned(), base, &self.reading);
-        made.insert(uri.to_owned(), Arc::clone(&repository));
         let ending = self.ending.subscribe();
-        self.tasks.lock().spawn(Arc::clone(&repository).run(ending));
+        let task = {
+            let mut tasks = self.tasks.lock();
+            // Those that ended are forgotten.
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(Arc::clone(&repository).run(ending))
+        };
+        made.add(uri, Arc::clone(&repository), task);
+        drop(made);
         self.hand_on(repository.changes());
         repository
     }
 
     /// Returns the repositories that an address stands for in a request.
     fn repositories(&self, slot: &Slot, request: &Request) -> Vec<Arc<Repository>> {
-        let mut all = Vec::new();
-        for uri in uris(&slot.config.uri, request) {
-            let is_known = slot.made.lock().contains_key(&uri);
-            if is_known || slot.made.lock().len() < MADE_MAX {
-                all.push(self.repository(slot, &uri));
-            }
-        }
-        all
+        let uris = uris(&slot.config.uri, request);
+        let first = uris.iter().take(URIS_MAX);
+        first.map(|uri| self.repository(slot, uri)).collect()
     }
 
     /// Returns all sources.
@@ -178,8 +173,7 @@ impl Sources {
             match live {
                 Live::Git { default, others } => {
                     for slot in others.iter().chain([&**default]) {
-                        let made = slot.made.lock();
-                        all.extend(made.values().map(|one| Standing::Git(Arc::clone(one))));
+                        all.extend(slot.made.lock().standing().map(Standing::Git));
                     }
                 }
                 Live::Native(folder) => all.push(Standing::Native(Arc::clone(folder))),
@@ -197,15 +191,37 @@ impl Sources {
         self.standings().into_iter().flat_map(of).collect()
     }
 
-    /// Fetches all repositories soon; returns when that ended or the time is over.
-    pub async fn fetch_now(&self, within: Duration) {
+    /// Returns the commits that are held back.
+    pub(crate) fn held_back(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for standing in self.standings() {
+            if let Standing::Git(repository) = standing {
+                let served = repository.served().into_iter();
+                let held_back = served.filter(|(_, served)| served.is_held_back());
+                all.extend(held_back.map(|(label, served)| {
+                    format!("{} {label} {}", repository.shown(), served.newest)
+                }));
+            }
+        }
+        all
+    }
+
+    /// Fetches all repositories soon; returns when that ended or the time is over. Those that serve
+    /// nothing need not be there.
+    pub async fn fetch_now(&self, within: Duration) -> Result<(), String> {
         let mut fetches = JoinSet::new();
         for standing in self.standings() {
             if let Standing::Git(repository) = standing {
                 fetches.spawn(async move { repository.fetch_now(within).await });
             }
         }
-        while fetches.join_next().await.is_some() {}
+        let mut outcome = Ok(());
+        while let Some(ended) = fetches.join_next().await {
+            if let Ok(Err(why)) = ended {
+                outcome = Err(why);
+            }
+        }
+        outcome
     }
 
     /// Returns the environment of an application with its profiles.
@@ -279,7 +295,7 @@ impl Sources {
         }
         let mut last = SourceError::Unavailable {
             uri: super::config::shown(&default.config.uri),
-            why: "too many repositories".to_owned(),
+            why: "it stands for no repository here".to_owned(),
         };
         for repository in self.repositories(default, request) {
             match repository.find(label).await {
@@ -354,23 +370,4 @@ fn uris(uri: &str, request: &Request) -> Vec<String> {
     // As elsewhere, the last application and the last profile win.
     filled.reverse();
     filled.into_iter().filter(safe).collect()
-}
-
-impl Slot {
-    fn new(config: GitConfig) -> Self {
-        Self {
-            config,
-            made: Mutex::default(),
-        }
-    }
-
-    fn is_for(&self, request: &Request) -> bool {
-        let own = [self.config.name.clone()];
-        let patterns = if self.config.patterns.is_empty() {
-            &own[..]
-        } else {
-            &self.config.patterns
-        };
-        pattern::any_matches(patterns, &request.application, &request.profiles)
-    }
 }

@@ -2,29 +2,38 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::repository::Work;
+use crate::repository::{Daemon, Work};
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
+use speargun_config_server::source::sources::Standing;
 
 /// A registry and all applications in one, on one port: notes what it is asked.
 fn stack() -> (u16, Arc<Mutex<Vec<String>>>) {
+    stack_that_is_busy(0)
+}
+
+/// As much, of which the registry has no time at first, so many times.
+fn stack_that_is_busy(times: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let shared = Arc::clone(&heard);
+    let busy = Arc::new(AtomicUsize::new(times));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || answer(&stream, port, &shared));
+            let (shared, busy) = (Arc::clone(&shared), Arc::clone(&busy));
+            std::thread::spawn(move || answer(&stream, port, (&shared, &busy)));
         }
     });
     (port, heard)
 }
 
-fn answer(stream: &TcpStream, port: u16, heard: &Mutex<Vec<String>>) {
+fn answer(stream: &TcpStream, port: u16, (heard, busy): (&Mutex<Vec<String>>, &AtomicUsize)) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -49,7 +58,11 @@ fn answer(stream: &TcpStream, port: u16, heard: &Mutex<Vec<String>>) {
             .lock()
             .unwrap()
             .push(line.trim().replace(" HTTP/1.1", ""));
+        let is_busy = |times: usize| times.checked_sub(1).filter(|_| target.contains("/apps/"));
         let (status, body) = match target.as_str() {
+            _ if busy.fetch_update(SeqCst, SeqCst, is_busy).is_ok() => {
+                ("503 Service Unavailable", String::new())
+            }
             "/eureka/apps/SHOP" => (
                 "200 OK",
                 instances("SHOP", &[("one", "/one"), ("two", "/two")], port),
@@ -99,8 +112,16 @@ const SHOP_IS_TOLD: [&str; 4] = [
 ];
 
 async fn until_both_are_told(server: &ConfigServer, heard: &Mutex<Vec<String>>) {
+    until_counts(server, heard, |(done, _)| done == 2).await;
+}
+
+async fn until_counts(
+    server: &ConfigServer,
+    heard: &Mutex<Vec<String>>,
+    test: impl Fn((u64, u64)) -> bool,
+) {
     let deadline = Instant::now() + Duration::from_mins(1);
-    while server.api().refresher.counts() != (2, 0) {
+    while !test(server.api().refresher.counts()) {
         assert!(Instant::now() < deadline, "{:?}", heard.lock().unwrap());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -187,5 +208,108 @@ async fn a_webhook_rolls_over_the_instances_of_what_changed() {
         .await
         .unwrap();
     assert!(page.contains("<td>two</td>"), "{page}");
+    server.end().await;
+}
+
+/// A server that fetches for webhooks alone.
+async fn start_for_webhooks(uri: &str, port: u16, folder: &std::path::Path) -> ConfigServer {
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.cloud.config.server.git: {{uri: '{uri}', refresh-rate: -1, timeout: 60}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n"
+    );
+    let server = start(file, folder).await;
+    assert_eq!(value(&server).await, "1");
+    server
+}
+
+/// Returns the value of `a` that the shop gets.
+async fn value(server: &ConfigServer) -> String {
+    let url = format!("http://{}/shop-default.properties", server.address());
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    text.trim().trim_start_matches("a: ").to_owned()
+}
+
+async fn tell(server: &ConfigServer, path: &str) {
+    let request = reqwest::Client::new()
+        .post(format!("http://{}/monitor", server.address()))
+        .header("Content-Type", "application/json");
+    let answer = request.body(format!(r#"{{"path": "{path}"}}"#)).send();
+    assert_eq!(answer.await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_a_commit_before_it_is_there() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let daemon = Daemon::start(&work);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&daemon.uri(), port, folder.path()).await;
+    let daemon_port = daemon.stop();
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    tell(&server, "shop.yml").await;
+    until_counts(&server, &heard, |(_, failed)| failed > 0).await;
+    assert!(heard.lock().unwrap().is_empty());
+    let report = server.api().refresher.reports().remove(0);
+    assert_eq!(report.application, "shop");
+    assert!(report.outcome.unwrap_err().starts_with("not fetched: "));
+    let _daemon = Daemon::start_at(&work, daemon_port);
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(value(&server).await, "2");
+    assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_is_busy_is_asked_again() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack_that_is_busy(2);
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&work.origin(), port, folder.path()).await;
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(server.api().refresher.counts(), (2, 2));
+    let heard = heard.lock().unwrap().clone();
+    let (busy, told) = heard.split_at(2);
+    assert_eq!(busy, ["GET /eureka/apps/SHOP"; 2]);
+    assert_eq!(told, SHOP_IS_TOLD);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_held_back_is_told_of_when_it_is_served() {
+    let work = Work::new(&[("shop.yml", "a: 1\n"), ("bank.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&work.origin(), port, folder.path()).await;
+    work.commit("bank.yml", "a: [\n");
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    tell(&server, "shop.yml").await;
+    let is_held_back = || {
+        let standings = server.api().sources.standings();
+        let Some(Standing::Git(repository)) = standings.first() else {
+            return false;
+        };
+        repository.served()["main"].is_held_back()
+    };
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !is_held_back() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(value(&server).await, "1");
+    work.commit("bank.yml", "a: 2\n");
+    work.push();
+    tell(&server, "bank.yml").await;
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(value(&server).await, "2");
+    // Once, and not when nothing new was served.
+    let heard = heard.lock().unwrap().clone();
+    let told = heard.iter().filter(|line| line.starts_with("POST"));
+    assert_eq!(told.count(), 2, "{heard:?}");
     server.end().await;
 }

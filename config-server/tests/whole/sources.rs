@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn config(uri: &str) -> GitConfig {
+pub(crate) fn config(uri: &str) -> GitConfig {
     GitConfig {
         uri: uri.to_owned(),
         refresh: Some(Duration::from_millis(50)),
@@ -22,7 +22,7 @@ fn config(uri: &str) -> GitConfig {
     }
 }
 
-fn start(config: GitConfig, base: &TempDir) -> Arc<Sources> {
+pub(crate) fn start(config: GitConfig, base: &TempDir) -> Arc<Sources> {
     let backend = Backend::Git {
         default: Box::new(config),
         others: Vec::new(),
@@ -36,7 +36,7 @@ fn start(config: GitConfig, base: &TempDir) -> Arc<Sources> {
     )
 }
 
-fn request(label: Option<&str>) -> Request {
+pub(crate) fn request(label: Option<&str>) -> Request {
     Request {
         application: "app".to_owned(),
         profiles: "default".to_owned(),
@@ -44,14 +44,14 @@ fn request(label: Option<&str>) -> Request {
     }
 }
 
-async fn value(sources: &Sources, label: Option<&str>) -> Result<String, SourceError> {
+pub(crate) async fn value(sources: &Sources, label: Option<&str>) -> Result<String, SourceError> {
     let environment = sources.environment(&request(label)).await?;
     let value = environment.get("a").map(|entry| entry.value.to_string());
     Ok(value.unwrap_or_default())
 }
 
 /// Waits until a request is answered as it should be.
-async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !test().await {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -59,14 +59,14 @@ async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn until_value(sources: &Sources, label: Option<&str>, expected: &str) {
+pub(crate) async fn until_value(sources: &Sources, label: Option<&str>, expected: &str) {
     until(expected, async || {
         value(sources, label).await.as_deref() == Ok(expected)
     })
     .await;
 }
 
-fn error_of(sources: &Sources) -> Option<String> {
+pub(crate) fn error_of(sources: &Sources) -> Option<String> {
     sources
         .standings()
         .into_iter()
@@ -76,7 +76,7 @@ fn error_of(sources: &Sources) -> Option<String> {
         })
 }
 
-fn broken_of(sources: &Sources) -> Vec<String> {
+pub(crate) fn broken_of(sources: &Sources) -> Vec<String> {
     let of = |standing| match standing {
         Standing::Git(repository) => {
             let served = repository.served().into_values();
@@ -209,6 +209,20 @@ async fn an_outage_and_a_restart_serve_the_last_good_commit() {
     again.end().await;
 }
 
+/// Damages the one clone in a folder.
+pub(crate) fn damage(base: &TempDir) {
+    let mut clones = std::fs::read_dir(base.path()).unwrap();
+    let clone = clones.next().unwrap().unwrap().path();
+    let packs = std::fs::read_dir(clone.join("objects/pack")).unwrap();
+    let files: Vec<_> = packs.map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        // The old one may be in use.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, b"not a pack").unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_clone_is_made_again() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
@@ -217,26 +231,7 @@ async fn a_damaged_clone_is_made_again() {
     let sources = start(config(&daemon.uri()), &base);
     assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
     sources.end().await;
-    let clone = std::fs::read_dir(base.path())
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let packs = std::fs::read_dir(clone.join("objects/pack")).unwrap();
-    let mut damaged = 0;
-    for file in packs.map(|entry| entry.unwrap().path()) {
-        let mut permissions = std::fs::metadata(&file).unwrap().permissions();
-        #[expect(
-            clippy::permissions_set_readonly_false,
-            reason = "packs are written once"
-        )]
-        permissions.set_readonly(false);
-        std::fs::set_permissions(&file, permissions).unwrap();
-        std::fs::write(&file, b"not a pack").unwrap();
-        damaged += 1;
-    }
-    assert!(damaged > 0);
+    damage(&base);
     work.commit("app.yml", "a: two\n");
     work.push();
     let again = start(config(&daemon.uri()), &base);
@@ -364,5 +359,25 @@ async fn placeholders_in_an_address_make_a_repository_for_each() {
     };
     let error = sources.environment(&other).await.unwrap_err();
     assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
+    // What is not there is forgotten, and takes nobody's place however many names are asked for.
+    for number in 0..300 {
+        let nobody = Request {
+            application: format!("nobody{number}"),
+            ..request(None)
+        };
+        assert!(sources.environment(&nobody).await.is_err());
+    }
+    assert_eq!(sources.standings().len(), 1);
+    assert_eq!(error_of(&sources), None);
+    std::fs::rename(
+        work.origin().replace("/origin.git", "/app.git"),
+        work.origin().replace("/origin.git", "/late.git"),
+    )
+    .unwrap();
+    let late = Request {
+        application: "late".to_owned(),
+        ..request(None)
+    };
+    assert!(sources.environment(&late).await.is_ok());
     sources.end().await;
 }

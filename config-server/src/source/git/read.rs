@@ -61,10 +61,14 @@ pub(in crate::source) fn parent(
     repository.has_object(parent).then_some(parent)
 }
 
+/// Returns whether a text may be the beginning of a commit's name.
+pub(in crate::source) fn is_id(text: &str) -> bool {
+    (7..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// Returns the commit that a text names by its beginning.
 pub(in crate::source) fn by_id(repository: &gix::Repository, text: &str) -> Option<ObjectId> {
-    let is_id = (7..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if !is_id {
+    if !is_id(text) {
         return None;
     }
     let id = repository.rev_parse_single(text).ok()?;
@@ -130,7 +134,7 @@ impl Walk<'_> {
                 let header = self.repository.find_header(id).map_err(damaged)?;
                 let size = usize::try_from(header.size()).unwrap_or(usize::MAX);
                 let file = if size > file_bytes_max {
-                    File::too_large(size, self.reading)
+                    File::too_large(path, size, self.reading)
                 } else {
                     let blob = self.repository.find_blob(id).map_err(damaged)?;
                     // A copy takes what it needs; git's own buffer takes what it grew to.

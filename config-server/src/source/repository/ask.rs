@@ -55,9 +55,18 @@ impl Repository {
         if let Some(served) = self.state.load().loaded.get(&label) {
             return Ok(served.clone());
         }
-        let (this, wanted) = (Arc::clone(self), label.clone());
-        let loaded = tokio::task::spawn_blocking(move || this.load_now(&wanted));
-        let served = loaded.await.map_err(|_| no_label())?;
+        let load = || {
+            let (this, wanted) = (Arc::clone(self), label.clone());
+            tokio::task::spawn_blocking(move || this.load_now(&wanted))
+        };
+        let mut served = load().await.map_err(|_| no_label())?;
+        if let Err(GitError::Damaged(why)) = &served
+            && self.mend(why)
+        {
+            // Whether it went well is seen by trying again.
+            let _fetched = self.fetch_now(self.config.timeout).await;
+            served = load().await.map_err(|_| no_label())?;
+        }
         let served = served.map_err(|error| SourceError::Unavailable {
             uri: self.shown(),
             why: error.to_string(),

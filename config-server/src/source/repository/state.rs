@@ -13,10 +13,19 @@ use crate::source::git::Labels;
 pub struct Served {
     /// The files.
     pub snapshot: Arc<Snapshot>,
-    /// What keeps the newest commit of the label from being served.
+    /// What is broken in the newest commit of the label.
     pub broken: Vec<BrokenFile>,
+    /// Why the newest commit can't be served, when no file of it is to blame.
+    pub refused: Option<String>,
     /// The newest commit of the label.
     pub newest: String,
+}
+
+impl Served {
+    /// Returns whether the newest commit of the label is held back.
+    pub fn is_held_back(&self) -> bool {
+        self.snapshot.version.as_deref() != Some(&*self.newest)
+    }
 }
 
 /// How it stands, all of one moment.

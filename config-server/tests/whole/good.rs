@@ -1,0 +1,141 @@
+//! Which commits and folders are good enough to be served: what was broken already holds nothing
+//! back, what is newly broken does, and what is out of reach is no reason to serve nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::repository::Work;
+use crate::sources::{broken_of, config, error_of, start, until, until_value, value};
+use speargun_config_server::snapshot::{Limits, Reading};
+use speargun_config_server::source::config::{Backend, NativeConfig};
+use speargun_config_server::source::sources::{Answering, Sources, Standing};
+
+const TEMPLATE: &str = "a: !Ref x\n";
+
+/// Returns the newest commit of the default label that a server knows.
+fn newest(sources: &Sources) -> String {
+    let standings = sources.standings();
+    let of = |standing: &Standing| match standing {
+        Standing::Git(repository) => Some(repository.served()["main"].newest.clone()),
+        Standing::Native(_) => None,
+    };
+    standings.iter().find_map(of).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_always_broken_holds_nothing_back() {
+    let work = Work::new(&[("app.yml", "a: one\n"), ("template.yml", TEMPLATE)]);
+    let base = tempfile::tempdir().unwrap();
+    let sources = start(config(&work.origin()), &base);
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    for text in ["two", "three"] {
+        work.commit("app.yml", &format!("a: {text}\n"));
+        work.push();
+        until_value(&sources, None, text).await;
+    }
+    // A file that breaks now does, for who was there as well as for who starts now.
+    work.commit("other.yml", "b: [\n");
+    work.commit("app.yml", "a: four\n");
+    work.push();
+    until("it is seen", async || newest(&sources) == work.head()).await;
+    let later = start(config(&work.origin()), &base);
+    for sources in [&sources, &later] {
+        assert_eq!(value(sources, None).await.as_deref(), Ok("three"));
+    }
+    later.end().await;
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_too_large_holds_its_commit_back() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    let base = tempfile::tempdir().unwrap();
+    let sources = start(config(&work.origin()), &base);
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    let large = format!("a: two\nb: {}\n", "x".repeat(5 << 20));
+    // What is no configuration may be as large as it likes.
+    work.commit("picture.png", &large);
+    work.commit("app.yml", &large);
+    work.push();
+    until("it is told", async || !broken_of(&sources).is_empty()).await;
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    let told = broken_of(&sources);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("app.yml: line 1"), "{told:?}");
+    sources.end().await;
+}
+
+fn folder(locations: Vec<String>, limits: Limits) -> Arc<Sources> {
+    let native = NativeConfig {
+        search_locations: locations,
+        refresh: Duration::from_millis(20),
+        ..NativeConfig::default()
+    };
+    let reading = Reading {
+        limits,
+        ..Reading::default()
+    };
+    let backends = vec![Backend::Native(native)];
+    Sources::start(
+        backends,
+        reading,
+        Answering::default(),
+        std::env::temp_dir(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_goes_away_is_served_on() {
+    let above = tempfile::tempdir().unwrap();
+    let (here, away) = (above.path().join("here"), above.path().join("away"));
+    std::fs::create_dir(&here).unwrap();
+    std::fs::write(here.join("app.yml"), "a: one\n").unwrap();
+    // A location that never was does not keep the other from being followed.
+    let never = above.path().join("never").display().to_string();
+    let sources = folder(vec![here.display().to_string(), never], Limits::default());
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    let mut changes = sources.changes();
+    changes.mark_unchanged();
+    std::fs::rename(&here, &away).unwrap();
+    let said = here.display().to_string();
+    until("the outage is told", async || {
+        error_of(&sources).is_some_and(|error| error.contains(&said))
+    })
+    .await;
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    assert!(!changes.has_changed().unwrap());
+    std::fs::write(away.join("app.yml"), "a: two\n").unwrap();
+    std::fs::rename(&away, &here).unwrap();
+    until_value(&sources, None, "two").await;
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_grows_too_large_is_served_on() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::write(here.path().join("app.yml"), "a: one\n").unwrap();
+    let limits = Limits {
+        files_max: 2,
+        ..Limits::default()
+    };
+    let sources = folder(vec![here.path().display().to_string()], limits);
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    for name in ["b.yml", "c.yml", "d.yml"] {
+        std::fs::write(here.path().join(name), "a: two\n").unwrap();
+    }
+    std::fs::write(here.path().join("app.yml"), "a: two\n").unwrap();
+    until("it is told", async || error_of(&sources).is_some()).await;
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_beside_the_working_one_is_found() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::create_dir(here.path().join("inner")).unwrap();
+    std::fs::write(here.path().join("app.yml"), "a: above\n").unwrap();
+    let location = format!("{}/inner/..", here.path().display());
+    let sources = folder(vec![location], Limits::default());
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("above"));
+    sources.end().await;
+}

@@ -1,0 +1,151 @@
+//! What health says of sources: what is wrong is said, and is no reason to send clients away while
+//! there is something to serve.
+
+use serde_json::Value;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use crate::repository::{Daemon, Work};
+use crate::sources;
+use speargun_config_server::server::ConfigServer;
+use speargun_config_server::settings::{Settings, Sources};
+use speargun_config_server::snapshot::{Limits, Reading};
+use speargun_config_server::source::config::{Backend, GitConfig};
+use speargun_config_server::source::sources::{Answering, Standing};
+
+async fn start(git: &str, folder: &std::path::Path) -> ConfigServer {
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.cloud.config.server.git: {{{git}}}\n"
+    );
+    let sources = Sources {
+        file: Some(("config.yml".to_owned(), file.into_bytes())),
+        ..Sources::default()
+    };
+    let settings = Settings::read(&sources).unwrap();
+    let base = Some(folder.to_owned());
+    ConfigServer::start(settings, base).await.unwrap()
+}
+
+/// Returns the status of an answer and its body.
+async fn get(server: &ConfigServer, path: &str) -> (u16, Value) {
+    let url = format!("http://{}{path}", server.address());
+    let answer = reqwest::get(url).await.unwrap();
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_has_no_repository_is_no_reason_to_be_down() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    let folder = tempfile::tempdir().unwrap();
+    let uri = work.origin().replace("/origin.git", "/{application}.git");
+    let server = start(&format!("uri: '{uri}', timeout: 20"), folder.path()).await;
+    assert_eq!(get(&server, "/typo/default").await.0, 404);
+    assert_eq!(get(&server, "/origin/default").await.0, 200);
+    let (status, health) = get(&server, "/actuator/health/configServer").await;
+    assert_eq!(status, 200, "{health}");
+    let sources = health["details"]["sources"].as_array().unwrap();
+    assert_eq!(sources.len(), 1, "{health}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_behind_another_label_is_mended_when_it_is_asked_for() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    work.git(&["checkout", "--quiet", "-b", "side"]);
+    work.commit("app.yml", "a: side\n");
+    work.git(&["push", "--quiet", "origin", "side"]);
+    let daemon = Daemon::start(&work);
+    let base = tempfile::tempdir().unwrap();
+    let config = GitConfig {
+        refresh: None,
+        ..sources::config(&daemon.uri())
+    };
+    let all = sources::start(config, &base);
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
+    sources::damage(&base);
+    let side = sources::value(&all, Some("side")).await;
+    assert_eq!(side.as_deref(), Ok("side"));
+    all.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_hangs_is_said_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/x.git", listener.local_addr().unwrap());
+    let base = tempfile::tempdir().unwrap();
+    let config = GitConfig {
+        timeout: Duration::from_millis(10),
+        ..sources::config(&uri)
+    };
+    let all = sources::start(config, &base);
+    // Nobody takes its connection, so that it hangs until the listener goes.
+    sources::until("it is told", async || {
+        sources::error_of(&all).is_some_and(|error| error.starts_with("a fetch goes on for "))
+    })
+    .await;
+    drop(listener);
+    all.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_branch_that_is_deleted_is_missed() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    work.git(&["push", "--quiet", "origin", "main:side"]);
+    let base = tempfile::tempdir().unwrap();
+    let all = sources::start(sources::config(&work.origin()), &base);
+    let side = sources::value(&all, Some("side")).await;
+    assert_eq!(side.as_deref(), Ok("one"));
+    assert_eq!(sources::error_of(&all), None);
+    std::fs::remove_file(format!("{}/refs/heads/main", work.origin())).unwrap();
+    sources::until("it is told", async || {
+        let expected = "there is no label main, which is the default";
+        sources::error_of(&all).as_deref() == Some(expected)
+    })
+    .await;
+    all.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_with_too_many_files_is_said_to_be_held_back() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    let base = tempfile::tempdir().unwrap();
+    let backend = Backend::Git {
+        default: Box::new(sources::config(&work.origin())),
+        others: Vec::new(),
+    };
+    let limits = Limits {
+        files_max: 1,
+        ..Limits::default()
+    };
+    let reading = Reading {
+        limits,
+        ..Reading::default()
+    };
+    let base = base.path().to_owned();
+    let all = speargun_config_server::source::sources::Sources::start(
+        vec![backend],
+        reading,
+        Answering::default(),
+        base,
+    );
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
+    work.commit("more.yml", "a: two\n");
+    work.push();
+    let served = || {
+        let standings = all.standings();
+        let mut repositories = standings.iter().map(|standing| match standing {
+            Standing::Git(repository) => repository.served()["main"].clone(),
+            Standing::Native(_) => unreachable!("there is no folder"),
+        });
+        repositories.next_back().unwrap()
+    };
+    sources::until("it is told", async || served().refused.is_some()).await;
+    assert!(served().is_held_back());
+    assert_eq!(served().newest, work.head());
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
+    all.end().await;
+}
