@@ -1,6 +1,6 @@
 //! Links from summaries of segments, mended for traces that span several, agree with the memory
-//! engine's: whatever the window, asked again and again while segments are sealed, merged and opened
-//! anew.
+//! engine's: whatever the window, asked again and again while segments are sealed, merged and
+//! opened anew.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
