@@ -13,7 +13,7 @@
 pub mod names;
 pub mod registry;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -150,12 +150,19 @@ impl Refresher {
     pub async fn run(self: Arc<Self>, sources: Arc<Sources>, mut ending: watch::Receiver<bool>) {
         let mut changes = sources.changes();
         let mut tries: u32 = 0;
+        // The commits that were held back when a webhook came last.
+        let mut held_back = BTreeSet::new();
         loop {
             let rest = TRY_AGAIN_AFTER
                 .saturating_mul(1 << tries.saturating_sub(1))
                 .min(REST_MAX);
             tokio::select! {
-                () = self.wake.notified() => tries = 0,
+                () = self.wake.notified() => {
+                    tries = 0;
+                    // What is served already is found now anyway.
+                    changes.mark_unchanged();
+                    held_back = sources.held_back();
+                }
                 news = changes.changed(), if self.listens() => match news {
                     Ok(()) => tries = 0,
                     Err(_) => return,
@@ -164,7 +171,7 @@ impl Refresher {
                 _ = ending.wait_for(|ending| *ending) => return,
             }
             let done = tokio::select! {
-                done = self.work(&sources) => done,
+                done = self.work(&sources, &held_back) => done,
                 _ = ending.wait_for(|ending| *ending) => return,
             };
             tries = match done {
@@ -185,8 +192,12 @@ impl Refresher {
     }
 
     /// Fetches if a webhook asks for it, and tells whom it concerns; an error is worth another try.
-    async fn work(self: &Arc<Self>, sources: &Arc<Sources>) -> Result<(), String> {
-        let fetched = self.fetch(sources).await;
+    async fn work(
+        self: &Arc<Self>,
+        sources: &Arc<Sources>,
+        held_back: &BTreeSet<String>,
+    ) -> Result<(), String> {
+        let fetched = self.fetch(sources, held_back).await;
         let mut found = Names::default();
         let changed = sources.take_changed();
         changed.iter().for_each(|path| found.add_path(path));
@@ -215,15 +226,14 @@ impl Refresher {
     }
 
     /// Fetches when a webhook came. What it names is told if that went well and brought no commit
-    /// that is held back: until then they would read again what they have.
-    async fn fetch(&self, sources: &Sources) -> Result<(), String> {
+    /// that is held back beside those that were: until then they would read again what they have.
+    async fn fetch(&self, sources: &Sources, held_back: &BTreeSet<String>) -> Result<(), String> {
         let asked = std::mem::take(&mut *self.waiting.lock());
         if asked.is_empty() {
             return Ok(());
         }
-        let held_back = sources.held_back();
         let fetched = sources.fetch_now(self.config.fetch_within).await;
-        if fetched.is_ok() && sources.held_back().is_subset(&held_back) {
+        if fetched.is_ok() && sources.held_back().is_subset(held_back) {
             self.telling.lock().add_all(&asked);
         } else {
             self.waiting.lock().add_all(&asked);
