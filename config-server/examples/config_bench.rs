@@ -158,6 +158,10 @@ fn git(folder: &Path, words: &[&str]) {
         .args(user)
         .args(words)
         .current_dir(folder)
+        // A hook that runs it has these, and they mean its repository.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
         .status()
         .unwrap();
     assert!(status.success(), "git {words:?}");

@@ -134,6 +134,10 @@ fn git(folder: &Path, words: &[&str]) -> Result<()> {
         .current_dir(repository(folder))
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        // A hook that runs the tests has these, and they mean its repository.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "git {words:?}: {said}");
