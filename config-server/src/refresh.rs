@@ -30,6 +30,9 @@ use crate::source::sources::Sources;
 const REPORTS_MAX: usize = 200;
 /// Tries in a row, when a remote or the registry is away; the next webhook or commit begins again.
 const TRIES_MAX: u32 = 8;
+/// At this try names are told although not all was fetched: the repository that is away may be
+/// another one, and a refresh in vain costs less than one that does not come.
+const TOLD_ANYWAY: u32 = 3;
 /// Rest before the second try; it doubles with each.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// No rest is longer.
@@ -171,7 +174,7 @@ impl Refresher {
                 _ = ending.wait_for(|ending| *ending) => return,
             }
             let done = tokio::select! {
-                done = self.work(&sources, &held_back) => done,
+                done = self.work(&sources, &held_back, tries) => done,
                 _ = ending.wait_for(|ending| *ending) => return,
             };
             tries = match done {
@@ -196,8 +199,9 @@ impl Refresher {
         self: &Arc<Self>,
         sources: &Arc<Sources>,
         held_back: &BTreeSet<String>,
+        tries: u32,
     ) -> Result<(), String> {
-        let fetched = self.fetch(sources, held_back).await;
+        let fetched = self.fetch(sources, held_back, tries).await;
         let mut found = Names::default();
         let changed = sources.take_changed();
         changed.iter().for_each(|path| found.add_path(path));
@@ -227,7 +231,12 @@ impl Refresher {
 
     /// Fetches when a webhook came. What it names is told if that went well and brought no commit
     /// that is held back beside those that were: until then they would read again what they have.
-    async fn fetch(&self, sources: &Sources, held_back: &BTreeSet<String>) -> Result<(), String> {
+    async fn fetch(
+        &self,
+        sources: &Sources,
+        held_back: &BTreeSet<String>,
+        tries: u32,
+    ) -> Result<(), String> {
         let asked = std::mem::take(&mut *self.waiting.lock());
         if asked.is_empty() {
             return Ok(());
@@ -236,6 +245,9 @@ impl Refresher {
         if fetched.is_ok() && sources.held_back().is_subset(held_back) {
             self.telling.lock().add_all(&asked);
         } else {
+            if fetched.is_err() && tries == TOLD_ANYWAY {
+                self.telling.lock().add_all(&asked);
+            }
             self.waiting.lock().add_all(&asked);
         }
         fetched.map_err(|why| format!("not fetched: {why}"))

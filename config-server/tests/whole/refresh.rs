@@ -262,6 +262,20 @@ async fn nobody_is_told_of_a_commit_before_it_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_stays_away_holds_nobody_up_for_long() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let daemon = Daemon::start(&work);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&daemon.uri(), port, folder.path()).await;
+    daemon.stop();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_busy_is_asked_again() {
     let work = Work::new(&[("shop.yml", "a: 1\n")]);
     let (port, heard) = stack_that_is_busy(2);
