@@ -174,8 +174,11 @@ const ALWAYS: Window = Window {
     lookback_ms: NOW_MS + 60_000,
 };
 
-/// Writes all parts of all traces, so mixed that most traces lie in several merged segments.
-fn write_mixed(store: &SegmentStore, model: &MemoryStore) {
+/// Returns a store, and a model of it, with all parts of all traces, so mixed that most traces lie
+/// in several merged segments.
+fn mixed(disk: &SimulatedDisk) -> (Arc<SegmentStore>, MemoryStore) {
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    let store = open(disk);
     let mut random = Random::seeded(7);
     let mut spans: Vec<Span> = (1..=60).flat_map(|low| trace(&mut random, low)).collect();
     for position in 1.. {
@@ -193,14 +196,13 @@ fn write_mixed(store: &SegmentStore, model: &MemoryStore) {
     store.seal().unwrap();
     store.compact().unwrap();
     assert!(store.stats().merges > 1, "several segments have a summary");
+    (store, model)
 }
 
 #[test]
 fn links_are_whole_again_once_reads_succeed_again() {
     let disk = SimulatedDisk::new();
-    let model = MemoryStore::new(&speargun_memory::Config::default());
-    let store = open(&disk);
-    write_mixed(&store, &model);
+    let (store, model) = mixed(&disk);
     store.close().unwrap();
     let expected = links(&model, ALWAYS);
     let mut failed = 0;
@@ -219,9 +221,7 @@ fn links_are_whole_again_once_reads_succeed_again() {
 #[test]
 fn nothing_is_read_again_for_links_of_what_did_not_change() {
     let disk = SimulatedDisk::new();
-    let model = MemoryStore::new(&speargun_memory::Config::default());
-    let store = open(&disk);
-    write_mixed(&store, &model);
+    let (store, model) = mixed(&disk);
     // Segments that were sealed and are not merged yet.
     let mut random = Random::seeded(8);
     for low in 1000..1003 {

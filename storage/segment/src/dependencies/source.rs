@@ -43,8 +43,11 @@ pub(super) fn sources<'s>(
         }
         sources.push(Source::Segment(SegmentSource::new(segment, window, shared)));
     }
-    let heads = snapshot.heads.iter();
-    let mut heads: Vec<HeadSource> = heads.map(|head| HeadSource::new(head, &mut seen)).collect();
+    let mut heads = Vec::new();
+    for head in snapshot.heads.iter() {
+        context.check()?;
+        heads.push(HeadSource::new(head, &mut seen));
+    }
     let (services, numbers) = seen.in_order();
     heads.iter_mut().for_each(|head| head.renumber(&numbers));
     sources.extend(heads.into_iter().map(Source::Head));
