@@ -3,7 +3,8 @@
 //! registry for a moment. What comes in meanwhile is put together.
 //!
 //! Whom a commit concerns is found in the files that differ, and kept until it was told. What a
-//! webhook names beside is told once a fetch went well; neither is forgotten for an outage.
+//! webhook names beside is told once a fetch went well, or at the third try. After some tries both
+//! wait for the next commit or webhook.
 //!
 //! # Layout
 //!

@@ -319,20 +319,7 @@ impl Repository {
             };
             let served = match before {
                 Some(before) if commit == *before.newest => before.clone(),
-                before => match (self.load(commit, before), before) {
-                    (Ok(served), _) => served,
-                    // What one label has too much of is no reason to hold the others back.
-                    (Err(GitError::Failed(why)), Some(before)) => {
-                        tracing::error!(uri = self.shown(), label, why, "the commit is not served");
-                        Served {
-                            newest: commit.to_string(),
-                            broken: Vec::new(),
-                            refused: Some(why),
-                            ..before.clone()
-                        }
-                    }
-                    (Err(error), _) => return Err(error),
-                },
+                before => self.serve(commit, before)?,
             };
             loaded.insert(label, served);
         }

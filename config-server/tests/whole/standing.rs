@@ -12,7 +12,7 @@ use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
 use speargun_config_server::snapshot::{Limits, Reading};
 use speargun_config_server::source::config::{Backend, GitConfig};
-use speargun_config_server::source::sources::{Answering, Standing};
+use speargun_config_server::source::sources::{Answering, Sources as All, Standing};
 
 async fn start(git: &str, folder: &std::path::Path) -> ConfigServer {
     let file = format!(
@@ -113,29 +113,31 @@ async fn a_default_branch_that_is_deleted_is_missed() {
 async fn a_commit_with_too_many_files_is_said_to_be_held_back() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
     let base = tempfile::tempdir().unwrap();
-    let backend = Backend::Git {
-        default: Box::new(sources::config(&work.origin())),
-        others: Vec::new(),
+    let start = || {
+        let backend = Backend::Git {
+            default: Box::new(sources::config(&work.origin())),
+            others: Vec::new(),
+        };
+        let limits = Limits {
+            files_max: 1,
+            ..Limits::default()
+        };
+        let reading = Reading {
+            limits,
+            ..Reading::default()
+        };
+        All::start(
+            vec![backend],
+            reading,
+            Answering::default(),
+            base.path().to_owned(),
+        )
     };
-    let limits = Limits {
-        files_max: 1,
-        ..Limits::default()
-    };
-    let reading = Reading {
-        limits,
-        ..Reading::default()
-    };
-    let base = base.path().to_owned();
-    let all = speargun_config_server::source::sources::Sources::start(
-        vec![backend],
-        reading,
-        Answering::default(),
-        base,
-    );
+    let all = start();
     assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
     work.commit("more.yml", "a: two\n");
     work.push();
-    let served = || {
+    let served = |all: &All| {
         let standings = all.standings();
         let mut repositories = standings.iter().map(|standing| match standing {
             Standing::Git(repository) => repository.served()["main"].clone(),
@@ -143,9 +145,15 @@ async fn a_commit_with_too_many_files_is_said_to_be_held_back() {
         });
         repositories.next_back().unwrap()
     };
-    sources::until("it is told", async || served().refused.is_some()).await;
-    assert!(served().is_held_back());
-    assert_eq!(served().newest, work.head());
+    sources::until("it is told", async || served(&all).refused.is_some()).await;
+    assert!(served(&all).is_held_back());
+    assert_eq!(served(&all).newest, work.head());
     assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
+    all.end().await;
+    // Who starts later serves the same.
+    let all = start();
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
+    assert!(served(&all).refused.is_some());
+    assert_eq!(served(&all).newest, work.head());
     all.end().await;
 }

@@ -76,14 +76,15 @@ impl Repository {
 
     /// Loads a label that was not asked for before; blocks.
     fn load_now(&self, label: &str) -> Result<Option<Served>, GitError> {
-        let commit = match self.labels().get(label) {
-            Some(commit) => Some(*commit),
-            None => read::by_id(&self.git.open()?, label),
+        let of_label = self.labels().get(label).copied();
+        let served = match of_label {
+            Some(commit) => self.serve(commit, None)?,
+            None => match read::by_id(&self.git.open()?, label) {
+                // Who asks for a commit gets no other.
+                Some(commit) => self.load(commit, None)?,
+                None => return Ok(None),
+            },
         };
-        let Some(commit) = commit else {
-            return Ok(None);
-        };
-        let served = self.load(commit, None)?;
         let default = self.default_label(&self.labels());
         self.update(|state| {
             let mut loaded = state.loaded.clone();

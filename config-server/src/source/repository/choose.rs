@@ -30,6 +30,46 @@ pub(super) struct Known {
 }
 
 impl Repository {
+    /// Returns what is served of a label at a commit. One that has too much is held back: what was
+    /// served before is, or else the newest before it that can be read, whenever one starts.
+    pub(super) fn serve(
+        &self,
+        commit: ObjectId,
+        before: Option<&Served>,
+    ) -> Result<Served, GitError> {
+        let why = match self.load(commit, before) {
+            Err(GitError::Failed(why)) => why,
+            other => return other,
+        };
+        tracing::error!(uri = self.shown(), %commit, why, "the commit is not served");
+        let instead = match before {
+            Some(before) => before.clone(),
+            None => self.load_earlier(commit, &why)?,
+        };
+        Ok(Served {
+            newest: commit.to_string(),
+            broken: Vec::new(),
+            refused: Some(why),
+            ..instead
+        })
+    }
+
+    fn load_earlier(&self, commit: ObjectId, why: &str) -> Result<Served, GitError> {
+        let repository = self.git.open()?;
+        let mut earlier = commit;
+        for _ in 0..LOOKED_BACK_MAX {
+            let Some(parent) = read::parent(&repository, earlier) else {
+                break;
+            };
+            earlier = parent;
+            match self.load(earlier, None) {
+                Err(GitError::Failed(_)) => {}
+                other => return other,
+            }
+        }
+        Err(GitError::Failed(why.to_owned()))
+    }
+
     /// Reads a commit and says what is served in its place, which is most often itself.
     pub(super) fn load(
         &self,
