@@ -48,4 +48,4 @@ pub mod zipkin;
 pub use chance::Chance;
 pub use http::{Answer, Connection, Request};
 pub use server::{Options, Server};
-pub use tap::Tap;
+pub use tap::{Exchange, Tap};

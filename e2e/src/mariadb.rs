@@ -60,10 +60,15 @@ impl MariaDb {
     fn made(options: &[&str], shared: bool) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("mariadb-").tempdir()?;
         let user = user()?;
+        // A server removes temporary tables that it finds where it starts, and they may be those of
+        // another that is just being made: each has a folder of its own.
+        let temporary = folder.path().join("tmp");
+        std::fs::create_dir(&temporary)?;
+        let temporary = format!("--tmpdir={}", temporary.display());
         let output = Command::new(program("mariadb-install-db"))
             .args(["--no-defaults", "--skip-test-db", NO_AIO])
             .arg("--auth-root-authentication-method=normal")
-            .arg(format!("--user={user}"))
+            .args([&format!("--user={user}"), &temporary])
             .arg(format!(
                 "--datadir={}",
                 folder.path().join("data").display()
@@ -82,6 +87,7 @@ impl MariaDb {
         let port = free_port()?;
         let mut all: Vec<String> = vec![
             format!("--user={user}"),
+            temporary,
             format!("--port={port}"),
             format!("--datadir={}", folder.path().join("data").display()),
             format!("--socket={}", folder.path().join("socket").display()),

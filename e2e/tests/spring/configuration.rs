@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use speargun_e2e::eureka::wait_until;
-use speargun_e2e::{Answer, Request};
+use speargun_e2e::{Answer, Exchange, Request};
 
-use crate::stack::{Stack, WORD};
+use crate::stack::{App, Stack, WORD};
 
 /// Applications start with what the server has, by its address and by its name.
 pub(crate) fn starts(stack: &mut Stack) -> Result<String> {
@@ -99,9 +99,7 @@ pub(crate) fn refreshes(stack: &mut Stack) -> Result<String> {
         keys(&back.java.ask(&refresh)?)?.is_empty(),
         "nothing changed since"
     );
-    wait_until("it is registered again", || {
-        Ok(stack.status_of(&back.id)?.as_deref() == Some("UP"))
-    })?;
+    await_return(stack, back)?;
 
     commit(stack, "good night")?;
     let push = r#"{"commits":[{"added":[],"removed":[],"modified":["back-dev.yml"]}]}"#;
@@ -117,12 +115,34 @@ pub(crate) fn refreshes(stack: &mut Stack) -> Result<String> {
         let said = back.java.text("/greet/1")?;
         Ok(said.starts_with("good night 1"))
     })?;
-    wait_until("it is registered again", || {
-        Ok(stack.status_of(&back.id)?.as_deref() == Some("UP"))
-    })?;
+    await_return(stack, back)?;
     Ok(format!(
         "refresh said {changed:?}; the webhook named {named:?} and reached it"
     ))
+}
+
+/// Waits until an application, which leaves the registry for a refresh, is there again.
+fn await_return(stack: &Stack, back: &App) -> Result<()> {
+    wait_until("it is registered again", || {
+        Ok(stack.status_of(&back.id)?.as_deref() == Some("UP"))
+    })
+    .with_context(|| {
+        let seen = back.tap.seen();
+        let last: Vec<_> = seen.iter().rev().take(40).rev().map(told).collect();
+        let listed = stack.registry.listed();
+        let (said, log) = (last.join("\n"), back.java.log());
+        format!("{listed:?}\nit said:\n{said}\nits log:\n{log}")
+    })
+}
+
+/// Returns a line that tells what an application said, with what decides about its status.
+fn told(it: &Exchange) -> String {
+    let body = String::from_utf8_lossy(&it.body);
+    let fields = body
+        .split(',')
+        .filter(|field| field.contains("\"status\"") || field.contains("\"lastDirtyTimestamp\""));
+    let fields: Vec<_> = fields.collect();
+    format!("{} {} {}", it.status, it.line, fields.join(" "))
 }
 
 /// Commits a greeting and waits until it is served.

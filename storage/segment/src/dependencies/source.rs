@@ -44,7 +44,7 @@ pub(super) fn sources<'s>(
         sources.push(Source::Segment(SegmentSource::new(segment, window, shared)));
     }
     let mut heads = Vec::new();
-    for head in snapshot.heads.iter() {
+    for head in &snapshot.heads {
         context.check()?;
         heads.push(HeadSource::new(head, &mut seen));
     }
