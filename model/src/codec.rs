@@ -18,6 +18,7 @@ pub mod json_v2;
 pub mod proto3;
 
 mod detect;
+mod endpoints;
 mod fault;
 mod json_v1;
 mod otlp;

@@ -37,14 +37,17 @@ pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Resul
     if matches!(body, b"" | b"[]") {
         return Ok(());
     }
-    if VERSION_1.find(body).is_some() {
+    let mut cursor = Cursor::new(body, out, bounds.depth_max);
+    let read = read_list(&mut cursor, bounds.spans_max);
+    // What Zipkin looks for anywhere in the body ends a string, or stands behind the list.
+    let is_whole = cursor.at == body.len();
+    if (read.is_err() || cursor.may_be_version_1 || !is_whole) && VERSION_1.find(body).is_some() {
         return Err(DecodeError::NotAList {
             expected: "JSON_V2",
             received: Some("JSON_V1"),
         });
     }
-    let mut cursor = Cursor::new(body, out, bounds.depth_max);
-    read_list(&mut cursor, bounds.spans_max).map_err(|fault| fault::explain(fault, body))?;
+    read.map_err(|fault| fault::explain(fault, body))?;
     if simdutf8::basic::from_utf8(body).is_err() {
         text::mend_all(out)?;
     }

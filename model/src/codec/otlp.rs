@@ -14,7 +14,7 @@
 
 use crate::batch::{EndpointRecord, LeftOut, SpanBatch, SpanRecord, Text};
 use crate::codec::{DecodeError, begin_record, check_fields, close_record, put_ip, text};
-use crate::endpoint::ip::{IpAddress, parse_ip};
+use crate::endpoint::ip::parse_ip;
 use crate::id::TraceId;
 use crate::span::Kind;
 
@@ -286,36 +286,11 @@ fn endpoint(out: &mut SpanBatch, service_name: Text, address: Address) -> Endpoi
         ..EndpointRecord::default()
     };
     if let Some(ip) = address.ip {
-        let text = out.bytes(ip);
-        let ip = plain_ipv4(text).or_else(|| parse_ip(text));
-        if let Some(ip) = ip {
+        if let Some(ip) = parse_ip(out.bytes(ip)) {
             put_ip(&mut endpoint, ip, &mut out.ipv6);
         }
     }
     endpoint
-}
-
-/// Returns the IPv4 address in the form in which nearly all are; what is not found here is read
-/// the long way.
-#[inline(always)]
-fn plain_ipv4(text: &[u8]) -> Option<IpAddress> {
-    let (mut address, mut octet, mut dots) = (0_u32, 0_u32, 0);
-    let mut digits = 0;
-    for &byte in text {
-        if byte == b'.' && digits > 0 {
-            address = address << 8 | octet;
-            (octet, digits, dots) = (0, 0, dots + 1);
-        } else {
-            let digit = byte.wrapping_sub(b'0');
-            octet = octet * 10 + u32::from(digit);
-            digits += 1;
-            if digit > 9 || digits > 3 || octet > 255 {
-                return None;
-            }
-        }
-    }
-    let address = address << 8 | octet;
-    (dots == 3 && digits > 0).then(|| IpAddress::V4(address.into()))
 }
 
 /// Begins a body: the words that every span may point to lie in front.

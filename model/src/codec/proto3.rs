@@ -13,6 +13,7 @@
 //! ```
 
 use crate::batch::{Bounds, EndpointRecord, SpanBatch, Text};
+use crate::codec::endpoints::Endpoints;
 use crate::codec::{
     DecodeError, begin_record, check_fields, check_port, close_record, missing_ids, put_ip, scan,
     text,
@@ -35,16 +36,19 @@ pub(super) fn decode(body: &[u8], bounds: &Bounds, out: &mut SpanBatch) -> Resul
     read_list(body, bounds.spans_max, out).map_err(|fault| explain(fault, "List<Span> from proto3"))
 }
 
+/// Where the name of an endpoint begins that says it first: behind two lengths and a key.
+const ENDPOINT_NAME_AT: usize = 3;
+
 fn read_list(body: &[u8], max: usize, out: &mut SpanBatch) -> Result<(), Fault> {
     let mut reader = Reader::new(body);
+    let mut endpoints = Endpoints::new(body, ENDPOINT_NAME_AT);
     while !reader.is_at_end() {
         match reader.key()? {
             0x0a => {
                 if out.spans.len() >= max {
                     return Err(DecodeError::TooLarge { what: "spans", max }.into());
                 }
-                let message = reader.message()?;
-                read_span(message, out)?;
+                read_span(reader.message()?, &mut endpoints, out)?;
             }
             key => reader.skip(key)?,
         }
@@ -52,7 +56,11 @@ fn read_list(body: &[u8], max: usize, out: &mut SpanBatch) -> Result<(), Fault> 
     Ok(())
 }
 
-fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
+fn read_span(
+    mut reader: Reader<'_>,
+    endpoints: &mut Endpoints<'_>,
+    out: &mut SpanBatch,
+) -> Result<(), Fault> {
     let mut span = begin_record(out);
     let mut has_id = false;
     while !reader.is_at_end() {
@@ -68,8 +76,8 @@ fn read_span(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
             0x2a => span.name = read_name(&mut reader, out)?,
             0x31 => span.timestamp_us = positive(reader.fixed64()?),
             0x38 => span.duration_us = positive(reader.varint()?),
-            0x42 => span.local = read_endpoint(reader.message()?, out)?,
-            0x4a => span.remote = read_endpoint(reader.message()?, out)?,
+            0x42 => span.local = read_endpoint(&mut reader, endpoints, out)?,
+            0x4a => span.remote = read_endpoint(&mut reader, endpoints, out)?,
             0x52 => read_annotation(reader.message()?, out)?,
             0x5a => read_tag(reader.message()?, out)?,
             0x60 => span.debug |= reader.flag()?,
@@ -96,7 +104,25 @@ fn read_kind(reader: &mut Reader<'_>) -> Result<Option<Kind>, Fault> {
     Ok(Kind::from_number(number.into()))
 }
 
-fn read_endpoint(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<EndpointRecord, Fault> {
+/// Reads an endpoint behind its length, unless the body said the same before.
+#[inline(always)]
+fn read_endpoint(
+    reader: &mut Reader<'_>,
+    endpoints: &mut Endpoints<'_>,
+    out: &mut SpanBatch,
+) -> Result<EndpointRecord, Fault> {
+    if let Some((endpoint, length)) = endpoints.recall(reader.rest()) {
+        reader.advance(length);
+        return Ok(endpoint);
+    }
+    let start = reader.position();
+    let endpoint = read_new_endpoint(reader.message()?, out)?;
+    endpoints.keep(start, reader.position(), endpoint);
+    Ok(endpoint)
+}
+
+#[inline(never)]
+fn read_new_endpoint(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<EndpointRecord, Fault> {
     let mut endpoint = EndpointRecord::default();
     while !reader.is_at_end() {
         match reader.key()? {
@@ -136,8 +162,40 @@ fn read_annotation(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fa
 }
 
 /// Reads a tag; Zipkin keeps none without a key in this format.
+#[inline]
+fn read_tag(reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
+    let Some(tag) = common_tag(&reader) else {
+        return read_odd_tag(reader, out);
+    };
+    check_fields(out.tags.len())?;
+    out.tags.push(tag);
+    Ok(())
+}
+
+/// Returns key and value of a tag in the form in which nearly all are: both once, in this order,
+/// ASCII of less than 128 bytes. What is not found here is read the long way.
 #[inline(always)]
-fn read_tag(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
+fn common_tag(reader: &Reader<'_>) -> Option<(Text, Text)> {
+    let message = reader.rest();
+    let [0x0a, key_len @ 1..=0x7f, rest @ ..] = message else {
+        return None;
+    };
+    let (_, rest) = rest.split_at_checked(usize::from(*key_len))?;
+    let [0x12, len @ 0..=0x7f, value @ ..] = rest else {
+        return None;
+    };
+    // The bytes around the texts are ASCII themselves.
+    if value.len() != usize::from(*len) || !scan::is_ascii(message) {
+        return None;
+    }
+    let key_at = reader.position() + 2;
+    let key = Text::in_body(key_at, usize::from(*key_len));
+    let value_at = key_at + key.len() + 2;
+    Some((key, Text::in_body(value_at, value.len())))
+}
+
+#[inline(never)]
+fn read_odd_tag(mut reader: Reader<'_>, out: &mut SpanBatch) -> Result<(), Fault> {
     let mut key_text = Text::default();
     let mut value = Text::default();
     while !reader.is_at_end() {

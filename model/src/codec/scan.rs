@@ -4,9 +4,9 @@
 //! arithmetic elsewhere. Nothing here reads memory: callers bring the bytes.
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use portable::{hex16, lowering, stops};
+pub(super) use portable::{beyond_ascii, hex16, lowering, stops};
 #[cfg(target_arch = "x86_64")]
-pub(super) use sse2::{hex16, lowering, stops};
+pub(super) use sse2::{beyond_ascii, hex16, lowering, stops};
 
 /// How many bytes are looked at together.
 pub(super) const WINDOW: usize = 16;
@@ -46,38 +46,53 @@ pub(super) fn needs_lowering(text: &[u8]) -> bool {
             found |= lowering(window);
         }
     }
-    let rest = chunks.remainder();
-    // A short text is looked at byte by byte; a long one by its last window, which overlaps.
-    match text.last_chunk() {
-        Some(window) => found |= lowering(window),
-        None => {
-            for byte in rest {
-                found |= u32::from(byte.is_ascii_uppercase() | !byte.is_ascii());
-            }
-        }
+    // What is left is looked at by the last window, which overlaps; a short text by words that do.
+    if let Some(window) = text.last_chunk() {
+        found |= lowering(window);
+        return found != 0;
     }
-    found != 0
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let lowering = lowering_of(u64::from_le_bytes(*first));
+        return lowering | lowering_of(u64::from_le_bytes(*last)) != 0;
+    }
+    let mut word = 0;
+    for &byte in text {
+        word = word << 8 | u64::from(byte);
+    }
+    lowering_of(word) != 0
 }
 
-/// Returns whether all of `text` is ASCII. For short texts: two windows that overlap, or less.
+/// Marks the bytes of a word that may differ from their lower case by their high bits.
+#[inline(always)]
+fn lowering_of(word: u64) -> u64 {
+    let low = word & !HIGHS;
+    // No sum runs into the next byte: 127 and these are less than 256.
+    let from_a = low + ONES * u64::from(0x80 - b'A');
+    let beyond_z = low + ONES * u64::from(0x7f - b'Z');
+    (from_a & !beyond_z | word) & HIGHS
+}
+
+/// Returns whether all of `text` is ASCII. The last window overlaps the one before; in a short text
+/// words do.
 #[inline(always)]
 pub(super) fn is_ascii(text: &[u8]) -> bool {
-    let mut found = 0;
-    let mut chunks = text.chunks_exact(8);
-    for chunk in &mut chunks {
-        found |= chunk
-            .first_chunk()
-            .map_or(0, |chunk| u64::from_le_bytes(*chunk));
-    }
-    match text.last_chunk() {
-        Some(last) => found |= u64::from_le_bytes(*last),
-        None => {
-            for &byte in text {
-                found |= u64::from(byte);
-            }
+    if let Some(last) = text.last_chunk() {
+        let mut found = beyond_ascii(last);
+        let mut rest = text;
+        while let Some((window, after)) = rest.split_first_chunk() {
+            found |= beyond_ascii(window);
+            rest = after;
         }
+        return found == 0;
     }
-    found & HIGHS == 0
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return (u64::from_le_bytes(*first) | u64::from_le_bytes(*last)) & HIGHS == 0;
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let found = u32::from_le_bytes(*first) | u32::from_le_bytes(*last);
+        return found & HIGHS as u32 == 0;
+    }
+    text.iter().fold(0, |found, byte| found | byte) < 0x80
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -141,6 +156,12 @@ mod sse2 {
             any: escape | quote,
             escape,
         }
+    }
+
+    /// Marks bytes beyond ASCII.
+    #[inline(always)]
+    pub(in super::super) fn beyond_ascii(window: &Window) -> u32 {
+        mask(load_unaligned_m128i(window))
     }
 
     #[inline(always)]
@@ -210,6 +231,11 @@ mod portable {
     }
 
     #[inline(always)]
+    pub(in super::super) fn beyond_ascii(window: &Window) -> u32 {
+        both(window, |half| half)
+    }
+
+    #[inline(always)]
     pub(in super::super) fn lowering(window: &Window) -> u32 {
         both(window, |half| {
             let low = half & !HIGHS;
@@ -251,6 +277,9 @@ mod tests {
             let lower = naive(&window, |b| b.is_ascii_uppercase() || !b.is_ascii());
             prop_assert_eq!(lowering(&window), lower);
             prop_assert_eq!(portable::lowering(&window), lower);
+            let beyond = naive(&window, |b| !b.is_ascii());
+            prop_assert_eq!(beyond_ascii(&window), beyond);
+            prop_assert_eq!(portable::beyond_ascii(&window), beyond);
         }
 
         #[test]
@@ -268,6 +297,11 @@ mod tests {
             let digits = text.bytes().take_while(u8::is_ascii_digit).count().min(8);
             let expected = text.get(..digits).unwrap().parse().unwrap_or(0);
             prop_assert_eq!(leading_digits(word(text.as_bytes(), 0).unwrap()), (digits, expected));
+        }
+
+        #[test]
+        fn texts_of_any_length_are_ascii_or_not(text in "[a-z]{0,40}[\\x7fä]?[a-z]{0,40}") {
+            prop_assert_eq!(is_ascii(text.as_bytes()), text.is_ascii());
         }
 
         #[test]

@@ -16,7 +16,16 @@ const GROUPS: usize = 8;
 
 /// Returns the address that `text` says, or `None` where Zipkin drops it silently: host names,
 /// scope ids, ports, blanks.
+#[inline]
 pub fn parse_ip(text: &[u8]) -> Option<IpAddress> {
+    match parse_ipv4(text) {
+        Some(address) => Some(IpAddress::V4(address)),
+        None => parse_other(text),
+    }
+}
+
+/// Reads what is no plain IPv4 address.
+fn parse_other(text: &[u8]) -> Option<IpAddress> {
     // Nothing longer is an address; eight groups may carry any number of leading zeros, but a
     // bound keeps the work small for text that a sender chose.
     if text.len() > 255
@@ -29,10 +38,9 @@ pub fn parse_ip(text: &[u8]) -> Option<IpAddress> {
     let last_colon = text.iter().rposition(|&b| b == b':');
     let has_dot = text.contains(&b'.');
     match (last_colon, has_dot) {
-        (None, true) => parse_ipv4(text).map(IpAddress::V4),
         (Some(colon), true) => parse_embedded(text, colon).map(IpAddress::V4),
         (Some(_), false) => parse_groups(text).map(IpAddress::V6),
-        (None, false) => None,
+        (None, _) => None,
     }
 }
 
@@ -51,24 +59,23 @@ pub fn ip_from_bytes(bytes: &[u8]) -> Option<IpAddress> {
 }
 
 /// Four decimal words of one to three digits, each at most 255; leading zeros are fine.
+#[inline]
 fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut value = 0_u32;
-    let mut words = 0;
-    for word in text.split(|&b| b == b'.') {
-        if word.is_empty() || word.len() > 3 {
-            return None;
+    let (mut address, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
+    for &byte in text {
+        if byte == b'.' && digits > 0 {
+            address = address << 8 | octet;
+            (octet, digits, dots) = (0, 0, dots + 1);
+        } else {
+            let digit = byte.wrapping_sub(b'0');
+            octet = octet * 10 + u32::from(digit);
+            digits += 1;
+            if digit > 9 || digits > 3 || octet > 255 {
+                return None;
+            }
         }
-        let mut octet = 0_u32;
-        for digit in word {
-            octet = octet * 10 + u32::from(digit.checked_sub(b'0').filter(|&d| d <= 9)?);
-        }
-        if octet > 255 {
-            return None;
-        }
-        value = value << 8 | octet;
-        words += 1;
     }
-    (words == 4).then(|| value.into())
+    (dots == 3 && digits > 0).then(|| (address << 8 | octet).into())
 }
 
 /// `::1.2.3.4` and `::ffff:1.2.3.4`, the latter with any mix of four `f`, `F` and `0`.

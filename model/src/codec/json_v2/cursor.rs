@@ -2,6 +2,7 @@
 //! nobody asked for. It knows JSON as lenient as Zipkin's reader is, and nothing of spans.
 
 use crate::batch::{SpanBatch, Text};
+use crate::codec::endpoints::Endpoints;
 use crate::codec::json_v2::fault::{Cause, Fault};
 use crate::codec::{DecodeError, scan};
 
@@ -10,11 +11,21 @@ pub(in crate::codec) struct Cursor<'a> {
     pub(in crate::codec) body: &'a [u8],
     pub(in crate::codec) at: usize,
     pub(in crate::codec) out: &'a mut SpanBatch,
+    pub(super) endpoints: Endpoints<'a>,
+    /// Whether a string may be one that only version 1 has.
+    pub(super) may_be_version_1: bool,
     depth_max: usize,
 }
 
 /// What [`Cursor::peek`] gives behind the body: a byte that may stand nowhere between tokens.
 const END: u8 = 0;
+
+/// Where the name of an endpoint begins that says it first.
+const ENDPOINT_NAME_AT: usize = "{\"serviceName\":\"".len();
+
+/// What [`super::VERSION_1`] looks for, but for its quote: a string that ends in it is as long,
+/// and has a `y` there.
+const VERSION_1_BYTES: usize = "yAnnotations".len();
 
 /// Values nest by recursion, so whatever the bounds say, the stack is what it is.
 const DEPTH_MAX: usize = 1000;
@@ -27,6 +38,8 @@ impl<'a> Cursor<'a> {
             body,
             at: 0,
             out,
+            endpoints: Endpoints::new(body, ENDPOINT_NAME_AT),
+            may_be_version_1: false,
             depth_max,
         }
     }
@@ -209,6 +222,12 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(in crate::codec) fn string(&mut self) -> Result<Text, Fault> {
         self.take(b'"')?;
+        self.rest_of_string()
+    }
+
+    /// Reads a string from behind its opening quote.
+    #[inline(always)]
+    pub(in crate::codec) fn rest_of_string(&mut self) -> Result<Text, Fault> {
         let start = self.at;
         let mut at = start;
         while let Some(window) = scan::window(self.body, at) {
@@ -223,8 +242,17 @@ impl<'a> Cursor<'a> {
             }
             let end = at + first as usize;
             self.at = end + 1;
+            self.look_for_version_1(start, end);
             return Ok(Text::in_body(start, end - start));
         }
         self.unescape(start)
+    }
+
+    /// Notes whether the string may be one that only version 1 has.
+    #[inline(always)]
+    pub(super) fn look_for_version_1(&mut self, start: usize, end: usize) {
+        if end - start >= VERSION_1_BYTES && self.body.get(end - VERSION_1_BYTES) == Some(&b'y') {
+            self.may_be_version_1 = true;
+        }
     }
 }

@@ -25,6 +25,7 @@ impl Cursor<'_> {
             let stop = at + length;
             if self.body.get(stop) == Some(&b'"') {
                 self.at = stop + 1;
+                self.look_for_version_1(start, stop);
                 if at == start {
                     return Ok(Text::in_body(start, length));
                 }

@@ -51,6 +51,33 @@ impl Field {
     }
 }
 
+/// A field of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum EndpointField {
+    ServiceName,
+    Ip,
+    Port,
+    Unknown,
+}
+
+impl EndpointField {
+    /// How compact JSON says the most frequent.
+    const COMMON: [(&[u8], Self); 3] = [
+        (b"\"serviceName\":", Self::ServiceName),
+        (b"\"ipv4\":", Self::Ip),
+        (b"\"port\":", Self::Port),
+    ];
+
+    fn from_name(name: &[u8]) -> Self {
+        match name {
+            b"serviceName" => Self::ServiceName,
+            b"ipv4" | b"ipv6" => Self::Ip,
+            b"port" => Self::Port,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 impl Cursor<'_> {
     /// Reads a span and pushes it to the batch.
     #[inline]
@@ -129,26 +156,53 @@ impl Cursor<'_> {
 
     /// Reads an endpoint, which both versions write alike.
     pub(in crate::codec) fn endpoint(&mut self) -> Result<EndpointRecord, Fault> {
+        self.peek_token();
+        let start = self.at;
+        let rest = self.body.get(start..).unwrap_or_default();
+        if let Some((endpoint, length)) = self.endpoints.recall(rest) {
+            self.at = start + length;
+            return Ok(endpoint);
+        }
+        let endpoint = self.new_endpoint()?;
+        self.endpoints.keep(start, self.at, endpoint);
+        Ok(endpoint)
+    }
+
+    fn new_endpoint(&mut self) -> Result<EndpointRecord, Fault> {
         let mut endpoint = EndpointRecord::default();
         let mut more = self.open(b'{', b'}')?;
         while more {
-            let key = self.key()?;
-            if !self.take_null() {
-                match self.out.bytes(key) {
-                    b"serviceName" => endpoint.service_name = self.name()?,
-                    b"ipv4" | b"ipv6" => {
-                        let text = self.text()?;
-                        if let Some(ip) = parse_ip(self.out.bytes(text)) {
-                            put_ip(&mut endpoint, ip, &mut self.out.ipv6);
-                        }
+            match self.endpoint_field()? {
+                _ if self.take_null() => {}
+                EndpointField::ServiceName => endpoint.service_name = self.name()?,
+                EndpointField::Ip => {
+                    let text = self.text()?;
+                    if let Some(ip) = parse_ip(self.out.bytes(text)) {
+                        put_ip(&mut endpoint, ip, &mut self.out.ipv6);
                     }
-                    b"port" => endpoint.port = check_port(self.integer(INT)?).map_err(rule)?,
-                    _ => self.skip_value(2)?,
                 }
+                EndpointField::Port => {
+                    endpoint.port = check_port(self.integer(INT)?).map_err(rule)?;
+                }
+                EndpointField::Unknown => self.skip_value(2)?,
             }
             more = self.more(b'}')?;
         }
         Ok(endpoint)
+    }
+
+    /// Reads a key of an endpoint and its colon.
+    #[inline(always)]
+    fn endpoint_field(&mut self) -> Result<EndpointField, Fault> {
+        let rest = self.body.get(self.at..).unwrap_or_default();
+        for (text, field) in EndpointField::COMMON {
+            if rest.starts_with(text) {
+                self.at += text.len();
+                return Ok(field);
+            }
+        }
+        let key = self.key()?;
+        Ok(EndpointField::from_name(self.out.bytes(key)))
     }
 
     fn annotations(&mut self) -> Result<(), Fault> {
@@ -186,16 +240,38 @@ impl Cursor<'_> {
     fn tags(&mut self) -> Result<(), Fault> {
         let mut more = self.open(b'{', b'}')?;
         while more {
-            let key = self.key()?;
-            if self.take_null() {
-                return Err(Fault::new(Cause::NoValue(self.at)));
-            }
-            let value = self.text()?;
+            let key = self.string()?;
+            let value = if self.take_pair(b":\"") {
+                self.rest_of_string()?
+            } else {
+                self.odd_value()?
+            };
             check_fields(self.out.tags.len())?;
             self.out.tags.push((key, value));
             more = self.more(b'}')?;
         }
         Ok(())
+    }
+
+    /// Moves behind the two bytes, if they are the next: what stands between two strings in
+    /// compact JSON.
+    #[inline(always)]
+    fn take_pair(&mut self, pair: &[u8; 2]) -> bool {
+        let rest = self.body.get(self.at..).unwrap_or_default();
+        let is_next = rest.first_chunk() == Some(pair);
+        self.at += usize::from(is_next) * pair.len();
+        is_next
+    }
+
+    /// Reads a colon and the value of a tag.
+    #[cold]
+    #[inline(never)]
+    fn odd_value(&mut self) -> Result<Text, Fault> {
+        self.take(b':')?;
+        if self.take_null() {
+            return Err(Fault::new(Cause::NoValue(self.at)));
+        }
+        self.text()
     }
 }
 

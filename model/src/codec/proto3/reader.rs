@@ -37,6 +37,24 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
+    /// Returns where the next byte lies in the body.
+    #[inline(always)]
+    pub(in crate::codec) fn position(&self) -> usize {
+        self.base + self.at
+    }
+
+    /// Returns what was not read yet.
+    #[inline(always)]
+    pub(in crate::codec) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Moves on; what lies between is known.
+    #[inline(always)]
+    pub(in crate::codec) fn advance(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
     fn left(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
     }
