@@ -104,8 +104,7 @@ impl<'a> Planes<'a> {
         let mut sum = 0_u64;
         for (plane, bytes) in self.chunks().enumerate() {
             let of_rows = bytes.get(self.inside(&rows)).unwrap_or_default();
-            let of_plane: u64 = of_rows.iter().map(|&byte| u64::from(byte)).sum();
-            sum = sum.saturating_add(of_plane.saturating_mul(1 << (plane * 8)));
+            sum = sum.saturating_add(sum_of(of_rows).saturating_mul(1 << (plane * 8)));
         }
         sum
     }
@@ -113,13 +112,36 @@ impl<'a> Planes<'a> {
     /// Returns how many of these rows are 0; those beyond the end are.
     pub(crate) fn zeros(&self, rows: Range<usize>) -> usize {
         let inside = self.inside(&rows);
-        let beyond = rows.len() - inside.len();
-        if self.planes <= 1 {
-            let bytes = self.bytes.get(inside.clone()).unwrap_or_default();
-            let others = bytes.iter().filter(|&&byte| byte != 0).count();
-            return rows.len() - others;
+        let mut zeros = rows.len() - inside.len();
+        if self.planes == 0 {
+            return rows.len();
         }
-        beyond + inside.filter(|&row| self.get(row) == 0).count()
+        // The bits of all planes, for some rows at a time.
+        let mut any = [0; COUNTED];
+        for start in inside.clone().step_by(COUNTED) {
+            let some = start..inside.end.min(start + COUNTED);
+            let any = any.get_mut(..some.len()).unwrap_or_default();
+            any.fill(0);
+            for bytes in self.chunks() {
+                let bytes = bytes.get(some.clone()).unwrap_or_default();
+                any.iter_mut()
+                    .zip(bytes)
+                    .for_each(|(any, byte)| *any |= byte);
+            }
+            zeros += count_of(any, 0);
+        }
+        zeros
+    }
+
+    /// Calls `see` with the integer of each of these rows.
+    #[inline]
+    pub(crate) fn each(&self, rows: Range<usize>, mut see: impl FnMut(u64)) {
+        if self.planes == 1 {
+            let bytes = self.bytes.get(self.inside(&rows)).unwrap_or_default();
+            bytes.iter().for_each(|&byte| see(byte.into()));
+        } else {
+            self.inside(&rows).for_each(|row| see(self.get(row)));
+        }
     }
 
     fn inside(&self, rows: &Range<usize>) -> Range<usize> {
@@ -156,9 +178,33 @@ impl<'a> Planes<'a> {
         values
     }
 
+    /// Returns the planes, the lowest bytes first.
     fn chunks(self) -> impl Iterator<Item = &'a [u8]> {
         self.bytes.chunks_exact(self.rows.max(1))
     }
+}
+
+/// So many bytes are counted by bytes, and summed by twice as many bits, many at once.
+const COUNTED: usize = 255;
+
+/// Returns how many of the bytes are `wanted`.
+pub(crate) fn count_of(bytes: &[u8], wanted: u8) -> usize {
+    let chunks = bytes.chunks(COUNTED);
+    let counts = chunks.map(|chunk| {
+        let count = |count, &byte| count + u8::from(byte == wanted);
+        usize::from(chunk.iter().fold(0, count))
+    });
+    counts.sum()
+}
+
+/// Returns the sum of the bytes.
+fn sum_of(bytes: &[u8]) -> u64 {
+    let chunks = bytes.chunks(COUNTED);
+    let sums = chunks.map(|chunk| {
+        let sum = |sum, &byte| sum + u16::from(byte);
+        u64::from(chunk.iter().fold(0, sum))
+    });
+    sums.sum()
 }
 
 #[cfg(test)]
@@ -209,6 +255,27 @@ mod tests {
                     assert_eq!(beyond, planes.zeros(start..values.len()) + 9);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn long_columns_are_summed_and_counted_alike() {
+        for (len, step) in [(254, 1), (255, 1), (256, 1), (1000, 7), (1000, 300)] {
+            let values: Vec<u64> = (0..len).map(|n| n % 5 * step).collect();
+            let mut raw = Vec::new();
+            write(&mut raw, &values);
+            let planes = Planes::new(&raw, values.len()).unwrap();
+            for rows in [0..values.len(), 3..values.len() - 1] {
+                let inside = &values[rows.clone()];
+                assert_eq!(planes.sum(rows.clone()), inside.iter().sum::<u64>());
+                let zeros = inside.iter().filter(|&&value| value == 0).count();
+                assert_eq!(planes.zeros(rows.clone()), zeros);
+                let mut seen = Vec::new();
+                planes.each(rows, |value| seen.push(value));
+                assert_eq!(seen, inside);
+            }
+            assert_eq!(count_of(&[255; 1000], 255), 1000);
+            assert_eq!(sum_of(&[255; 1000]), 255_000);
         }
     }
 

@@ -107,16 +107,15 @@ impl<'p> PageWalk<'p> {
     /// Counts the values of rows that are not wanted.
     fn pass(&mut self, rows: Range<usize>) {
         let mut met = Vec::new();
-        for row in rows.clone() {
-            let shape = self.columns.shapes.get(row) as usize;
+        self.columns.shapes.each(rows.clone(), |shape| {
             // A shape that is not there has no values.
-            if let Some(passed) = self.passed.get_mut(shape) {
+            if let Some(passed) = self.passed.get_mut(shape as usize) {
                 if *passed == 0 {
-                    met.push(shape);
+                    met.push(shape as usize);
                 }
                 *passed += 1;
             }
-        }
+        });
         for shape in met {
             let passed = self.passed.get_mut(shape).map(std::mem::take);
             let columns = self.meta.shapes.get(shape);

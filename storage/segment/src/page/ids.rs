@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::error::Corrupt;
 use crate::format::u64_le;
 use crate::page_encode::{LOOK_BACK, PARENT_RAW};
+use crate::planes::count_of;
 
 /// Bytes of a raw id.
 const RAW_BYTES: usize = 8;
@@ -34,7 +35,7 @@ impl<'p> References<'p> {
 
     /// Leaves out the raw ids of these rows.
     fn skip(&mut self, rows: Range<usize>, marker: u8) {
-        let passed = self.of(rows).iter().filter(|&&r| r == marker).count();
+        let passed = count_of(self.of(rows), marker);
         let raw = self.raw.get(passed.saturating_mul(RAW_BYTES)..);
         self.raw = raw.unwrap_or_default();
     }
