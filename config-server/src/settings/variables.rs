@@ -52,6 +52,21 @@ impl Variables {
         found.map(|text| text.trim().to_owned())
     }
 
+    /// Returns whether a name is one that must be known, or is read by Spring.
+    pub(super) fn looks_like_setting(name: &str) -> bool {
+        let read = ["SERVER_", "SPRING_", "EUREKA_"];
+        OURS.iter()
+            .chain(&read)
+            .any(|start| name.starts_with(start))
+    }
+
+    /// Returns whether a variable of this very name is there and not empty.
+    pub(super) fn is_given(&self, variable: &str) -> bool {
+        self.given
+            .get(variable)
+            .is_some_and(|text| !text.is_empty())
+    }
+
     /// Returns whether there is one for a setting or any below it.
     pub(super) fn has(&self, name: &str) -> bool {
         let spellings = spellings(name);
