@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::Asked;
+use crate::calendar;
 use crate::value::json_text;
 
 /// An answer.
@@ -63,7 +64,7 @@ pub(super) fn wants_v2(asked: &Asked) -> bool {
 pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) -> Reply {
     let mut body = format!(
         "{{\"timestamp\":\"{}\",\"status\":{},\"error\":",
-        timestamp(SystemTime::now()),
+        calendar::text(now_ms()),
         status.as_u16()
     );
     json_text(status.canonical_reason().unwrap_or("Error"), &mut body);
@@ -76,6 +77,11 @@ pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) ->
     body.push('}');
     let media_type = if wants_v2(asked) { V2 } else { JSON };
     with(status, media_type, body)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Returns what tells a client to say who it is.
@@ -96,35 +102,9 @@ pub(super) fn without_body(reply: Reply) -> Reply {
     Response::from_parts(head, Full::default())
 }
 
-/// Returns a time as `2026-11-23T12:37:50.866+00:00`.
-fn timestamp(time: SystemTime) -> String {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let (seconds, ms) = (since.as_secs(), since.subsec_millis());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days.cast_signed());
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}+00:00")
-}
-
-/// Returns the date of a day since 1970: <https://howardhinnant.github.io/date_algorithms.html>.
-fn date(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_version_is_that_which_is_weighed_most() {
@@ -149,13 +129,5 @@ mod tests {
         assert!(!wants(&format!("{V2};q=0")));
         assert!(!wants("application/json"));
         assert!(!wants(""));
-    }
-
-    #[test]
-    fn times_are_written_as_spring_boot_writes_them() {
-        let at = |ms| timestamp(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-        assert_eq!(at(0), "1970-01-01T00:00:00.000+00:00");
-        assert_eq!(at(951_827_696_789), "2000-02-29T12:34:56.789+00:00");
-        assert_eq!(at(1_795_437_470_866), "2026-11-23T12:37:50.866+00:00");
     }
 }
