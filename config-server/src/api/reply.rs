@@ -39,25 +39,50 @@ pub(super) fn empty(status: StatusCode) -> Reply {
     with(status, "", Bytes::new())
 }
 
-/// Returns whether a client would rather have the second version of the environment than the first:
-/// what it weighs most counts, and of what it weighs the same what it names first.
+/// Returns whether a client would rather have the second version of the environment than the first.
+/// As in Spring what it weighs most counts, of the same weight what names one type alone, and then
+/// what it names first, in whatever lines of the header.
 pub(super) fn wants_v2(asked: &Asked) -> bool {
-    let mut best: Option<(f32, bool)> = None;
-    for range in asked.header(header::ACCEPT).split(',') {
+    let lines = asked.headers.get_all(header::ACCEPT).iter();
+    let ranges = lines.filter_map(|line| line.to_str().ok());
+    let mut best: Option<(f32, Precision, bool)> = None;
+    for range in ranges.flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or_default();
-        let is_v2 = media_type.eq_ignore_ascii_case(V2);
-        let is_v1 = [JSON, "application/*", "*/*"]
-            .iter()
-            .any(|known| media_type.eq_ignore_ascii_case(known));
+        let Some((precision, is_v2)) = range_of(parts.next().unwrap_or_default()) else {
+            continue;
+        };
         let weight = parts.find_map(|part| part.strip_prefix("q="));
         let weight: f32 = weight.and_then(|text| text.parse().ok()).unwrap_or(1.0);
-        let is_better = best.is_none_or(|(most, _)| weight > most);
-        if (is_v1 || is_v2) && weight > 0.0 && is_better {
-            best = Some((weight, is_v2));
+        let is_better = best
+            .is_none_or(|(most, finest, _)| weight > most || weight >= most && precision > finest);
+        if weight > 0.0 && is_better {
+            best = Some((weight, precision, is_v2));
         }
     }
-    best.is_some_and(|(_, is_v2)| is_v2)
+    best.is_some_and(|(_, _, is_v2)| is_v2)
+}
+
+/// How much a range of media types leaves open.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    Anything,
+    Subtypes,
+    One,
+}
+
+/// Returns how precise a range is that has one of the versions, and whether that is the second.
+fn range_of(range: &str) -> Option<(Precision, bool)> {
+    let known = [
+        (V2, Precision::One, true),
+        (JSON, Precision::One, false),
+        ("application/*+json", Precision::Subtypes, true),
+        ("application/*", Precision::Subtypes, false),
+        ("*/*", Precision::Anything, false),
+    ];
+    let found = known
+        .iter()
+        .find(|(name, ..)| range.eq_ignore_ascii_case(name));
+    found.map(|(_, precision, is_v2)| (*precision, *is_v2))
 }
 
 /// Returns an error as Spring Boot words it.
@@ -110,7 +135,9 @@ mod tests {
     fn the_version_is_that_which_is_weighed_most() {
         let wants = |accept: &str| {
             let mut headers = http::HeaderMap::new();
-            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            for line in accept.split('\n') {
+                headers.append(header::ACCEPT, line.parse().unwrap());
+            }
             wants_v2(&Asked {
                 method: http::Method::GET,
                 path: String::new(),
@@ -127,6 +154,17 @@ mod tests {
         assert!(!wants(&format!("application/json, {V2}")));
         assert!(!wants(&format!("{V2};q=0.1, */*")));
         assert!(!wants(&format!("{V2};q=0")));
+        assert!(wants(&format!("*/*, {V2}")));
+        assert!(wants(&format!(
+            "application/*;q=0.9, {V2};q=0.9, */*;q=0.8"
+        )));
+        assert!(!wants(&format!("*/*, application/json, {V2}")));
+        assert!(wants("application/*+json"));
+        assert!(!wants("application/json, application/*+json"));
+        // Several lines are one.
+        assert!(wants(&format!("text/html\n{V2}")));
+        assert!(!wants(&format!("application/json\n{V2}")));
+        assert!(wants(&format!("application/json;q=0.5\n{V2}")));
         assert!(!wants("application/json"));
         assert!(!wants(""));
     }
