@@ -35,7 +35,7 @@ use auth::Auth;
 use metrics::Metrics;
 use reply::Reply;
 use route::{Health, Route};
-use serve::Body;
+use serve::{Body, Who};
 
 /// What the answers depend on.
 #[derive(Debug)]
@@ -91,11 +91,10 @@ impl Asked {
 impl Api {
     /// Answers a request. What is sent with it is read only when it matters, and only from those
     /// who may ask, so that nobody else takes its room.
-    pub(crate) async fn answer(
-        &self,
-        head: Parts,
-        body: impl Future<Output = Result<Body, StatusCode>>,
-    ) -> Reply {
+    pub(crate) async fn answer<F>(&self, head: Parts, body: impl FnOnce(Who) -> F) -> Reply
+    where
+        F: Future<Output = Result<Body, StatusCode>>,
+    {
         let mut asked = Asked {
             method: head.method,
             path: head.uri.path().to_owned(),
@@ -107,13 +106,7 @@ impl Api {
         let name = route.as_ref().map_or("none", Route::name);
         let reply = match route {
             Ok(route) if !self.may(&route, &asked) => reply::unauthorized(&asked),
-            Ok(route) if route.reads_body() => match body.await {
-                Ok(body) => {
-                    asked.body = body.bytes.clone();
-                    self.route(route, &asked).await
-                }
-                Err(status) => reply::empty(status),
-            },
+            Ok(route) if route.reads_body() => self.with_body(route, &mut asked, body).await,
             Ok(route) => self.route(route, &asked).await,
             Err(status) => reply::error(&asked, status, None),
         };
@@ -122,6 +115,35 @@ impl Api {
             reply::without_body(reply)
         } else {
             reply
+        }
+    }
+
+    /// Answers a request of which the body matters, unless its head tells that it is in vain.
+    async fn with_body<F>(
+        &self,
+        route: Route,
+        asked: &mut Asked,
+        body: impl FnOnce(Who) -> F,
+    ) -> Reply
+    where
+        F: Future<Output = Result<Body, StatusCode>>,
+    {
+        let who = match &route {
+            Route::Monitor => match self.sends(asked) {
+                Ok(who) => who,
+                Err(refusal) => return *refusal,
+            },
+            _ => Who::Known,
+        };
+        // It keeps its room until the answer is made.
+        let body = match body(who).await {
+            Ok(body) => body,
+            Err(status) => return reply::empty(status),
+        };
+        asked.body = body.bytes.clone();
+        match route {
+            Route::Monitor => self.monitor(asked, who),
+            route => self.route(route, asked).await,
         }
     }
 
@@ -151,7 +173,8 @@ impl Api {
             Route::Decrypt => self.decrypt(asked),
             Route::EncryptStatus => self.encrypt_status(),
             Route::Key => self.key(),
-            Route::Monitor => self.monitor(asked),
+            // One with a body is answered above.
+            Route::Monitor => self.monitor(asked, Who::Stranger),
             Route::Health(what) => self.health(self.told(what, asked)),
             Route::Metrics => self.metrics(),
             Route::Page => self.page(asked).await,
