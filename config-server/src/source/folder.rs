@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::changed::Changed;
 use super::config::NativeConfig;
 use super::location;
-use super::repository::note_differences;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{File, Reading, Snapshot};
 
@@ -72,7 +72,7 @@ pub struct Folder {
     seen: Mutex<Found>,
     changed: watch::Sender<u64>,
     /// The paths of what is new, until they are taken.
-    changed_paths: Mutex<BTreeSet<String>>,
+    changed_paths: Mutex<Changed>,
 }
 
 impl Folder {
@@ -136,7 +136,12 @@ impl Folder {
 
     /// Takes the paths of what is new since the last time.
     pub(crate) fn take_changed(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.changed_paths.lock())
+        self.changed_paths.lock().take()
+    }
+
+    /// Forgets those of before a moment, and returns how many they were.
+    pub(crate) fn forget_changed(&self, before: Instant) -> usize {
+        self.changed_paths.lock().forget(before)
     }
 
     /// Returns the folders of a request, the weakest first.
@@ -264,7 +269,9 @@ impl Folder {
     fn note_changed(&self, before: &Snapshot, after: &Snapshot) {
         let is_first = *self.changed.borrow() == 0;
         if !is_first {
-            note_differences(&mut self.changed_paths.lock(), (before, after));
+            self.changed_paths
+                .lock()
+                .note((before, after), Instant::now());
         }
     }
 

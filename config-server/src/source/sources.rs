@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -189,6 +189,15 @@ impl Sources {
             Standing::Native(folder) => folder.take_changed(),
         };
         self.standings().into_iter().flat_map(of).collect()
+    }
+
+    /// Forgets the paths of files that changed before a moment, and returns how many they were.
+    pub(crate) fn forget_changed(&self, before: Instant) -> usize {
+        let of = |standing: Standing| match standing {
+            Standing::Git(repository) => repository.forget_changed(before),
+            Standing::Native(folder) => folder.forget_changed(before),
+        };
+        self.standings().into_iter().map(of).sum()
     }
 
     /// Returns the commits that are held back.
