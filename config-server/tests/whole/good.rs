@@ -111,6 +111,34 @@ async fn a_folder_that_goes_away_is_served_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_emptied_is_served_on() {
+    let (here, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = here.path().join("app.yml");
+    std::fs::write(&file, "a: one\n").unwrap();
+    // One that is empty from the beginning is none that was emptied.
+    let locations = [&here, &other].map(|folder| folder.path().display().to_string());
+    let sources = folder(locations.to_vec(), Limits::default());
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    assert_eq!(error_of(&sources), None);
+    std::fs::remove_file(&file).unwrap();
+    until("it is told", async || {
+        error_of(&sources).is_some_and(|error| error.ends_with("is empty and was not"))
+    })
+    .await;
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    std::fs::write(&file, "a: two\n").unwrap();
+    until_value(&sources, None, "two").await;
+    assert_eq!(error_of(&sources), None);
+    sources.end().await;
+    // Who starts with an empty one has nothing else.
+    std::fs::remove_file(&file).unwrap();
+    let sources = folder(locations.to_vec(), Limits::default());
+    assert_eq!(value(&sources, None).await.as_deref(), Ok(""));
+    assert_eq!(error_of(&sources), None);
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_grows_too_large_is_served_on() {
     let here = tempfile::tempdir().unwrap();
     std::fs::write(here.path().join("app.yml"), "a: one\n").unwrap();
