@@ -11,6 +11,7 @@ mod fetch;
 pub(super) mod read;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -21,10 +22,13 @@ use super::config::{Access, GitConfig};
 /// Why git gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// A clone is damaged, or an object is missing in it.
+    /// A clone is damaged, or an object is missing in it: it is made again.
     #[error("{0}")]
     Damaged(String),
-    /// Everything else: the remote, the way to it, the settings.
+    /// A commit holds more than it may: it is held back.
+    #[error("{0}")]
+    TooMuch(String),
+    /// Everything else, which may pass: the remote, the way to it, the machine, the settings.
     #[error("{0}")]
     Failed(String),
 }
@@ -44,6 +48,52 @@ pub(super) fn reasons(error: &dyn std::error::Error) -> String {
     // Some errors draw a tree of their reasons over several lines.
     let words: Vec<&str> = out.split_whitespace().collect();
     words.join(" ")
+}
+
+/// Returns what an error in a clone means. What the machine refuses (too many files are open, a
+/// folder may not be read) says nothing about the clone, which must not be removed for it.
+fn in_clone(error: &(dyn std::error::Error + 'static)) -> GitError {
+    let why = reasons(error);
+    if is_of_machine(error) {
+        GitError::Failed(why)
+    } else {
+        GitError::Damaged(why)
+    }
+}
+
+fn is_of_machine(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = match error.downcast_ref::<std::io::Error>() {
+            // It is around another one, of which it does not tell as its source.
+            Some(io) if io.kind() == ErrorKind::Other => io.get_ref().map(|inner| inner as _),
+            Some(io) => return !is_of_clone(io.kind()),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+fn is_of_clone(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+    )
+}
+
+/// Returns why the machine does not let a clone be read: git's library takes it for none then, and
+/// does not say why.
+fn refused(clone: &Path) -> Option<GitError> {
+    let head = std::fs::read(clone.join("HEAD")).err();
+    let folders = ["objects", "refs"].map(|name| std::fs::read_dir(clone.join(name)).err());
+    let mut errors = folders.into_iter().chain([head]).flatten();
+    let error = errors.find(|error| !is_of_clone(error.kind()))?;
+    Some(GitError::Failed(format!("{}: {error}", clone.display())))
 }
 
 /// The commits of branches and tags by name.
@@ -159,7 +209,7 @@ impl Git {
 /// Opens a repository, its own settings alone in force.
 fn open(path: &Path) -> Result<gix::Repository, GitError> {
     let opened = gix::open::Options::isolated().open(path.to_owned());
-    let opened = opened.map_err(|error| GitError::Damaged(reasons(&error)))?;
+    let opened = opened.map_err(|error| refused(path).unwrap_or_else(|| in_clone(&error)))?;
     Ok(opened.to_thread_local())
 }
 
@@ -193,7 +243,7 @@ fn folder_name(uri: &str) -> String {
 
 /// Returns branches and tags; a branch wins over a tag of its name.
 fn labels(repository: &gix::Repository) -> Result<Labels, GitError> {
-    let damaged = |error: &dyn std::error::Error| GitError::Damaged(reasons(error));
+    let damaged = |error: &(dyn std::error::Error + 'static)| in_clone(error);
     let mut labels = Labels::new();
     let references = repository.references().map_err(|error| damaged(&error))?;
     for prefix in ["refs/tags/", "refs/heads/"] {
@@ -237,6 +287,37 @@ mod tests {
         assert_eq!(local("https://h/a"), None);
         assert_eq!(local("git@h:a/b.git"), None);
         assert_eq!(local("ssh://git@h/a"), None);
+    }
+
+    #[test]
+    fn what_the_machine_refuses_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let clone = folder.path().join("x.git");
+        gix::init_bare(&clone).unwrap();
+        assert!(open(&clone).is_ok());
+        // A loop of links stands for whatever keeps a file from being read, also from root.
+        let head = clone.join("HEAD");
+        std::fs::remove_file(&head).unwrap();
+        std::os::unix::fs::symlink("HEAD", &head).unwrap();
+        let error = open(&clone).unwrap_err();
+        assert!(matches!(error, GitError::Failed(_)), "{error:?}");
+        std::fs::remove_file(&head).unwrap();
+        assert!(matches!(open(&clone), Err(GitError::Damaged(_))));
+        let nothing = open(&folder.path().join("nothing"));
+        assert!(matches!(nothing, Err(GitError::Damaged(_))));
+    }
+
+    #[test]
+    fn errors_of_the_machine_are_found_behind_others() {
+        let full: std::io::Error = ErrorKind::StorageFull.into();
+        assert!(is_of_machine(&std::io::Error::other(full)));
+        assert!(
+            is_of_machine(&std::io::Error::from_raw_os_error(24)),
+            "too many files"
+        );
+        assert!(!is_of_machine(&std::io::Error::from(ErrorKind::NotFound)));
+        assert!(!is_of_machine(&std::io::Error::other("something else")));
+        assert!(!is_of_machine(&std::fmt::Error));
     }
 
     #[test]

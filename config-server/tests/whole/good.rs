@@ -47,6 +47,26 @@ async fn a_file_that_was_always_broken_holds_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_was_pushed_by_force_is_served_the_same_by_all() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    let base = tempfile::tempdir().unwrap();
+    let sources = start(config(&work.origin()), &base);
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    // Another history, in which a file was broken from its beginning.
+    work.git(&["checkout", "--quiet", "--orphan", "other"]);
+    work.commit("template.yml", TEMPLATE);
+    work.commit("app.yml", "a: two\n");
+    work.git(&["push", "--quiet", "--force", "origin", "other:main"]);
+    until("it is seen", async || newest(&sources) == work.head()).await;
+    let later = start(config(&work.origin()), &base);
+    for sources in [&sources, &later] {
+        assert_eq!(value(sources, None).await.as_deref(), Ok("two"));
+    }
+    later.end().await;
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_too_large_holds_its_commit_back() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
     let base = tempfile::tempdir().unwrap();

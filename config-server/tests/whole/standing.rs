@@ -155,5 +155,15 @@ async fn a_commit_with_too_many_files_is_said_to_be_held_back() {
     assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
     assert!(served(&all).refused.is_some());
     assert_eq!(served(&all).newest, work.head());
+    // Nor does it matter how many commits came at once.
+    work.git(&["rm", "--quiet", "more.yml"]);
+    work.commit("app.yml", "a: three\n");
+    work.commit("more.yml", "a: four\n");
+    work.push();
+    sources::until("it is seen", async || served(&all).newest == work.head()).await;
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("three"));
+    all.end().await;
+    let all = start();
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("three"));
     all.end().await;
 }
