@@ -5,19 +5,24 @@
 //! # Layout
 //!
 //! - [`fetch`]: clones and what is new in them.
+//! - [`http`], [`daemon`]: ways to a remote that end when they are told to by [`interrupt`].
 //! - [`read`]: the files of a commit.
 
+mod daemon;
 mod fetch;
+mod http;
+mod interrupt;
 pub(super) mod read;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use gix::ObjectId;
 
 use super::config::{Access, GitConfig};
+use interrupt::Interrupt;
 
 /// Why git gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +109,7 @@ pub(crate) type Labels = BTreeMap<String, ObjectId>;
 pub(crate) struct Git {
     place: Place,
     /// Set when whatever goes on should end.
-    interrupt: AtomicBool,
+    interrupt: Arc<Interrupt>,
 }
 
 #[derive(Debug)]
@@ -146,14 +151,18 @@ impl Git {
         };
         Self {
             place,
-            interrupt: AtomicBool::new(false),
+            interrupt: Arc::default(),
         }
     }
 
     /// Asks whatever goes on to end.
     pub(crate) fn interrupt(&self) {
-        self.interrupt
-            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.interrupt.set();
+    }
+
+    /// Returns whether it is not asked for any more.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 
     /// Brings what is here up to date and returns its branches and tags. A damaged clone is made
@@ -162,7 +171,7 @@ impl Git {
         match &self.place {
             Place::Here(path) => labels(&open(path)?),
             Place::Remote(remote) => match fetch::fetch(remote, &self.interrupt) {
-                Err(GitError::Damaged(why)) => {
+                Err(GitError::Damaged(why)) if !self.interrupt.is_set() => {
                     let uri = super::config::shown(&remote.uri);
                     tracing::warn!(uri, why, "the clone is damaged: it is made again");
                     self.forget();

@@ -173,14 +173,27 @@ impl Repository {
         }
     }
 
-    /// Keeps it up to date until it is told to end.
-    pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+    /// Keeps it up to date until it is told to end. Fetches take turns, each of which lasts as long
+    /// as its thread does, whatever becomes of the repository meanwhile.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut ending: watch::Receiver<bool>,
+        turns: Arc<Semaphore>,
+    ) {
         self.use_old_clone().await;
         loop {
             let this = Arc::clone(&self);
+            let turn = tokio::select! {
+                // The semaphore is never closed.
+                turn = Arc::clone(&turns).acquire_owned() => turn,
+                _ = ending.wait_for(|ending| *ending) => return,
+            };
             let since = Some(Instant::now());
             self.fetches.send_modify(|fetches| fetches.since = since);
-            let fetch = tokio::task::spawn_blocking(move || this.fetch());
+            let fetch = tokio::task::spawn_blocking(move || {
+                this.fetch();
+                drop(turn);
+            });
             tokio::select! {
                 ended = fetch => if ended.is_err() {
                     tracing::error!(uri = self.shown(), "a fetch panicked");
@@ -239,6 +252,9 @@ impl Repository {
             self.git.forget();
         }
         let outcome = self.git.fetch().and_then(|labels| {
+            if self.git.is_interrupted() {
+                return Ok(());
+            }
             let health = Health {
                 fetches: before.fetches + 1,
                 failures: before.failures,
@@ -247,7 +263,7 @@ impl Repository {
                 is_old: false,
             };
             match self.take_up(labels, &health) {
-                Err(GitError::Damaged(why)) => {
+                Err(GitError::Damaged(why)) if !self.git.is_interrupted() => {
                     self.git.forget();
                     Err(GitError::Failed(why))
                 }
@@ -255,6 +271,10 @@ impl Repository {
             }
         });
         let took_ms = started.elapsed().as_millis() as u64;
+        // Another one may stand in its place by now, also in its folder.
+        if self.git.is_interrupted() {
+            return;
+        }
         let Err(error) = outcome else {
             tracing::debug!(uri = self.shown(), took_ms, "fetched");
             return;

@@ -151,7 +151,8 @@ impl Sources {
             let mut tasks = self.tasks.lock();
             // Those that ended are forgotten.
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(Arc::clone(&repository).run(ending))
+            let turns = Arc::clone(&slot.turns);
+            tasks.spawn(Arc::clone(&repository).run(ending, turns))
         };
         made.add(uri, Arc::clone(&repository), task);
         drop(made);
