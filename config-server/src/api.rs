@@ -66,6 +66,8 @@ pub(crate) struct Asked {
     query: String,
     headers: http::HeaderMap,
     body: Bytes,
+    /// Whose body it is.
+    who: Who,
 }
 
 impl Asked {
@@ -101,6 +103,7 @@ impl Api {
             query: head.uri.query().unwrap_or_default().to_owned(),
             headers: head.headers,
             body: Bytes::new(),
+            who: Who::Known,
         };
         let route = route::of(&asked, &self.prefix);
         let name = route.as_ref().map_or("none", Route::name);
@@ -128,23 +131,19 @@ impl Api {
     where
         F: Future<Output = Result<Body, StatusCode>>,
     {
-        let who = match &route {
-            Route::Monitor => match self.sends(asked) {
-                Ok(who) => who,
+        if route == Route::Monitor {
+            match self.sends(asked) {
+                Ok(who) => asked.who = who,
                 Err(refusal) => return *refusal,
-            },
-            _ => Who::Known,
-        };
+            }
+        }
         // It keeps its room until the answer is made.
-        let body = match body(who).await {
+        let body = match body(asked.who).await {
             Ok(body) => body,
             Err(status) => return reply::empty(status),
         };
         asked.body = body.bytes.clone();
-        match route {
-            Route::Monitor => self.monitor(asked, who),
-            route => self.route(route, asked).await,
-        }
+        self.route(route, asked).await
     }
 
     /// Health is for probes, and webhooks prove themselves.
@@ -173,8 +172,7 @@ impl Api {
             Route::Decrypt => self.decrypt(asked),
             Route::EncryptStatus => self.encrypt_status(),
             Route::Key => self.key(),
-            // One with a body is answered above.
-            Route::Monitor => self.monitor(asked, Who::Stranger),
+            Route::Monitor => self.monitor(asked),
             Route::Health(what) => self.health(self.told(what, asked)),
             Route::Metrics => self.metrics(),
             Route::Page => self.page(asked).await,

@@ -150,9 +150,9 @@ impl Api {
         error(asked, StatusCode::UNAUTHORIZED, None)
     }
 
-    pub(super) fn monitor(&self, asked: &Asked, who: Who) -> Reply {
+    pub(super) fn monitor(&self, asked: &Asked) -> Reply {
         let sender = sender(asked);
-        if who == Who::Stranger && !self.webhooks.believe(sender, asked) {
+        if asked.who == Who::Stranger && !self.webhooks.believe(sender, asked) {
             return self.refuse_webhook(sender, asked);
         }
         let names = match names(asked) {
@@ -290,6 +290,7 @@ mod tests {
             query: String::new(),
             headers: map,
             body: Bytes::copy_from_slice(body.as_bytes()),
+            who: Who::Stranger,
         }
     }
 

@@ -144,6 +144,7 @@ mod tests {
                 query: String::new(),
                 headers,
                 body: Bytes::new(),
+                who: crate::api::serve::Who::Known,
             })
         };
         assert!(wants(V2));

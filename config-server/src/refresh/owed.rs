@@ -165,7 +165,8 @@ mod tests {
         assert!(owed.again(&key(1), "busy"));
         owed.remove(&key(2));
         assert!(!owed.contains(&key(2)));
-        assert_eq!(Vec::from_iter(owed.applications().iter()), ["SHOP"]);
+        let applications = owed.applications();
+        assert_eq!(applications.iter().collect::<Vec<_>>(), ["SHOP"]);
         assert_eq!(owed.take_old(start + OWED_FOR).len(), INSTANCES_MAX - 2);
         assert_eq!(owed.count(), 1);
     }

@@ -14,8 +14,9 @@ use crate::repository::{Work, git};
 /// Base64 of `me:token`.
 const AUTHORIZATION: &str = "Basic bWU6dG9rZW4=";
 
-/// Serves the folder of a repository over HTTP; returns the port.
-fn serve(work: &Work) -> u16 {
+/// Serves the folder of a repository over HTTP to whoever has this, if it is asked for, and to
+/// everybody else nothing; returns the port.
+fn serve(work: &Work, authorization: Option<&'static str>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let folder = work.folder().parent().unwrap().to_owned();
@@ -23,14 +24,15 @@ fn serve(work: &Work) -> u16 {
         for stream in listener.incoming().flatten() {
             let folder = folder.clone();
             // A client that goes away is no failure of the server.
-            std::thread::spawn(move || answer(&stream, &folder).ok());
+            std::thread::spawn(move || answer(&stream, &folder, authorization).ok());
         }
     });
     port
 }
 
-/// Answers one request by way of `git http-backend`, a program of CGI.
-fn answer(stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
+/// Answers one request by way of `git http-backend`, a program of CGI; what is below `/moved` or
+/// `/round` is elsewhere.
+fn answer(stream: &TcpStream, folder: &Path, authorization: Option<&str>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -50,7 +52,18 @@ fn answer(stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut stream = stream;
-    if get("authorization") != AUTHORIZATION {
+    let elsewhere = match path.strip_prefix("/moved") {
+        Some(rest) => Some(rest),
+        None => Some(path).filter(|path| path.starts_with("/round")),
+    };
+    if let Some(place) = elsewhere {
+        let answer = format!(
+            "HTTP/1.1 301 Moved Permanently\r\nLocation: {place}?{query}\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        );
+        return stream.write_all(answer.as_bytes());
+    }
+    if authorization.is_some_and(|expected| get("authorization") != expected) {
         let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\n\
                        Content-Length: 0\r\nConnection: close\r\n\r\n";
         return stream.write_all(refusal.as_bytes());
@@ -90,7 +103,7 @@ async fn start(file: String, folder: &Path) -> ConfigServer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_over_http_is_read_with_its_password() {
     let work = Work::new(&[("app.yml", "a: over http\n")]);
-    let port = serve(&work);
+    let port = serve(&work, Some(AUTHORIZATION));
     let folder = tempfile::tempdir().unwrap();
     let file = |password: &str| {
         format!(
@@ -117,6 +130,36 @@ async fn a_repository_over_http_is_read_with_its_password() {
         "{text}"
     );
     server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_moved_is_followed_unless_a_password_would_be() {
+    let work = Work::new(&[("app.yml", "a: there\n")]);
+    let value = async |port: u16, path: &str, more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "server: {{address: 127.0.0.1, port: 0}}\nspring.cloud.config.server.git:\n  \
+             uri: http://127.0.0.1:{port}{path}/origin.git\n  timeout: 60\n{more}"
+        );
+        let server = start(file, folder.path()).await;
+        let url = format!("http://{}/app/default", server.address());
+        let answer = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        server.end().await;
+        answer
+    };
+    let open = serve(&work, None);
+    for path in ["", "/moved", "/moved/moved"] {
+        let answer = value(open, path, "").await;
+        assert!(answer.contains("\"a\":\"there\""), "{path}: {answer}");
+    }
+    let answer = value(open, "/round", "").await;
+    assert!(answer.contains("too many addresses"), "{answer}");
+    let closed = serve(&work, Some(AUTHORIZATION));
+    let access = "  username: me\n  password: token\n";
+    let answer = value(closed, "/moved", access).await;
+    assert!(answer.contains("it answered 301"), "{answer}");
+    let answer = value(closed, "", access).await;
+    assert!(answer.contains("\"a\":\"there\""), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -194,11 +194,11 @@ impl Exchange {
     /// Returns the answer, for which the request may have to be sent.
     fn answer(&mut self) -> std::io::Result<&mut reqwest::Response> {
         if let Some(request) = self.request.take() {
-            let sent = std::mem::take(&mut self.sent);
-            let request = if sent.is_empty() {
+            let body = std::mem::take(&mut self.sent);
+            let request = if body.is_empty() {
                 request
             } else {
-                request.body(sent)
+                request.body(body)
             };
             let send = async { request.send().await.map_err(std::io::Error::other) };
             let wire = &self.wire;

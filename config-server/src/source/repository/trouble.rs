@@ -56,6 +56,8 @@ impl Repository {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::source::config::GitConfig;
 
@@ -64,7 +66,7 @@ mod tests {
         let folder = std::path::Path::new("/nowhere");
         let made = |uri: &str| {
             let config = GitConfig::default();
-            Repository::new(config, uri.to_owned(), folder, &Default::default())
+            Repository::new(config, uri.to_owned(), folder, &Arc::default())
         };
         let clone = made("https://example.org/x.git");
         assert!(clone.mend("it"));
