@@ -29,7 +29,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(30);
 const STREAMS_MAX: u32 = 128;
 /// Bytes of all bodies at a time, when one may not be larger.
 const BODIES_BYTES_MAX: usize = 64 << 20;
-/// Bytes of all bodies at a time of those who are yet to prove who they are, beside those of others.
+/// As much for those who are yet to prove who they are, beside the others.
 const STRANGERS_BYTES_MAX: usize = 16 << 20;
 /// After a failure to accept (no file descriptors left, say) the next try waits so long.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use speargun_runtime::environment::is_service_link;
-
 use super::SettingError;
-use super::variables::{Variables, spellings};
+use super::variables::{Variables, spellings, without_links};
 use crate::document::{Bounds, Format};
 use crate::environment::placeholder::Resolver;
 
@@ -108,9 +106,10 @@ impl Keys {
             }
         }
         texts.extend(sources.flags.iter().cloned());
-        let (links, environment) = without_links(&sources.environment);
-        let variables: HashMap<String, String> = environment.iter().cloned().collect();
+        let variables: HashMap<String, String> = sources.environment.iter().cloned().collect();
+        // Placeholders may well ask where a service is.
         let resolved = resolve(&texts, &variables)?;
+        let (links, environment) = without_links(&sources.environment);
         let flags: Vec<String> = sources
             .flags
             .iter()
@@ -347,22 +346,6 @@ fn is_harmless_variable(name: &str) -> bool {
     };
     let groups = ["_PROXY_", "_SERVER_HEALTH_", "_SERVER_MONITOR_"];
     HARMLESS.iter().any(|known| ends(known)) || groups.iter().any(|group| name.contains(group))
-}
-
-type Pairs = Vec<(String, String)>;
-
-/// Returns the names of variables that look like settings but say where a service of Kubernetes is
-/// (one called `speargun-config-server` gives `SPEARGUN_CONFIG_SERVER_PORT`), and all other
-/// variables. Overrides may have any name.
-fn without_links(all: &[(String, String)]) -> (Vec<String>, Pairs) {
-    let free = spellings("spring.cloud.config.server.overrides.");
-    let is_free = |name: &str| free.iter().any(|start| name.starts_with(start));
-    let is_link =
-        |(name, value): &&(String, String)| is_service_link(name, value) && !is_free(name);
-    let (links, others): (Vec<_>, Vec<_>) = all.iter().partition(is_link);
-    let names = links.into_iter().map(|(name, _)| name.clone());
-    let names = names.filter(|name| Variables::looks_like_setting(name));
-    (names.collect(), others.into_iter().cloned().collect())
 }
 
 /// Reads a duration.

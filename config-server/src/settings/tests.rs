@@ -248,7 +248,8 @@ fn a_file_in_place_of_a_secret_is_refused_and_not_called_empty() {
 
 #[test]
 fn where_kubernetes_says_that_services_are_is_no_setting() {
-    let uri = "spring.cloud.config.server.git.uri: /a\n";
+    let uri = "spring.cloud.config.server.git.uri: /a\n\
+               eureka.client.service-url.defaultZone: http://${SHOP_SERVICE_HOST:none}/eureka\n";
     let links = [
         ("SPEARGUN_CONFIG_SERVER_PORT", "tcp://10.0.0.1:8888"),
         (
@@ -269,6 +270,8 @@ fn where_kubernetes_says_that_services_are_is_no_setting() {
     ));
     let settings = read(uri, &given).unwrap();
     assert_eq!(settings.port, 8888);
+    let registries = &settings.registration.registries;
+    assert_eq!(*registries, ["http://10.0.0.3/eureka"]);
     let [note] = &*settings.notes else {
         panic!("{:?}", settings.notes);
     };

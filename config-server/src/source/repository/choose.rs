@@ -30,9 +30,9 @@ pub(super) struct Known {
 }
 
 impl Repository {
-    /// Returns what is served of a label at a commit. One that has too much is held back: the newest
-    /// before it that can be read is served, whatever was before, so that who starts now serves the
-    /// same. Only when there is none, what was served before is.
+    /// Returns what is served of a label at a commit. One that has too much is held back: what can
+    /// be read of those before it is served, the newest, whatever was before, so that who starts
+    /// now serves the same. Only when there is none, what was served before is.
     pub(super) fn serve(
         &self,
         commit: ObjectId,
