@@ -196,8 +196,10 @@ fn names(asked: &Asked) -> Result<Names, StatusCode> {
     if media_type.starts_with("application/x-www-form-urlencoded") {
         return form(asked);
     }
-    let body = serde_json::from_slice(&asked.body);
-    Ok(body.map_or_else(|_| Names::default(), |body| of_json(asked, &body)))
+    match serde_json::from_slice(&asked.body) {
+        Ok(body @ Value::Object(_)) => Ok(of_json(asked, &body)),
+        _ => Err(StatusCode::BAD_REQUEST),
+    }
 }
 
 /// Returns the names of a form. As in Spring it has a path, also in the address, and is no webhook
@@ -216,32 +218,29 @@ fn form(asked: &Asked) -> Result<Names, StatusCode> {
     Ok(names)
 }
 
+/// Returns the names of a webhook in JSON; what says nothing of its sender's kind may have a path.
 fn of_json(asked: &Asked, body: &Value) -> Names {
     let mut names = Names::default();
     let is = |name: &str, event: &str| asked.header(name).eq_ignore_ascii_case(event);
-    if is("x-gitea-event", "push") {
-        names.add_everybody();
-    } else if is("x-github-event", "push")
+    let is_push = is("x-github-event", "push")
         || is("x-gitlab-event", "Push Hook")
         || is("x-git-oschina-event", "Push Hook")
         || is("x-gitee-event", "Push Hook")
-        || is("x-gogs-event", "push")
-    {
-        commits(body, &mut names);
-    } else if !asked.header("x-event-key").is_empty() {
-        if bitbucket(asked, body) {
-            names.add_everybody();
-        }
-    } else if sender(asked) == Sender::Other {
+        || is("x-gogs-event", "push");
+    let of_push = body.get("commits").and_then(Value::as_array);
+    if is("x-gitea-event", "push") || bitbucket(asked, body) {
+        names.add_everybody();
+    } else if let Some(all) = of_push.filter(|_| is_push) {
+        commits(all, &mut names);
+    } else {
         paths(body.get("path"), &mut names);
     }
     names
 }
 
 /// Adds what commits of GitHub and those like it added, removed or modified.
-fn commits(body: &Value, names: &mut Names) {
-    let commits = body.get("commits").and_then(Value::as_array);
-    for commit in commits.into_iter().flatten().take(ITEMS_MAX) {
+fn commits(all: &[Value], names: &mut Names) {
+    for commit in all.iter().take(ITEMS_MAX) {
         for kind in ["added", "removed", "modified"] {
             paths(commit.get(kind), names);
         }
@@ -347,7 +346,23 @@ mod tests {
         assert_eq!(listed(&server, r#"{"changes": [{}]}"#), everybody);
         assert_eq!(listed(&[("x-event-key", "pr:merged")], "{}"), everybody);
         assert!(listed(&[("x-event-key", "pr:opened")], "{}").is_empty());
-        assert!(listed(&[], "no JSON").is_empty());
+    }
+
+    #[test]
+    fn what_is_no_object_of_json_is_a_bad_request() {
+        for body in ["no JSON", "[]", "", "1"] {
+            assert_eq!(
+                names(&asked(&[], body)),
+                Err(StatusCode::BAD_REQUEST),
+                "{body}"
+            );
+        }
+        assert!(listed(&[], "{}").is_empty());
+        let push = [("x-github-event", "push")];
+        assert_eq!(listed(&push, r#"{"path": "x.yml"}"#), ["x"]);
+        let both = r#"{"path": "x.yml", "commits": [{"added": ["a.yml"]}]}"#;
+        assert_eq!(listed(&push, both), ["a"]);
+        assert!(listed(&push, r#"{"commits": []}"#).is_empty());
     }
 
     #[test]
