@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
@@ -103,6 +104,12 @@ async fn start(file: String, folder: &Path) -> ConfigServer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_over_http_is_read_with_its_password() {
     let work = Work::new(&[("app.yml", "a: over http\n")]);
+    // Of many parts, since it can't be made smaller.
+    let noise = (0..2_000_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+    let noise: Vec<u8> = noise.map(|bytes| bytes[7]).collect();
+    std::fs::write(work.folder().join("noise.bin"), noise).unwrap();
+    work.commit("more.yml", "b: 1\n");
+    work.push();
     let port = serve(&work, Some(AUTHORIZATION));
     let folder = tempfile::tempdir().unwrap();
     let file = |password: &str| {
@@ -160,6 +167,81 @@ async fn a_repository_that_moved_is_followed_unless_a_password_would_be() {
     assert!(answer.contains("it answered 301"), "{answer}");
     let answer = value(closed, "", access).await;
     assert!(answer.contains("\"a\":\"there\""), "{answer}");
+}
+
+/// Speaks TLS in front of a port, by a certificate that nobody knows; returns its own port.
+async fn secured(behind: u16) -> u16 {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who does not trust it goes away.
+                let mut near = acceptor.accept(stream).await.ok()?;
+                let mut far = tokio::net::TcpStream::connect(("127.0.0.1", behind))
+                    .await
+                    .ok()?;
+                tokio::io::copy_bidirectional(&mut near, &mut far)
+                    .await
+                    .ok()
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_over_tls_is_read_with_its_password_when_it_asks() {
+    let work = Work::new(&[("app.yml", "a: over tls\n")]);
+    let port = secured(serve(&work, Some(AUTHORIZATION))).await;
+    let answer = async |uri: &str, more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "server: {{address: 127.0.0.1, port: 0}}\nspring.cloud.config.server.git:\n  \
+             uri: {uri}\n  timeout: 60\n{more}"
+        );
+        let server = start(file, folder.path()).await;
+        let url = format!("http://{}/app/default", server.address());
+        let answer = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        server.end().await;
+        answer
+    };
+    let uri = format!("https://localhost:{port}/origin.git");
+    let access = "  username: me\n  password: token\n";
+    let any = format!("{access}  skip-ssl-validation: true\n");
+    let told = answer(&uri, &any).await;
+    assert!(told.contains("over tls"), "{told}");
+    let told = answer(
+        &uri.replace("://", "://me:token@"),
+        "  skip-ssl-validation: true\n",
+    )
+    .await;
+    assert!(told.contains("over tls"), "{told}");
+    for (more, reason) in [
+        (access, "certificate"),
+        ("  skip-ssl-validation: true\n", "can't be read"),
+        (
+            "  skip-ssl-validation: true\n  password: wrong\n",
+            "can't be read",
+        ),
+    ] {
+        let told = answer(&uri, more).await;
+        assert!(
+            told.contains(reason) && !told.contains("over tls"),
+            "{more}: {told}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

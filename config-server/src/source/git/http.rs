@@ -218,16 +218,15 @@ impl Exchange {
         }
     }
 
-    /// Returns the next part of the answer; an empty one at its end.
-    fn part(&mut self) -> std::io::Result<Bytes> {
+    /// Returns the next part of the answer, which may be empty; none at its end.
+    fn part(&mut self) -> std::io::Result<Option<Bytes>> {
         self.answer()?;
         let Some(answer) = &mut self.answer else {
-            return Ok(Bytes::new());
+            return Ok(None);
         };
         let next = async { answer.chunk().await.map_err(std::io::Error::other) };
         let wire = &self.wire;
-        let part = wire.interrupt.wait(&wire.runtime, SILENCE_MAX, next)?;
-        Ok(part.unwrap_or_default())
+        wire.interrupt.wait(&wire.runtime, SILENCE_MAX, next)
     }
 }
 
@@ -326,9 +325,11 @@ impl Read for Body {
 
 impl BufRead for Body {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
-        if self.part.is_empty() && !self.is_over {
-            self.part = self.exchange.lock().part()?;
-            self.is_over = self.part.is_empty();
+        while self.part.is_empty() && !self.is_over {
+            match self.exchange.lock().part()? {
+                Some(part) => self.part = part,
+                None => self.is_over = true,
+            }
         }
         Ok(&self.part)
     }
