@@ -35,7 +35,7 @@ use auth::Auth;
 use metrics::Metrics;
 use reply::Reply;
 use route::{Health, Route};
-use serve::Body;
+use serve::{Body, Who};
 
 /// What the answers depend on.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub(crate) struct Asked {
     query: String,
     headers: http::HeaderMap,
     body: Bytes,
+    /// Whose body it is.
+    who: Who,
 }
 
 impl Asked {
@@ -91,29 +93,23 @@ impl Asked {
 impl Api {
     /// Answers a request. What is sent with it is read only when it matters, and only from those
     /// who may ask, so that nobody else takes its room.
-    pub(crate) async fn answer(
-        &self,
-        head: Parts,
-        body: impl Future<Output = Result<Body, StatusCode>>,
-    ) -> Reply {
+    pub(crate) async fn answer<F>(&self, head: Parts, body: impl FnOnce(Who) -> F) -> Reply
+    where
+        F: Future<Output = Result<Body, StatusCode>>,
+    {
         let mut asked = Asked {
             method: head.method,
             path: head.uri.path().to_owned(),
             query: head.uri.query().unwrap_or_default().to_owned(),
             headers: head.headers,
             body: Bytes::new(),
+            who: Who::Known,
         };
         let route = route::of(&asked, &self.prefix);
         let name = route.as_ref().map_or("none", Route::name);
         let reply = match route {
             Ok(route) if !self.may(&route, &asked) => reply::unauthorized(&asked),
-            Ok(route) if route.reads_body() => match body.await {
-                Ok(body) => {
-                    asked.body = body.bytes.clone();
-                    self.route(route, &asked).await
-                }
-                Err(status) => reply::empty(status),
-            },
+            Ok(route) if route.reads_body() => self.with_body(route, &mut asked, body).await,
             Ok(route) => self.route(route, &asked).await,
             Err(status) => reply::error(&asked, status, None),
         };
@@ -123,6 +119,31 @@ impl Api {
         } else {
             reply
         }
+    }
+
+    /// Answers a request of which the body matters, unless its head tells that it is in vain.
+    async fn with_body<F>(
+        &self,
+        route: Route,
+        asked: &mut Asked,
+        body: impl FnOnce(Who) -> F,
+    ) -> Reply
+    where
+        F: Future<Output = Result<Body, StatusCode>>,
+    {
+        if route == Route::Monitor {
+            match self.sends(asked) {
+                Ok(who) => asked.who = who,
+                Err(refusal) => return *refusal,
+            }
+        }
+        // It keeps its room until the answer is made.
+        let body = match body(asked.who).await {
+            Ok(body) => body,
+            Err(status) => return reply::empty(status),
+        };
+        asked.body = body.bytes.clone();
+        self.route(route, asked).await
     }
 
     /// Health is for probes, and webhooks prove themselves.

@@ -12,11 +12,12 @@
 //! - [`cipher`]: values that are encrypted.
 //! - [`environment`]: what an application with its profiles is to know.
 //! - [`api`]: the HTTP face.
-//! - `secret`: what must not be shown.
+//! - `secret`: what must not be shown. `calendar`: times as texts.
 //! - [`refresh`]: telling applications that something changed.
 //! - [`server`]: all of it together.
 
 pub mod api;
+mod calendar;
 pub mod cipher;
 pub mod document;
 pub mod environment;

@@ -3,18 +3,30 @@
 //! registry for a moment. What comes in meanwhile is put together.
 //!
 //! Whom a commit concerns is found in the files that differ, and kept until it was told. What a
-//! webhook names beside is told once a fetch went well, or at the third try. After some tries both
-//! wait for the next commit or webhook.
+//! webhook names beside is told once a fetch went well, or at the third try. Whoever is away, the
+//! repository, the registry or an instance, is tried again until it is back, or for a day.
+//!
+//! Without `on-change` only a webhook has applications told. Differences that none came for in time
+//! are forgotten: of several servers behind one address another one was told, and to tell
+//! everything again with a later webhook would be in vain.
 //!
 //! # Layout
 //!
 //! - [`names`]: which applications a changed file concerns.
 //! - [`registry`]: instances, as the registry tells of them.
+//! - `owed`: what applications are owed until they have it.
+//! - `course`: when it is tried again.
+//! - `roll`: asking instances.
+//! - `outcome`: what became of it.
 
+mod course;
 pub mod names;
+mod outcome;
+mod owed;
 pub mod registry;
+mod roll;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -22,26 +34,21 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use course::Course;
 pub use names::Names;
+use outcome::Outcomes;
+pub use outcome::{Debts, Report};
+use owed::{OwedInstances, OwedNames};
 use registry::{Instance, Registries};
+use roll::Turn;
 
 use crate::source::sources::Sources;
 
-/// Outcomes that are kept to be shown.
-const REPORTS_MAX: usize = 200;
-/// Tries in a row, when a remote or the registry is away; the next webhook or commit begins again.
-const TRIES_MAX: u32 = 8;
 /// At this try names are told although not all was fetched: the repository that is away may be
 /// another one, and a refresh in vain costs less than one that does not come.
 const TOLD_ANYWAY: u32 = 3;
-/// Rest before the second try; it doubles with each.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// No rest is longer.
-const REST_MAX: Duration = Duration::from_mins(1);
 /// Names that a report of a failure tells.
 const NAMES_SHOWN_MAX: usize = 5;
-/// Bytes of an instance's answer that are looked at.
-pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// How applications are refreshed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +67,8 @@ pub struct RefreshConfig {
     pub others_fetch_within: Duration,
     /// Whether changes that no webhook told of are handed on too.
     pub on_change: bool,
+    /// How much earlier than a webhook a change may have been served that is told of with it.
+    pub kept_for: Duration,
     /// User and password of applications' actuators.
     pub credentials: Option<(String, String)>,
 }
@@ -74,24 +83,10 @@ impl Default for RefreshConfig {
             fetch_within: Duration::from_secs(10),
             others_fetch_within: Duration::from_secs(5),
             on_change: false,
+            kept_for: Duration::from_mins(10),
             credentials: None,
         }
     }
-}
-
-/// How an instance took it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Report {
-    /// The application.
-    pub application: String,
-    /// The instance; empty when none could be asked.
-    pub instance: String,
-    /// When it was asked.
-    pub at: SystemTime,
-    /// Milliseconds until it answered.
-    pub took_ms: u64,
-    /// The keys that changed there, or what went wrong.
-    pub outcome: Result<Vec<String>, String>,
 }
 
 /// Refreshes applications.
@@ -101,13 +96,15 @@ pub struct Refresher {
     registries: Registries,
     client: reqwest::Client,
     /// What webhooks named, until a fetch went well.
-    waiting: Mutex<Names>,
-    /// Whom something concerns that is served now, until they were told.
-    telling: Mutex<Names>,
+    waiting: Mutex<OwedNames>,
+    /// Whom something concerns that is served now, until the registry was asked.
+    telling: Mutex<OwedNames>,
+    /// Instances that could not be told.
+    owed: Mutex<OwedInstances>,
+    /// When the first webhook came that was not looked at yet.
+    pushed: Mutex<Option<Instant>>,
     wake: Notify,
-    reports: Mutex<VecDeque<Report>>,
-    done: AtomicU64,
-    failed: AtomicU64,
+    outcomes: Outcomes,
 }
 
 impl Refresher {
@@ -125,238 +122,245 @@ impl Refresher {
             client,
             waiting: Mutex::default(),
             telling: Mutex::default(),
+            owed: Mutex::default(),
+            pushed: Mutex::default(),
             wake: Notify::new(),
-            reports: Mutex::default(),
-            done: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            outcomes: Outcomes::default(),
         }))
     }
 
     /// Takes applications up that are to be refreshed.
     pub fn push(&self, names: &Names) {
-        self.waiting.lock().add_all(names);
+        let now = Instant::now();
+        self.waiting.lock().add(names, now);
+        self.pushed.lock().get_or_insert(now);
         self.wake.notify_one();
     }
 
     /// Returns the last outcomes, the newest first.
     pub fn reports(&self) -> Vec<Report> {
-        self.reports.lock().iter().cloned().collect()
+        self.outcomes.reports()
     }
 
     /// Returns how many instances did what they were told, and how many did not or could not be
     /// asked.
     pub fn counts(&self) -> (u64, u64) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (count(&self.done), count(&self.failed))
+        (count(&self.outcomes.done), count(&self.outcomes.failed))
+    }
+
+    /// Returns how much waits, and how much was let go.
+    pub fn debts(&self) -> Debts {
+        let names = |names: &Mutex<OwedNames>| names.lock().names().iter().count();
+        let owed = names(&self.waiting) + names(&self.telling) + self.owed.lock().count();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Debts {
+            owed: owed as u64,
+            given_up: count(&self.outcomes.given_up),
+            forgotten: count(&self.outcomes.forgotten),
+        }
     }
 
     /// Works until it is told to end.
     pub async fn run(self: Arc<Self>, sources: Arc<Sources>, mut ending: watch::Receiver<bool>) {
         let mut changes = sources.changes();
-        let mut tries: u32 = 0;
-        // The commits that were held back when a webhook came last.
-        let mut held_back = BTreeSet::new();
+        let mut course = Course::default();
         loop {
-            let rest = TRY_AGAIN_AFTER
-                .saturating_mul(1 << tries.saturating_sub(1))
-                .min(REST_MAX);
             tokio::select! {
                 () = self.wake.notified() => {
-                    tries = 0;
+                    course.begin();
                     // What is served already is found now anyway.
                     changes.mark_unchanged();
-                    held_back = sources.held_back();
+                    course.held_back = course.held_back_next.clone();
+                    let pushed = self.pushed.lock().take().unwrap_or_else(Instant::now);
+                    self.forget(&sources, pushed);
                 }
-                news = changes.changed(), if self.listens() => match news {
-                    Ok(()) => tries = 0,
+                news = changes.changed() => match news {
+                    Ok(()) if self.listens() => course.begin(),
+                    Ok(()) => {
+                        self.forget(&sources, Instant::now());
+                        continue;
+                    }
                     Err(_) => return,
                 },
-                () = tokio::time::sleep(rest), if (1..TRIES_MAX).contains(&tries) => {}
+                () = course.due() => {}
                 _ = ending.wait_for(|ending| *ending) => return,
             }
-            let done = tokio::select! {
-                done = self.work(&sources, &held_back, tries) => done,
+            tokio::select! {
+                () = self.turn(&sources, &mut course) => {}
                 _ = ending.wait_for(|ending| *ending) => return,
-            };
-            tries = match done {
-                Ok(()) => 0,
-                Err(why) => {
-                    self.put_off(&why, tries + 1);
-                    tries + 1
-                }
-            };
+            }
         }
+    }
+
+    /// Forgets what no webhook came for until long after it was served.
+    fn forget(&self, sources: &Sources, now: Instant) {
+        if self.config.on_change {
+            return;
+        }
+        let Some(before) = now.checked_sub(self.config.kept_for) else {
+            return;
+        };
+        let count = sources.forget_changed(before);
+        outcome::add(&self.outcomes.forgotten, count);
     }
 
     /// Returns whether a change is told of by itself. While somebody waits it is: it may be what a
     /// webhook told of in vain.
     fn listens(&self) -> bool {
-        let is_any = |names: &Mutex<Names>| !names.lock().is_empty();
+        let is_any = |names: &Mutex<OwedNames>| !names.lock().names().is_empty();
         self.config.on_change || is_any(&self.waiting) || is_any(&self.telling)
     }
 
+    /// Tells whom it can, and keeps in mind whom it could not.
+    async fn turn(self: &Arc<Self>, sources: &Arc<Sources>, course: &mut Course) {
+        let is_asked = !self.waiting.lock().names().is_empty();
+        let done = self.work(sources, course).await;
+        if is_asked {
+            course.held_back_next = sources.held_back();
+        }
+        if done.is_ok() && self.owed.lock().count() == 0 {
+            course.done();
+        } else {
+            course.left();
+            self.give_up(Instant::now());
+        }
+        match done {
+            Ok(()) => course.said = None,
+            Err(why) => self.put_off(&why, course),
+        }
+    }
+
     /// Fetches if a webhook asks for it, and tells whom it concerns; an error is worth another try.
-    async fn work(
-        self: &Arc<Self>,
-        sources: &Arc<Sources>,
-        held_back: &BTreeSet<String>,
-        tries: u32,
-    ) -> Result<(), String> {
-        let fetched = self.fetch(sources, held_back, tries).await;
+    async fn work(self: &Arc<Self>, sources: &Arc<Sources>, course: &Course) -> Result<(), String> {
+        let fetched = self.fetch(sources, course).await;
         let mut found = Names::default();
         let changed = sources.take_changed();
         changed.iter().for_each(|path| found.add_path(path));
         let names = {
             let mut telling = self.telling.lock();
-            telling.add_all(&found);
-            telling.clone()
+            telling.add(&found, Instant::now());
+            telling.names().clone()
         };
-        if names.is_empty() {
-            return fetched;
-        }
         if self.config.registries.is_empty() {
             tracing::debug!("no registry is set, so no application is told");
-            *self.telling.lock() = Names::default();
+            self.telling.lock().take();
             return fetched;
         }
-        let asked = self.registries.instances(&names).await;
-        let applications = asked.map_err(|why| format!("the registry gives no answer: {why}"))?;
+        if names.is_empty() {
+            self.tell_again().await?;
+        } else {
+            self.tell(&names).await?;
+        }
+        fetched
+    }
+
+    /// Looks up the instances of names, and tells them.
+    async fn tell(self: &Arc<Self>, names: &Names) -> Result<(), String> {
+        let applications = self.instances(names).await?;
         // Nobody else takes names away, and only this adds some.
-        *self.telling.lock() = Names::default();
+        self.telling.lock().take();
         if self.registries.has_other_servers().await {
             tokio::time::sleep(self.config.others_fetch_within).await;
         }
-        self.roll(applications).await;
-        fetched
+        self.roll(applications, Turn::First).await;
+        Ok(())
+    }
+
+    /// Tells instances that could not be told, as far as they are back; what is new goes first.
+    async fn tell_again(self: &Arc<Self>) -> Result<(), String> {
+        let names = self.owed.lock().applications();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut applications = self.instances(&names).await?;
+        for (application, instances) in &mut applications {
+            let owed = self.owed.lock();
+            instances.retain(|one| owed.contains(&(application.clone(), one.id.clone())));
+        }
+        tokio::select! {
+            () = self.roll(applications, Turn::Again) => {}
+            // It is to wake the next turn.
+            () = self.wake.notified() => self.wake.notify_one(),
+        }
+        Ok(())
+    }
+
+    async fn instances(&self, names: &Names) -> Result<BTreeMap<String, Vec<Instance>>, String> {
+        let asked = self.registries.instances(names).await;
+        asked.map_err(|why| format!("the registry gives no answer: {why}"))
     }
 
     /// Fetches when a webhook came. What it names is told if that went well and brought no commit
     /// that is held back beside those that were: until then they would read again what they have.
-    async fn fetch(
-        &self,
-        sources: &Sources,
-        held_back: &BTreeSet<String>,
-        tries: u32,
-    ) -> Result<(), String> {
+    async fn fetch(&self, sources: &Sources, course: &Course) -> Result<(), String> {
         let asked = std::mem::take(&mut *self.waiting.lock());
-        if asked.is_empty() {
+        if asked.names().is_empty() {
             return Ok(());
         }
         let fetched = sources.fetch_now(self.config.fetch_within).await;
-        if fetched.is_ok() && sources.held_back().is_subset(held_back) {
-            self.telling.lock().add_all(&asked);
+        let now = Instant::now();
+        if fetched.is_ok() && sources.held_back().is_subset(&course.held_back) {
+            self.telling.lock().add(asked.names(), now);
         } else {
-            if fetched.is_err() && tries == TOLD_ANYWAY {
-                self.telling.lock().add_all(&asked);
+            if fetched.is_err() && course.tries == TOLD_ANYWAY {
+                self.telling.lock().add(asked.names(), now);
             }
-            self.waiting.lock().add_all(&asked);
+            self.waiting.lock().put_back(&asked);
         }
         fetched.map_err(|why| format!("not fetched: {why}"))
     }
 
-    /// Says that nobody was told yet.
-    fn put_off(&self, why: &str, tries: u32) {
-        let mut names = self.telling.lock().clone();
-        names.add_all(&self.waiting.lock());
-        let shown: Vec<&str> = names.iter().take(NAMES_SHOWN_MAX).collect();
-        let more = if names.iter().nth(NAMES_SHOWN_MAX).is_some() {
-            ", .."
-        } else {
-            ""
-        };
-        let application = format!("{}{more}", shown.join(", "));
-        let next = if tries < TRIES_MAX {
-            "tried again"
-        } else {
-            "put off until the next commit or webhook"
-        };
-        tracing::error!(application, why, tries, next, "applications are not told");
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        self.report(Report {
-            application,
+    /// Gives up what was owed for too long.
+    fn give_up(&self, now: Instant) {
+        let mut old: Vec<String> = Vec::new();
+        for names in [&self.waiting, &self.telling] {
+            let names = names.lock().take_old(now);
+            old.extend(names.iter().map(str::to_owned));
+        }
+        let instances = self.owed.lock().take_old(now);
+        old.extend(
+            instances
+                .into_iter()
+                .map(|(name, id)| format!("{name} {id}")),
+        );
+        if !old.is_empty() {
+            outcome::add(&self.outcomes.given_up, old.len());
+            let shown = shown(old.iter().map(String::as_str));
+            tracing::error!(who = shown, "not told for too long, and not told any more");
+        }
+    }
+
+    /// Says that nobody was told yet; once, while it is the same.
+    fn put_off(&self, why: &str, course: &mut Course) {
+        let mut names = self.telling.lock().names().clone();
+        names.add_all(self.waiting.lock().names());
+        names.add_all(&self.owed.lock().applications());
+        let said = (shown(names.iter()), why.to_owned());
+        outcome::add(&self.outcomes.failed, 1);
+        if course.said.as_ref() == Some(&said) {
+            return;
+        }
+        let application = &said.0;
+        tracing::error!(application, why, "applications are not told yet");
+        self.outcomes.report(Report {
+            application: application.clone(),
             instance: String::new(),
             at: SystemTime::now(),
             took_ms: 0,
-            outcome: Err(format!("{why}; {next}")),
+            outcome: Err(format!("{why}; tried again")),
         });
-    }
-
-    fn report(&self, report: Report) {
-        let mut reports = self.reports.lock();
-        reports.truncate(REPORTS_MAX - 1);
-        reports.push_front(report);
-    }
-
-    /// Asks all applications at once, and of each a few instances at a time.
-    async fn roll(self: &Arc<Self>, applications: BTreeMap<String, Vec<Instance>>) {
-        let mut rolls = tokio::task::JoinSet::new();
-        for (application, instances) in applications {
-            while rolls.len() >= APPLICATIONS_AT_ONCE {
-                let _ended = rolls.join_next().await;
-            }
-            let this = Arc::clone(self);
-            rolls.spawn(async move {
-                for group in instances.chunks(this.config.at_once.max(1)) {
-                    let mut asked = tokio::task::JoinSet::new();
-                    for instance in group {
-                        let (this, instance) = (Arc::clone(&this), instance.clone());
-                        let application = application.clone();
-                        asked.spawn(async move { this.refresh(application, instance).await });
-                    }
-                    while asked.join_next().await.is_some() {}
-                    tokio::time::sleep(this.config.pause).await;
-                }
-            });
-        }
-        while rolls.join_next().await.is_some() {}
-    }
-
-    async fn refresh(&self, application: String, instance: Instance) {
-        let (at, started) = (SystemTime::now(), Instant::now());
-        let outcome = self.ask(&instance).await;
-        let took_ms = started.elapsed().as_millis() as u64;
-        match &outcome {
-            Ok(keys) => {
-                self.done.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(
-                    application,
-                    instance = instance.id,
-                    ?keys,
-                    took_ms,
-                    "refreshed"
-                );
-            }
-            Err(error) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(application, instance = instance.id, error, "not refreshed");
-            }
-        }
-        self.report(Report {
-            application,
-            instance: instance.id,
-            at,
-            took_ms,
-            outcome,
-        });
-    }
-
-    async fn ask(&self, instance: &Instance) -> Result<Vec<String>, String> {
-        let mut request = self.client.post(&instance.refresh_url);
-        if let Some((user, password)) = &self.config.credentials {
-            request = request.basic_auth(user, Some(password));
-        }
-        let answer = request.send().await.map_err(|error| reasons(&error))?;
-        let status = answer.status();
-        if !status.is_success() {
-            return Err(format!("it answered {status}"));
-        }
-        let body = registry::capped(answer, ANSWER_BYTES_MAX).await?;
-        Ok(serde_json::from_slice(&body).unwrap_or_default())
+        course.said = Some(said);
     }
 }
 
-/// Applications that are refreshed at a time.
-const APPLICATIONS_AT_ONCE: usize = 4;
+/// Returns the first names of many.
+fn shown<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names = names.peekable();
+    let first: Vec<&str> = names.by_ref().take(NAMES_SHOWN_MAX).collect();
+    let more = if names.peek().is_some() { ", .." } else { "" };
+    format!("{}{more}", first.join(", "))
+}
 
 pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
     let mut out = error.to_string();

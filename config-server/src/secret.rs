@@ -26,6 +26,16 @@ const WORDS: [&str; 8] = [
     "jaas",
     "sas",
 ];
+/// Words that end as a word for a secret does and mean something else.
+const NO_PASSES: [&str; 7] = [
+    "bypass",
+    "compass",
+    "encompass",
+    "overpass",
+    "surpass",
+    "trespass",
+    "underpass",
+];
 /// What stands beside a key that opens something, before or behind it.
 const BESIDE_KEY: [&str; 12] = [
     "api",
@@ -81,8 +91,14 @@ fn is_secret_key(key: &str) -> bool {
         [one, other] => opens(one) && is_key(other) || is_key(one) && opens(other),
         _ => false,
     };
-    let alone = |word: &String| WORDS.contains(&&**word) || compound(word);
+    let alone = |word: &String| WORDS.contains(&&**word) || compound(word) || ends_in_pass(word);
     words.iter().any(alone) || words.windows(2).any(beside)
+}
+
+/// Returns whether a word is one as `dbpass`.
+fn ends_in_pass(word: &str) -> bool {
+    let is_one = |word: &str| word.ends_with("pass") && !NO_PASSES.contains(&word);
+    is_one(word) || word.strip_suffix("es").is_some_and(is_one)
 }
 
 /// Splits a key at what is no letter or digit, and where small letters become large ones.
@@ -110,20 +126,31 @@ fn is_secret_value(value: &str) -> bool {
         .any(|scheme| lower.starts_with(scheme));
     is_header
         || lower.contains("-----begin") && lower.contains("private key")
-        || next_credentials(value).is_some()
+        || Credentials::of(value).next().is_some()
         || names_a_secret(&lower)
         || is_oracle(&lower)
 }
 
 /// Returns whether `password=` or the like stands in a text, also as JSON has it.
 fn names_a_secret(lower: &str) -> bool {
-    NAMES.iter().any(|name| {
-        lower.match_indices(name).any(|(at, _)| {
-            let behind = lower.get(at + name.len()..).unwrap_or_default();
-            let behind = behind.trim_start_matches(['"', '\'', ' ']);
-            behind.starts_with(['=', ':'])
+    let is_name = |behind: &str| {
+        let behind = behind.trim_start_matches(['"', '\'', ' ']);
+        behind.starts_with(['=', ':'])
+    };
+    let named = |name: &&str| {
+        let mut places = lower.match_indices(*name);
+        places.any(|(at, _)| is_name(lower.get(at + name.len()..).unwrap_or_default()))
+    };
+    let passes = || {
+        let mut words = lower.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+        let mut end = 0;
+        words.any(|word| {
+            end += word.len();
+            let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            ends_in_pass(bare) && is_name(lower.get(end + bare.len() - word.len()..).unwrap_or(""))
         })
-    })
+    };
+    NAMES.iter().any(named) || passes()
 }
 
 /// Returns whether a text is Oracle's form of an address: `jdbc:oracle:thin:user/password@host`.
@@ -133,54 +160,100 @@ fn is_oracle(lower: &str) -> bool {
     user.is_some_and(|(user, _)| user.contains('/'))
 }
 
-/// Returns where the first address in a text has a password or token, which is what is before
-/// `@host`: the places of both ends. A name alone is a token for HTTP, but none for ssh.
-fn next_credentials(text: &str) -> Option<(usize, usize)> {
-    let mut marks = text.match_indices("://");
-    marks.find_map(|(mark, _)| {
-        let begins = mark + 3;
-        let rest = text.get(begins..)?;
-        let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
-        let word = rest.split(ends_word).next().unwrap_or_default();
-        let end = word.find(['/', '?', '#']).unwrap_or(word.len());
-        let (authority, path) = word.split_at(end);
+/// Where addresses in a text have a password or token, which is what is before `@host`: the places
+/// of both ends, found in one go however many addresses there are. A name alone is a token for
+/// HTTP, but none for ssh.
+struct Credentials<'a> {
+    text: &'a str,
+    /// Where to look on.
+    from: usize,
+    /// Where the word ends that was looked at last, and where its last `@` is.
+    word: (usize, Option<usize>),
+}
+
+impl<'a> Credentials<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            from: 0,
+            word: (0, None),
+        }
+    }
+
+    /// Returns the end of the word around a place, and where its last `@` is.
+    fn word(&mut self, at: usize) -> (usize, Option<usize>) {
+        if at >= self.word.0 {
+            let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
+            let rest = self.text.get(at..).unwrap_or_default();
+            let word = rest.split(ends).next().unwrap_or_default();
+            let last = word.rfind('@').map(|sign| at + sign);
+            self.word = (at + word.len(), last);
+        }
+        self.word
+    }
+
+    /// Returns where the credentials end that begin at a place behind `://`.
+    fn end(&mut self, begins: usize) -> Option<usize> {
+        let (word_end, last) = self.word(begins);
+        let word = self.text.get(begins..word_end)?;
+        let authority = word.split(['/', '?', '#']).next().unwrap_or_default();
         let at = match authority.rfind('@') {
-            Some(at) => at,
+            Some(at) => begins + at,
             // A password with a slash that is not escaped: behind the colon there is no port.
             None => {
                 let (_, port) = authority.split_once(':')?;
                 let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-                (!is_port).then(|| path.rfind('@')).flatten()? + end
+                last.filter(|at| !is_port && *at > begins)?
             }
         };
-        let before = text.get(..mark).unwrap_or_default();
-        let is_web = ["http", "https"]
-            .iter()
-            .any(|scheme| before.ends_with(scheme));
-        let user = word.get(..at).unwrap_or_default();
+        let before = self.text.get(..begins - 3).unwrap_or_default().as_bytes();
+        let is_web = ["http", "https"].iter().any(|scheme| {
+            let tail = before
+                .len()
+                .checked_sub(scheme.len())
+                .and_then(|at| before.get(at..));
+            tail.is_some_and(|tail| tail.eq_ignore_ascii_case(scheme.as_bytes()))
+        });
+        let user = self.text.get(begins..at)?;
         let counts = match user.split_once(':') {
             Some((_, password)) => password != HIDDEN,
             None => is_web && !user.is_empty() && user != HIDDEN,
         };
-        counts.then_some((begins, begins + at))
-    })
+        counts.then_some(at)
+    }
+}
+
+impl Iterator for Credentials<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        loop {
+            let mark = self.text.get(self.from..)?.find("://")?;
+            let begins = self.from + mark + 3;
+            self.from = begins;
+            if let Some(end) = self.end(begins) {
+                self.from = end;
+                return Some((begins, end));
+            }
+        }
+    }
 }
 
 /// Returns a text, as of an error, without the passwords and tokens of addresses in it.
 pub(crate) fn without_credentials(text: &str) -> String {
     let mut out = String::new();
-    let mut rest = text;
-    while let Some((begins, ends)) = next_credentials(rest) {
-        let user = rest.get(begins..ends).unwrap_or_default();
-        out.push_str(rest.get(..begins).unwrap_or_default());
+    let mut told = 0;
+    for (begins, ends) in Credentials::of(text) {
+        let user = text.get(begins..ends).unwrap_or_default();
+        out.push_str(text.get(told..begins).unwrap_or_default());
         if let Some((name, _)) = user.split_once(':') {
             out.push_str(name);
             out.push(':');
         }
         out.push_str(HIDDEN);
-        rest = rest.get(ends..).unwrap_or_default();
+        told = ends;
     }
-    out.push_str(rest);
+    out.push_str(text.get(told..).unwrap_or_default());
     out
 }
 
@@ -197,6 +270,10 @@ mod tests {
             "db.passphrase",
             "db.pwd",
             "db.dbPwd",
+            "dbpass",
+            "db.userpass",
+            "MYSQL_ROOTPASS",
+            "redis.userPasses[0]",
             "api.key.value",
             "api.keys[0]",
             "apikey.value",
@@ -224,6 +301,9 @@ mod tests {
             "key.store.type",
             "monkeys",
             "compass.url",
+            "encompass",
+            "app.compasses",
+            "passenger",
             "foo.keys",
             "bypass",
         ] {
@@ -242,6 +322,10 @@ mod tests {
             "AccountName=x;AccountKey=abc",
             "{\"password\": \"x\"}",
             "https://token@host/x",
+            "HTTP://token@host/x",
+            "see Https://token@host/x",
+            "user=x;dbpass=abc",
+            "pass: abc",
             "https://u:p@host",
             "see https://h/x and amqp://u:p@h",
             "postgres://u:pa/ss@h",
@@ -260,6 +344,8 @@ mod tests {
             "jdbc:oracle:thin:@h:1521",
             "-----BEGIN CERTIFICATE-----",
             "a password is needed",
+            "compass: north",
+            "SSH://git@host/x",
         ] {
             assert!(!is_secret_value(value), "{value}");
         }
@@ -276,9 +362,29 @@ mod tests {
             ("https://u:***@h", "https://u:***@h"),
             ("ssh://git@h/x", "ssh://git@h/x"),
             ("é://é:é@é", "é://é:***@é"),
+            ("HTTPS://t@h/x", "HTTPS://***@h/x"),
+            ("a://u:p@h/b://u:p@h", "a://u:***@h/b://u:***@h"),
+            ("a://u:p/q@h,b://u:p@h", "a://u:***@h"),
             ("", ""),
         ] {
             assert_eq!(without_credentials(text), told);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_gone_through_once() {
+        // Each would take minutes if every address looked at all that is behind it.
+        let n = 200_000;
+        for text in [
+            "a://".repeat(n),
+            "a://b:c/".repeat(n),
+            "a://b:c@".repeat(n),
+            "a://b:***@d/".repeat(n),
+            format!("{}@", "a://b:***@/".repeat(n)),
+        ] {
+            let told = without_credentials(&text);
+            assert!(told.len() <= text.len() + 4 * n);
+            let _either = is_secret_value(&text);
         }
     }
 

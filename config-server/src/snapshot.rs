@@ -48,7 +48,8 @@ impl Default for Limits {
 pub struct File {
     bytes: Bytes,
     format: Option<Format>,
-    is_too_large: bool,
+    /// Whether its bytes are not here.
+    is_lacking: bool,
     documents: OnceLock<Result<Vec<Document>, Broken>>,
     reading: Arc<Reading>,
 }
@@ -59,7 +60,7 @@ impl File {
         Self {
             bytes,
             format: Format::of(path),
-            is_too_large: false,
+            is_lacking: false,
             documents: OnceLock::new(),
             reading: Arc::clone(reading),
         }
@@ -68,20 +69,28 @@ impl File {
     /// Returns a file of which only the size is known: a broken one, if it is configuration.
     pub(crate) fn too_large(path: &str, size: usize, reading: &Arc<Reading>) -> Self {
         let most = reading.limits.file_bytes_max;
-        let what = format!("{size} bytes, at most {most}");
+        Self::lacking(path, format!("{size} bytes, at most {most}"), reading)
+    }
+
+    /// Returns a file that can't be read: a broken one, if it is configuration.
+    pub(crate) fn unreadable(path: &str, why: &str, reading: &Arc<Reading>) -> Self {
+        Self::lacking(path, format!("it can't be read: {why}"), reading)
+    }
+
+    fn lacking(path: &str, what: String, reading: &Arc<Reading>) -> Self {
         let broken = Broken::new(crate::document::Place { line: 1, column: 1 }, what);
         Self {
             bytes: Bytes::new(),
             format: Format::of(path),
-            is_too_large: true,
+            is_lacking: true,
             documents: OnceLock::from(Err(broken)),
             reading: Arc::clone(reading),
         }
     }
 
-    /// Returns how large it is, when that is too large.
-    pub(crate) fn is_too_large(&self) -> Option<&Broken> {
-        let read = self.documents.get().filter(|_| self.is_too_large);
+    /// Returns why its bytes are not here, when they are not.
+    pub(crate) fn lacks(&self) -> Option<&Broken> {
+        let read = self.documents.get().filter(|_| self.is_lacking);
         read.and_then(|read| read.as_ref().err())
     }
 
@@ -144,7 +153,7 @@ impl Snapshot {
             from.files.iter().filter(move |(path, file)| {
                 let there = in_other.files.get(*path);
                 there.is_none_or(|there| {
-                    there.bytes != file.bytes || there.is_too_large != file.is_too_large
+                    there.bytes != file.bytes || there.is_lacking != file.is_lacking
                 })
             })
         };

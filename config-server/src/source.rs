@@ -8,9 +8,11 @@
 //! - [`pattern`]: which repository an application has.
 //! - `repository`: one git repository, kept up to date; `git` speaks to it.
 //! - `folder`: one folder, kept up to date.
+//! - `changed`: what differs from what was served before.
 //! - `slot`: the repositories that one address stands for.
 //! - [`sources`]: all of them; [`plain`] finds a file among them.
 
+mod changed;
 pub mod config;
 pub(crate) mod folder;
 pub(crate) mod git;

@@ -7,12 +7,14 @@
 //! - [`events`]: what the parser says, and what it lets pass that `SnakeYAML` does not.
 //! - [`scalar`]: what a plain scalar means.
 //! - [`node`]: the tree of a document, with aliases and merge keys.
+//! - [`tagged`]: what rare tags make of a node.
 //! - [`flat`]: the tree made flat.
 
 mod events;
 mod flat;
 mod node;
 mod scalar;
+mod tagged;
 
 use std::borrow::Cow;
 

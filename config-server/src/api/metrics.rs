@@ -97,12 +97,41 @@ impl Api {
         out.head(name, "counter", "Instances told to read again, by outcome.");
         out.line(name, "{outcome=\"done\"}", done);
         out.line(name, "{outcome=\"failed\"}", failed);
+        self.debts_metrics(&mut out);
         self.sources_metrics(&mut out);
         with(
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",
             out.0,
         )
+    }
+
+    fn debts_metrics(&self, out: &mut Exposition) {
+        let debts = self.refresher.debts();
+        let rows = [
+            (
+                "speargun_config_refreshes_owed",
+                "gauge",
+                "Applications and instances that wait to be told.",
+                debts.owed,
+            ),
+            (
+                "speargun_config_refreshes_given_up_total",
+                "counter",
+                "Applications and instances that could not be told for too long.",
+                debts.given_up,
+            ),
+            (
+                "speargun_config_changes_forgotten_total",
+                "counter",
+                "Changed files that no webhook came for in time.",
+                debts.forgotten,
+            ),
+        ];
+        for (name, kind, help, value) in rows {
+            out.head(name, kind, help);
+            out.line(name, "", value);
+        }
     }
 
     fn sources_metrics(&self, out: &mut Exposition) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::auth::is_same;
 use super::reply::{JSON, Reply, error, with};
+use super::serve::Who;
 use super::{Api, Asked};
 use crate::cipher;
 use crate::refresh::Names;
@@ -52,23 +53,26 @@ impl Webhooks {
             .any(|secret| secret.is_some())
     }
 
+    /// Returns whether a webhook may come from whom it says, as far as its headers tell: those that
+    /// can't are refused before anything else of them is read.
+    fn may_believe(&self, sender: Sender, asked: &Asked) -> bool {
+        let is_one = |sent: &str| signature(sent).is_some();
+        match sender {
+            Sender::Github => self.github.is_some() && is_one(github_signature(asked)),
+            Sender::Bitbucket => {
+                self.bitbucket.is_some() && is_one(asked.header("x-hub-signature"))
+            }
+            Sender::Gitlab | Sender::Gitee | Sender::Other => self.believe(sender, asked),
+        }
+    }
+
     /// Returns whether a webhook comes from whom it says.
     fn believe(&self, sender: Sender, asked: &Asked) -> bool {
         match sender {
-            Sender::Github => self.github.as_ref().is_some_and(|secret| {
-                let sent = asked.header("x-hub-signature-256");
-                let sent = if sent.is_empty() {
-                    asked.header("x-gitea-signature")
-                } else {
-                    sent
-                };
-                let sent = if sent.is_empty() {
-                    asked.header("x-gogs-signature")
-                } else {
-                    sent
-                };
-                is_signed(secret, &asked.body, sent)
-            }),
+            Sender::Github => self
+                .github
+                .as_ref()
+                .is_some_and(|secret| is_signed(secret, &asked.body, github_signature(asked))),
             Sender::Gitlab => self
                 .gitlab
                 .as_ref()
@@ -85,10 +89,26 @@ impl Webhooks {
     }
 }
 
-/// Compares an HMAC with SHA-256 in hexadecimal digits, `sha256=` in front or not.
-fn is_signed(secret: &str, body: &[u8], sent: &str) -> bool {
+/// Returns the signature that GitHub, or one of those like it, sends.
+fn github_signature(asked: &Asked) -> &str {
+    let names = [
+        "x-hub-signature-256",
+        "x-gitea-signature",
+        "x-gogs-signature",
+    ];
+    let mut sent = names.iter().map(|name| asked.header(*name));
+    sent.find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+/// Reads an HMAC with SHA-256 in hexadecimal digits, `sha256=` in front or not.
+fn signature(sent: &str) -> Option<Vec<u8>> {
     let digits = sent.strip_prefix("sha256=").unwrap_or(sent);
-    let Some(sent) = cipher::from_hex(digits) else {
+    cipher::from_hex(digits)
+        .filter(|bytes| bytes.len() == hmac::HMAC_SHA256.digest_algorithm().output_len())
+}
+
+fn is_signed(secret: &str, body: &[u8], sent: &str) -> bool {
+    let Some(sent) = signature(sent) else {
         return false;
     };
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -111,16 +131,40 @@ fn is_gitee(secret: &str, asked: &Asked) -> bool {
 }
 
 impl Api {
+    /// Returns the refusal of a webhook that is not worth reading, or else who sends it.
+    pub(super) fn sends(&self, asked: &Asked) -> Result<Who, Box<Reply>> {
+        let by_user = self.auth.is_set() && self.auth.allows(asked.header(header::AUTHORIZATION));
+        if by_user || !self.webhooks.are_checked() {
+            return Ok(Who::Known);
+        }
+        let sender = sender(asked);
+        if self.webhooks.may_believe(sender, asked) {
+            return Ok(Who::Stranger);
+        }
+        Err(Box::new(self.refuse_webhook(sender, asked)))
+    }
+
+    fn refuse_webhook(&self, sender: Sender, asked: &Asked) -> Reply {
+        self.metrics.webhook_refused();
+        tracing::warn!(?sender, "a webhook without a valid signature");
+        error(asked, StatusCode::UNAUTHORIZED, None)
+    }
+
     pub(super) fn monitor(&self, asked: &Asked) -> Reply {
         let sender = sender(asked);
-        let by_user = self.auth.is_set() && self.auth.allows(asked.header(header::AUTHORIZATION));
-        let believed = !self.webhooks.are_checked() || by_user;
-        if !believed && !self.webhooks.believe(sender, asked) {
-            self.metrics.webhook_refused();
-            tracing::warn!(?sender, "a webhook without a valid signature");
-            return error(asked, StatusCode::UNAUTHORIZED, None);
+        if asked.who == Who::Stranger && !self.webhooks.believe(sender, asked) {
+            return self.refuse_webhook(sender, asked);
         }
-        let names = names(asked);
+        let names = match names(asked) {
+            Ok(names) => names,
+            Err(status) => {
+                tracing::warn!(
+                    ?sender,
+                    "a webhook as a form without a path: JSON is understood"
+                );
+                return error(asked, status, None);
+            }
+        };
         let list: Vec<&str> = names.iter().collect();
         tracing::info!(?sender, names = ?list, "a webhook");
         if !names.is_empty() {
@@ -147,44 +191,56 @@ fn sender(asked: &Asked) -> Sender {
 }
 
 /// Returns the names that a webhook is about.
-fn names(asked: &Asked) -> Names {
-    let mut names = Names::default();
+fn names(asked: &Asked) -> Result<Names, StatusCode> {
     let media_type = asked.header(header::CONTENT_TYPE);
     if media_type.starts_with("application/x-www-form-urlencoded") {
-        for (key, value) in form_urlencoded::parse(&asked.body) {
-            if key == "path" {
-                names.add_path(&value);
-            }
-        }
-        return names;
+        return form(asked);
     }
-    let Ok(body) = serde_json::from_slice::<Value>(&asked.body) else {
-        return names;
-    };
+    match serde_json::from_slice(&asked.body) {
+        Ok(body @ Value::Object(_)) => Ok(of_json(asked, &body)),
+        _ => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// Returns the names of a form. As in Spring it has a path, also in the address, and is no webhook
+/// of GitHub's without one; a single path may be a list.
+fn form(asked: &Asked) -> Result<Names, StatusCode> {
+    let query = form_urlencoded::parse(asked.query.as_bytes());
+    let all = query.chain(form_urlencoded::parse(&asked.body));
+    let paths = all.filter(|(key, _)| key == "path").map(|(_, path)| path);
+    let paths: Vec<_> = paths.take(ITEMS_MAX).collect();
+    let mut names = Names::default();
+    match &*paths {
+        [] => return Err(StatusCode::BAD_REQUEST),
+        [list] => list.split(',').for_each(|path| names.add_path(path.trim())),
+        several => several.iter().for_each(|path| names.add_path(path)),
+    }
+    Ok(names)
+}
+
+/// Returns the names of a webhook in JSON; what says nothing of its sender's kind may have a path.
+fn of_json(asked: &Asked, body: &Value) -> Names {
+    let mut names = Names::default();
     let is = |name: &str, event: &str| asked.header(name).eq_ignore_ascii_case(event);
-    if is("x-gitea-event", "push") {
-        names.add_everybody();
-    } else if is("x-github-event", "push")
+    let is_push = is("x-github-event", "push")
         || is("x-gitlab-event", "Push Hook")
         || is("x-git-oschina-event", "Push Hook")
         || is("x-gitee-event", "Push Hook")
-        || is("x-gogs-event", "push")
-    {
-        commits(&body, &mut names);
-    } else if !asked.header("x-event-key").is_empty() {
-        if bitbucket(asked, &body) {
-            names.add_everybody();
-        }
-    } else if sender(asked) == Sender::Other {
+        || is("x-gogs-event", "push");
+    let of_push = body.get("commits").and_then(Value::as_array);
+    if is("x-gitea-event", "push") || bitbucket(asked, body) {
+        names.add_everybody();
+    } else if let Some(all) = of_push.filter(|_| is_push) {
+        commits(all, &mut names);
+    } else {
         paths(body.get("path"), &mut names);
     }
     names
 }
 
 /// Adds what commits of GitHub and those like it added, removed or modified.
-fn commits(body: &Value, names: &mut Names) {
-    let commits = body.get("commits").and_then(Value::as_array);
-    for commit in commits.into_iter().flatten().take(ITEMS_MAX) {
+fn commits(all: &[Value], names: &mut Names) {
+    for commit in all.iter().take(ITEMS_MAX) {
         for kind in ["added", "removed", "modified"] {
             paths(commit.get(kind), names);
         }
@@ -233,11 +289,13 @@ mod tests {
             query: String::new(),
             headers: map,
             body: Bytes::copy_from_slice(body.as_bytes()),
+            who: Who::Stranger,
         }
     }
 
     fn listed(headers: &[(&'static str, &str)], body: &str) -> Vec<String> {
         names(&asked(headers, body))
+            .unwrap()
             .iter()
             .map(str::to_owned)
             .collect()
@@ -288,7 +346,72 @@ mod tests {
         assert_eq!(listed(&server, r#"{"changes": [{}]}"#), everybody);
         assert_eq!(listed(&[("x-event-key", "pr:merged")], "{}"), everybody);
         assert!(listed(&[("x-event-key", "pr:opened")], "{}").is_empty());
-        assert!(listed(&[], "no JSON").is_empty());
+    }
+
+    #[test]
+    fn what_is_no_object_of_json_is_a_bad_request() {
+        for body in ["no JSON", "[]", "", "1"] {
+            assert_eq!(
+                names(&asked(&[], body)),
+                Err(StatusCode::BAD_REQUEST),
+                "{body}"
+            );
+        }
+        assert!(listed(&[], "{}").is_empty());
+        let push = [("x-github-event", "push")];
+        assert_eq!(listed(&push, r#"{"path": "x.yml"}"#), ["x"]);
+        let both = r#"{"path": "x.yml", "commits": [{"added": ["a.yml"]}]}"#;
+        assert_eq!(listed(&push, both), ["a"]);
+        assert!(listed(&push, r#"{"commits": []}"#).is_empty());
+    }
+
+    #[test]
+    fn a_form_has_a_path_or_is_a_bad_request() {
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("x-github-event", "push"),
+        ];
+        let push = "payload=%7B%22commits%22%3A%5B%7B%22modified%22%3A%5B%22a.yml%22%5D%7D%5D%7D";
+        for body in [push, "", "paths=a"] {
+            let refused = names(&asked(&headers, body));
+            assert_eq!(refused, Err(StatusCode::BAD_REQUEST), "{body}");
+        }
+        assert_eq!(listed(&headers, "path=a.yml&payload=x"), ["a"]);
+        assert_eq!(listed(&headers, "path=a.yml,%20b.yml"), ["a", "b"]);
+        assert_eq!(listed(&headers, "path=a,b.yml&path=c"), ["a,b", "c"]);
+        assert!(listed(&headers, "path=").is_empty());
+        let mut by_query = asked(&headers, "");
+        by_query.query = "path=a.yml".to_owned();
+        assert_eq!(names(&by_query).unwrap().iter().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn what_headers_tell_to_be_false_is_not_read() {
+        let webhooks = Webhooks {
+            github: Some("secret".to_owned()),
+            gitlab: Some("token".to_owned()),
+            ..Webhooks::default()
+        };
+        let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        let may = |sender, headers: &[(&'static str, &str)]| {
+            webhooks.may_believe(sender, &asked(headers, ""))
+        };
+        assert!(may(Sender::Github, &[("x-hub-signature-256", signature)]));
+        assert!(may(Sender::Gitlab, &[("x-gitlab-token", "token")]));
+        assert!(!may(Sender::Gitlab, &[("x-gitlab-token", "other")]));
+        for sent in [
+            "",
+            "sha256=00",
+            "sha1=757107ea0eb2509fc211221cce984b8a37570b6d",
+        ] {
+            assert!(
+                !may(Sender::Github, &[("x-hub-signature-256", sent)]),
+                "{sent}"
+            );
+        }
+        assert!(!may(Sender::Bitbucket, &[("x-hub-signature", signature)]));
+        assert!(!may(Sender::Gitee, &[("x-gitee-token", "")]));
+        assert!(!may(Sender::Other, &[]));
     }
 
     #[test]

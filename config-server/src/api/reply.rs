@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::Asked;
+use crate::calendar;
 use crate::value::json_text;
 
 /// An answer.
@@ -38,32 +39,57 @@ pub(super) fn empty(status: StatusCode) -> Reply {
     with(status, "", Bytes::new())
 }
 
-/// Returns whether a client would rather have the second version of the environment than the first:
-/// what it weighs most counts, and of what it weighs the same what it names first.
+/// Returns whether a client would rather have the second version of the environment than the first.
+/// As in Spring what it weighs most counts, of the same weight what names one type alone, and then
+/// what it names first, in whatever lines of the header.
 pub(super) fn wants_v2(asked: &Asked) -> bool {
-    let mut best: Option<(f32, bool)> = None;
-    for range in asked.header(header::ACCEPT).split(',') {
+    let lines = asked.headers.get_all(header::ACCEPT).iter();
+    let ranges = lines.filter_map(|line| line.to_str().ok());
+    let mut best: Option<(f32, Precision, bool)> = None;
+    for range in ranges.flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or_default();
-        let is_v2 = media_type.eq_ignore_ascii_case(V2);
-        let is_v1 = [JSON, "application/*", "*/*"]
-            .iter()
-            .any(|known| media_type.eq_ignore_ascii_case(known));
+        let Some((precision, is_v2)) = range_of(parts.next().unwrap_or_default()) else {
+            continue;
+        };
         let weight = parts.find_map(|part| part.strip_prefix("q="));
         let weight: f32 = weight.and_then(|text| text.parse().ok()).unwrap_or(1.0);
-        let is_better = best.is_none_or(|(most, _)| weight > most);
-        if (is_v1 || is_v2) && weight > 0.0 && is_better {
-            best = Some((weight, is_v2));
+        let is_better = best
+            .is_none_or(|(most, finest, _)| weight > most || weight >= most && precision > finest);
+        if weight > 0.0 && is_better {
+            best = Some((weight, precision, is_v2));
         }
     }
-    best.is_some_and(|(_, is_v2)| is_v2)
+    best.is_some_and(|(_, _, is_v2)| is_v2)
+}
+
+/// How much a range of media types leaves open.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    Anything,
+    Subtypes,
+    One,
+}
+
+/// Returns how precise a range is that has one of the versions, and whether that is the second.
+fn range_of(range: &str) -> Option<(Precision, bool)> {
+    let known = [
+        (V2, Precision::One, true),
+        (JSON, Precision::One, false),
+        ("application/*+json", Precision::Subtypes, true),
+        ("application/*", Precision::Subtypes, false),
+        ("*/*", Precision::Anything, false),
+    ];
+    let found = known
+        .iter()
+        .find(|(name, ..)| range.eq_ignore_ascii_case(name));
+    found.map(|(_, precision, is_v2)| (*precision, *is_v2))
 }
 
 /// Returns an error as Spring Boot words it.
 pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) -> Reply {
     let mut body = format!(
         "{{\"timestamp\":\"{}\",\"status\":{},\"error\":",
-        timestamp(SystemTime::now()),
+        calendar::text(now_ms()),
         status.as_u16()
     );
     json_text(status.canonical_reason().unwrap_or("Error"), &mut body);
@@ -76,6 +102,11 @@ pub(super) fn error(asked: &Asked, status: StatusCode, message: Option<&str>) ->
     body.push('}');
     let media_type = if wants_v2(asked) { V2 } else { JSON };
     with(status, media_type, body)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Returns what tells a client to say who it is.
@@ -96,47 +127,24 @@ pub(super) fn without_body(reply: Reply) -> Reply {
     Response::from_parts(head, Full::default())
 }
 
-/// Returns a time as `2026-11-23T12:37:50.866+00:00`.
-fn timestamp(time: SystemTime) -> String {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let (seconds, ms) = (since.as_secs(), since.subsec_millis());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days.cast_signed());
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}+00:00")
-}
-
-/// Returns the date of a day since 1970: <https://howardhinnant.github.io/date_algorithms.html>.
-fn date(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_version_is_that_which_is_weighed_most() {
         let wants = |accept: &str| {
             let mut headers = http::HeaderMap::new();
-            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            for line in accept.split('\n') {
+                headers.append(header::ACCEPT, line.parse().unwrap());
+            }
             wants_v2(&Asked {
                 method: http::Method::GET,
                 path: String::new(),
                 query: String::new(),
                 headers,
                 body: Bytes::new(),
+                who: crate::api::serve::Who::Known,
             })
         };
         assert!(wants(V2));
@@ -147,15 +155,18 @@ mod tests {
         assert!(!wants(&format!("application/json, {V2}")));
         assert!(!wants(&format!("{V2};q=0.1, */*")));
         assert!(!wants(&format!("{V2};q=0")));
+        assert!(wants(&format!("*/*, {V2}")));
+        assert!(wants(&format!(
+            "application/*;q=0.9, {V2};q=0.9, */*;q=0.8"
+        )));
+        assert!(!wants(&format!("*/*, application/json, {V2}")));
+        assert!(wants("application/*+json"));
+        assert!(!wants("application/json, application/*+json"));
+        // Several lines are one.
+        assert!(wants(&format!("text/html\n{V2}")));
+        assert!(!wants(&format!("application/json\n{V2}")));
+        assert!(wants(&format!("application/json;q=0.5\n{V2}")));
         assert!(!wants("application/json"));
         assert!(!wants(""));
-    }
-
-    #[test]
-    fn times_are_written_as_spring_boot_writes_them() {
-        let at = |ms| timestamp(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-        assert_eq!(at(0), "1970-01-01T00:00:00.000+00:00");
-        assert_eq!(at(951_827_696_789), "2000-02-29T12:34:56.789+00:00");
-        assert_eq!(at(1_795_437_470_866), "2026-11-23T12:37:50.866+00:00");
     }
 }

@@ -217,6 +217,7 @@ mod tests {
             query: query.to_owned(),
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::new(),
+            who: crate::api::serve::Who::Known,
         };
         of(&asked, prefix)
     }

@@ -29,6 +29,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(30);
 const STREAMS_MAX: u32 = 128;
 /// Bytes of all bodies at a time, when one may not be larger.
 const BODIES_BYTES_MAX: usize = 64 << 20;
+/// As much for those who are yet to prove who they are, beside the others.
+const STRANGERS_BYTES_MAX: usize = 16 << 20;
 /// After a failure to accept (no file descriptors left, say) the next try waits so long.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// How long the last requests may take at the end.
@@ -60,6 +62,8 @@ struct Shared {
     serving: Serving,
     /// A permit for each byte of a body.
     room: Arc<Semaphore>,
+    /// As much for strangers, so that they take nobody else's.
+    strangers: Arc<Semaphore>,
     ending: watch::Receiver<bool>,
 }
 
@@ -71,12 +75,16 @@ pub async fn serve(
     mut ending: watch::Receiver<bool>,
 ) {
     let permits = Arc::new(Semaphore::new(serving.connections_max));
-    let room = BODIES_BYTES_MAX.max(serving.body_bytes_max);
-    let room = room.min(Semaphore::MAX_PERMITS);
+    let room = |bytes: usize| {
+        let bytes = bytes.max(serving.body_bytes_max);
+        Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)))
+    };
+    let (room, strangers) = (room(BODIES_BYTES_MAX), room(STRANGERS_BYTES_MAX));
     let shared = Arc::new(Shared {
         api,
         serving,
-        room: Arc::new(Semaphore::new(room)),
+        room,
+        strangers,
         ending: ending.clone(),
     });
     let mut connections = JoinSet::new();
@@ -176,10 +184,24 @@ pub(crate) struct Body {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// Whose body it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    /// One who may ask.
+    Known,
+    /// One whose body is to tell.
+    Stranger,
+}
+
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Reply {
     let (head, body) = request.into_parts();
-    let body = async {
-        let read = tokio::time::timeout(HEAD_WITHIN, read(body, shared)).await;
+    let body = async |who| {
+        let room = match who {
+            Who::Known => &shared.room,
+            Who::Stranger => &shared.strangers,
+        };
+        let bytes_max = shared.serving.body_bytes_max;
+        let read = tokio::time::timeout(HEAD_WITHIN, read((body, bytes_max), room)).await;
         read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
     };
     shared.api.answer(head, body).await
@@ -187,10 +209,13 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Reply {
 
 /// Reads a body. It takes room only for what has come, so that those who send slowly keep nobody
 /// out; when there is none left it is refused, since waiting would keep what others took.
-async fn read(body: Incoming, shared: &Shared) -> Result<Body, StatusCode> {
-    let mut body = Limited::new(body, shared.serving.body_bytes_max);
+async fn read(
+    (body, bytes_max): (Incoming, usize),
+    room: &Arc<Semaphore>,
+) -> Result<Body, StatusCode> {
+    let mut body = Limited::new(body, bytes_max);
     let mut bytes = BytesMut::new();
-    let mut room: Option<OwnedSemaphorePermit> = None;
+    let mut taken: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -203,17 +228,17 @@ async fn read(body: Incoming, shared: &Shared) -> Result<Body, StatusCode> {
             continue;
         };
         let size = u32::try_from(data.len()).map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-        let more = Arc::clone(&shared.room).try_acquire_many_owned(size);
+        let more = Arc::clone(room).try_acquire_many_owned(size);
         let more = more.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        match &mut room {
-            Some(room) => room.merge(more),
-            None => room = Some(more),
+        match &mut taken {
+            Some(taken) => taken.merge(more),
+            None => taken = Some(more),
         }
         bytes.extend_from_slice(&data);
     }
     Ok(Body {
         bytes: bytes.freeze(),
-        _room: room,
+        _room: taken,
     })
 }
 

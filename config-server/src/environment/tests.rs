@@ -379,3 +379,25 @@ fn what_was_encrypted_comes_behind_the_rest() {
     let expected = r#"{"title":"shared","word":"open sesame","invalid.bad":"<n/a>"}"#;
     assert!(told.contains(expected), "{told}");
 }
+
+#[test]
+fn names_with_a_colon_stay_whole() {
+    let text = "'c: x': 1\n'c: ': 2\n'c:': 3\nd: 'c: x'\n'c: y': {z: 2}\n': c': 4\n'c :d': 5\n\
+                c:d: 6\nf: c:\\x\n'c: #x': 7\nl: ['c: x', 'c: ', {'c: z': 1}]\n";
+    let merged = merged_of("app.yml", text);
+    let yaml = "shared: 1\n'c: x': 1\n'c: ': 2\n'c:': 3\nd: 'c: x'\n'c: y':\n  z: 2\n': c': 4\n\
+                c :d: 5\nc:d: 6\nf: c:\\x\n'c: #x': 7\nl:\n- 'c: x'\n- 'c: '\n- 'c: z': 1\n";
+    assert_eq!(merged.to_yaml(), yaml);
+    let json = r#"{"shared":1,"c: x":1,"c: ":2,"c:":3,"d":"c: x","c: y":{"z":2},": c":4,"c :d":5,"#;
+    assert!(merged.to_json().starts_with(json), "{}", merged.to_json());
+    assert!(
+        merged
+            .to_properties()
+            .contains("\nc: x: 1\nc: : 2\nc:: 3\nd: c: x\nc: y.z: 2\n")
+    );
+    let snapshot = snapshot(&[("app.yml", text)]);
+    let environment = environment_of(&snapshot, &request("/app/default"), "c: ");
+    let told = json::environment(&environment, Version::V2);
+    let origin = r#""c: x":{"value":1,"origin":"1:9"}"#;
+    assert!(told.contains(origin), "{told}");
+}

@@ -41,7 +41,8 @@ impl Names {
         self.names.insert(ALL.to_owned());
     }
 
-    fn add(&mut self, name: &str) {
+    /// Adds a name.
+    pub(super) fn add(&mut self, name: &str) {
         if self.names.len() < NAMES_MAX {
             self.names.insert(name.to_owned());
         } else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::SettingError;
-use super::variables::{Variables, spellings};
+use super::variables::{Variables, spellings, without_links};
 use crate::document::{Bounds, Format};
 use crate::environment::placeholder::Resolver;
 
@@ -77,6 +77,8 @@ pub struct Keys {
     /// By the name in one spelling.
     given: IndexMap<String, Given>,
     variables: Variables,
+    /// Variables by which Kubernetes says where services are, of those that look like settings.
+    links: Vec<String>,
 }
 
 /// Returns a name in one spelling: lower case, without hyphens and underscores.
@@ -105,7 +107,9 @@ impl Keys {
         }
         texts.extend(sources.flags.iter().cloned());
         let variables: HashMap<String, String> = sources.environment.iter().cloned().collect();
+        // Placeholders may well ask where a service is.
         let resolved = resolve(&texts, &variables)?;
+        let (links, environment) = without_links(&sources.environment);
         let flags: Vec<String> = sources
             .flags
             .iter()
@@ -123,7 +127,8 @@ impl Keys {
         });
         Ok(Self {
             given: given.collect(),
-            variables: Variables::new(&sources.environment),
+            variables: Variables::new(&environment),
+            links,
         })
     }
 
@@ -145,6 +150,9 @@ impl Keys {
     /// set must not open the door.
     pub fn secret(&mut self, name: &str) -> Result<Option<String>, SettingError> {
         let text = self.text(name);
+        if text.is_none() {
+            self.refuse_file(name)?;
+        }
         if text
             .as_ref()
             .map_or_else(|| self.has(name), String::is_empty)
@@ -154,9 +162,26 @@ impl Keys {
         Ok(text)
     }
 
+    /// Refuses a variable that names a file in place of a secret, as images of databases have it:
+    /// without the secret everybody would be let in.
+    fn refuse_file(&self, name: &str) -> Result<(), SettingError> {
+        let mut files = spellings(name).into_iter().map(|one| format!("{one}_FILE"));
+        let Some(name) = files.find(|name| self.variables.is_given(name)) else {
+            return Ok(());
+        };
+        Err(SettingError::Unsupported {
+            name,
+            advice: "no file is read in place of a secret: set the variable without _FILE, or the \
+                     setting in the file of --config",
+        })
+    }
+
     /// Returns a list of such settings.
     pub fn secrets(&mut self, name: &str) -> Result<Vec<String>, SettingError> {
         let items = self.list(name);
+        if items.is_empty() {
+            self.refuse_file(name)?;
+        }
         let is_open = items.is_empty() && self.has(name) || items.iter().any(String::is_empty);
         if is_open {
             return Err(SettingError::Empty(name.to_owned()));
@@ -282,6 +307,12 @@ impl Keys {
     /// Returns notes about what was given and means nothing, or what is wrong with it.
     pub(super) fn finish(self) -> Result<Vec<String>, SettingError> {
         let mut notes = Vec::new();
+        if !self.links.is_empty() {
+            let names = self.links.join(", ");
+            notes.push(format!(
+                "where Kubernetes says that services are is no setting: {names}"
+            ));
+        }
         for (key, given) in self.given.iter().filter(|(_, given)| !given.used) {
             let last = key.rsplit('.').next().unwrap_or(key);
             let last = last.split('[').next().unwrap_or(last);

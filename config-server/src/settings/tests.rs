@@ -228,6 +228,65 @@ fn secrets_that_are_empty_stop_the_start() {
 }
 
 #[test]
+fn a_file_in_place_of_a_secret_is_refused_and_not_called_empty() {
+    let uri = "spring.cloud.config.server.git.uri: /a\n";
+    for name in ["SPRING_SECURITY_USER_PASSWORD", "SPEARGUN_CONFIG_TOKENS"] {
+        let file = format!("{name}_FILE");
+        let error = read(uri, &[(&file, "/run/secrets/x")]).unwrap_err();
+        let told = error.to_string();
+        assert!(
+            told.starts_with(&format!("{file}: no file is read")),
+            "{told}"
+        );
+        // Whoever gives both has a secret.
+        let both = read(uri, &[(name, "x"), (&file, "/run/secrets/x")]);
+        if name.starts_with("SPRING") {
+            assert!(both.unwrap().auth.is_set());
+        }
+    }
+}
+
+#[test]
+fn where_kubernetes_says_that_services_are_is_no_setting() {
+    let uri = "spring.cloud.config.server.git.uri: /a\n\
+               eureka.client.service-url.defaultZone: http://${SHOP_SERVICE_HOST:none}/eureka\n";
+    let links = [
+        ("SPEARGUN_CONFIG_SERVER_PORT", "tcp://10.0.0.1:8888"),
+        (
+            "SPEARGUN_CONFIG_SERVER_PORT_8888_TCP",
+            "tcp://10.0.0.1:8888",
+        ),
+        ("SPEARGUN_CONFIG_SERVER_PORT_8888_TCP_ADDR", "10.0.0.1"),
+        ("SPEARGUN_CONFIG_SERVER_SERVICE_HOST", "10.0.0.1"),
+        ("SPEARGUN_CONFIG_SERVER_SERVICE_PORT_HTTP", "8888"),
+        ("SPRING_CLOUD_CONFIG_SERVER_PORT", "tcp://10.0.0.1:8888"),
+        ("SERVER_PORT", "tcp://10.0.0.2:80"),
+        ("SHOP_SERVICE_HOST", "10.0.0.3"),
+    ];
+    let mut given = links.to_vec();
+    given.push((
+        "SPRING_CLOUD_CONFIG_SERVER_OVERRIDES_SHOP_SERVICE_HOST",
+        "h",
+    ));
+    let settings = read(uri, &given).unwrap();
+    assert_eq!(settings.port, 8888);
+    let registries = &settings.registration.registries;
+    assert_eq!(*registries, ["http://10.0.0.3/eureka"]);
+    let [note] = &*settings.notes else {
+        panic!("{:?}", settings.notes);
+    };
+    for (name, _) in &links[..7] {
+        assert!(note.contains(name), "{name}: {note}");
+    }
+    assert!(!note.contains("SHOP"), "{note}");
+    let overrides = settings.overrides.unwrap();
+    assert_eq!(&*overrides.entries[0].key, "shop.service.host");
+    // A port of one's own still counts, and a name that only begins so is still unknown.
+    assert_eq!(read(uri, &[("SERVER_PORT", "81")]).unwrap().port, 81);
+    assert!(read(uri, &[("SPEARGUN_CONFIG_SERVER_PORT", "8888")]).is_err());
+}
+
+#[test]
 fn several_sources_have_an_order() {
     let settings = read(
         "

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use speargun_runtime::environment::is_service_link;
+
 /// What variables begin with of which every one must be known.
 const OURS: [&str; 3] = [
     "SPRING_CLOUD_CONFIG_SERVER_",
@@ -50,6 +52,21 @@ impl Variables {
             self.used.insert(spelling);
         }
         found.map(|text| text.trim().to_owned())
+    }
+
+    /// Returns whether a name is one that must be known, or is read by Spring.
+    fn looks_like_setting(name: &str) -> bool {
+        let read = ["SERVER_", "SPRING_", "EUREKA_"];
+        OURS.iter()
+            .chain(&read)
+            .any(|start| name.starts_with(start))
+    }
+
+    /// Returns whether a variable of this very name is there and not empty.
+    pub(super) fn is_given(&self, variable: &str) -> bool {
+        self.given
+            .get(variable)
+            .is_some_and(|text| !text.is_empty())
     }
 
     /// Returns whether there is one for a setting or any below it.
@@ -111,6 +128,22 @@ fn rest<'a>(key: &'a str, name: &str) -> Option<&'a str> {
     let rest_of = |start: &String| key.strip_prefix(start)?.strip_prefix('_');
     let rest = spellings(name).iter().find_map(rest_of);
     rest.filter(|rest| !rest.is_empty())
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// Returns the names of variables that look like settings but say where a service of Kubernetes is
+/// (one called `speargun-config-server` gives `SPEARGUN_CONFIG_SERVER_PORT`), and all other
+/// variables. Overrides may have any name.
+pub(super) fn without_links(all: &[(String, String)]) -> (Vec<String>, Pairs) {
+    let free = spellings("spring.cloud.config.server.overrides.");
+    let is_free = |name: &str| free.iter().any(|start| name.starts_with(start));
+    let is_link =
+        |(name, value): &&(String, String)| is_service_link(name, value) && !is_free(name);
+    let (links, others): (Vec<_>, Vec<_>) = all.iter().partition(is_link);
+    let names = links.into_iter().map(|(name, _)| name.clone());
+    let names = names.filter(|name| Variables::looks_like_setting(name));
+    (names.collect(), others.into_iter().cloned().collect())
 }
 
 #[cfg(test)]

@@ -1,36 +1,28 @@
-//! Folders of this machine, read again on an interval. Paths are absolute. A symbolic link counts
-//! when it leads to a file of the same folder, as those of mounted configuration maps do.
+//! Folders of this machine, read again on an interval. Paths are absolute. What is newly wrong with
+//! one is told, and what was good is served on.
+//!
+//! # Layout
+//!
+//! - [`walk`]: the files that are there.
+
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::changed::Changed;
 use super::config::NativeConfig;
 use super::location;
-use super::repository::note_differences;
+use crate::document::Format;
 use crate::environment::assemble::{BrokenFile, Request};
-use crate::snapshot::{File, Reading, Snapshot};
-
-/// Folders within folders.
-const DEPTH_MAX: usize = 32;
-
-/// What tells that a file is another one than before.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Stamp {
-    target: PathBuf,
-    inode: u64,
-    bytes: u64,
-    changed: Option<SystemTime>,
-}
-
-/// Files by their path, with what tells whether one changed.
-type Found = BTreeMap<Box<str>, (Stamp, Arc<File>)>;
+use crate::snapshot::{Reading, Snapshot};
+use walk::{Found, Read, Walk};
 
 #[derive(Debug, Default)]
 struct State {
@@ -68,16 +60,22 @@ pub struct Folder {
     /// Search locations as absolute paths, placeholders left in.
     locations: Vec<String>,
     reading: Arc<Reading>,
+    /// How files are read.
+    read: Read,
     state: ArcSwap<State>,
     seen: Mutex<Found>,
     changed: watch::Sender<u64>,
     /// The paths of what is new, until they are taken.
-    changed_paths: Mutex<BTreeSet<String>>,
+    changed_paths: Mutex<Changed>,
 }
 
 impl Folder {
     /// Returns folders that were read once.
     pub(crate) fn new(config: NativeConfig, reading: &Arc<Reading>) -> Arc<Self> {
+        Self::reading_by(walk::read, config, reading)
+    }
+
+    fn reading_by(read: Read, config: NativeConfig, reading: &Arc<Reading>) -> Arc<Self> {
         let locations = config
             .search_locations
             .iter()
@@ -86,6 +84,7 @@ impl Folder {
             locations: locations.collect(),
             config,
             reading: Arc::clone(reading),
+            read,
             state: ArcSwap::default(),
             seen: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -136,7 +135,12 @@ impl Folder {
 
     /// Takes the paths of what is new since the last time.
     pub(crate) fn take_changed(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.changed_paths.lock())
+        self.changed_paths.lock().take()
+    }
+
+    /// Forgets those of before a moment, and returns how many they were.
+    pub(crate) fn forget_changed(&self, before: Instant) -> usize {
+        self.changed_paths.lock().forget(before)
     }
 
     /// Returns the folders of a request, the weakest first.
@@ -191,8 +195,8 @@ impl Folder {
     /// must not lose it because a volume is away. Blocks.
     fn read(&self) {
         let mut seen = self.seen.lock();
-        let (found, changed, unreadable) = self.walk(&seen);
         let state = self.state.load_full();
+        let (found, changed, unreadable) = self.walk(&seen, &state.snapshot);
         let same = found.len() == seen.len()
             && found
                 .iter()
@@ -206,7 +210,8 @@ impl Folder {
             .map(|(path, (_, file))| (path.clone(), Arc::clone(file)));
         let mut snapshot = Snapshot::new(self.config.version.clone(), files.collect());
         snapshot.changed = changed;
-        let broken = snapshot.check(|folder| self.is_searched(folder));
+        let mut broken = snapshot.check(|folder| self.is_searched(folder));
+        broken.extend(lost(&state.snapshot, &snapshot));
         let now = Flaws { broken, unreadable };
         *seen = found;
         drop(seen);
@@ -237,15 +242,14 @@ impl Folder {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Returns the files that are there, when they changed last, and why folders can't be read.
-    fn walk(&self, seen: &Found) -> (Found, Option<SystemTime>, BTreeMap<PathBuf, String>) {
-        let mut walk = Walk {
-            seen,
-            reading: &self.reading,
-            found: BTreeMap::new(),
-            bytes: 0,
-            changed: None,
-        };
+    /// Returns the files that are there, when they changed last, and why folders can't be read. One
+    /// in which nothing is left counts as such: a volume that is away leaves an empty folder.
+    fn walk(
+        &self,
+        seen: &Found,
+        served: &Snapshot,
+    ) -> (Found, Option<SystemTime>, BTreeMap<PathBuf, String>) {
+        let mut walk = Walk::new(seen, &self.reading, self.read);
         let mut unreadable = BTreeMap::new();
         for location in &self.locations {
             let root = root(location);
@@ -253,7 +257,15 @@ impl Folder {
                 Ok(within) => walk.folder(&root, (&within, 0)),
                 Err(_) => Err(format!("{} is no folder that can be read", root.display())),
             };
+            let is_within = |path: &str| Path::new(path).starts_with(&root);
+            let is_emptied = || {
+                served.files().any(|(path, _)| is_within(path))
+                    && !walk.found.keys().any(|path| is_within(path))
+            };
             if let Err(why) = read {
+                unreadable.insert(root, why);
+            } else if is_emptied() {
+                let why = format!("{} is empty and was not", root.display());
                 unreadable.insert(root, why);
             }
         }
@@ -264,7 +276,9 @@ impl Folder {
     fn note_changed(&self, before: &Snapshot, after: &Snapshot) {
         let is_first = *self.changed.borrow() == 0;
         if !is_first {
-            note_differences(&mut self.changed_paths.lock(), (before, after));
+            self.changed_paths
+                .lock()
+                .note((before, after), Instant::now());
         }
     }
 
@@ -279,6 +293,21 @@ impl Folder {
         let paths: Vec<String> = paths.flatten().collect();
         location::is_searched(&paths, folder.trim_start_matches('/'))
     }
+}
+
+/// Returns files that are no configuration, were read before, and can't be read now.
+fn lost(before: &Snapshot, now: &Snapshot) -> Vec<BrokenFile> {
+    let mut lost = Vec::new();
+    for (path, file) in now.files().filter(|(path, _)| Format::of(path).is_none()) {
+        let was_there = before.file(path).is_some_and(|file| file.lacks().is_none());
+        if let Some(broken) = file.lacks().filter(|_| was_there) {
+            lost.push(BrokenFile {
+                path: path.to_owned(),
+                broken: broken.clone(),
+            });
+        }
+    }
+    lost
 }
 
 /// Returns a location as an absolute path, with a slash behind and no `..` within, as Spring
@@ -312,79 +341,6 @@ fn root(location: &str) -> PathBuf {
     PathBuf::from(format!("{}/", plain.trim_end_matches('/')))
 }
 
-struct Walk<'a> {
-    seen: &'a Found,
-    reading: &'a Arc<Reading>,
-    found: Found,
-    bytes: usize,
-    changed: Option<SystemTime>,
-}
-
-impl Walk<'_> {
-    fn folder(&mut self, folder: &Path, (within, depth): (&Path, usize)) -> Result<(), String> {
-        if depth > DEPTH_MAX {
-            return Err(format!("{} is too deep", folder.display()));
-        }
-        let failed = |error| format!("{}: {error}", folder.display());
-        for entry in std::fs::read_dir(folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() {
-                // Hidden folders are those of tools, as that of git.
-                if !entry.file_name().to_string_lossy().starts_with('.') {
-                    self.folder(&path, (within, depth + 1))?;
-                }
-            } else if let Some(name) = path.to_str() {
-                self.file(name, (&path, within))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, name: &str, (path, within): (&Path, &Path)) -> Result<(), String> {
-        let limits = self.reading.limits;
-        // What goes away meanwhile is not there.
-        let Ok(target) = path.canonicalize() else {
-            return Ok(());
-        };
-        let Ok(data) = std::fs::metadata(&target) else {
-            return Ok(());
-        };
-        if !target.starts_with(within) || !data.is_file() {
-            return Ok(());
-        }
-        let stamp = Stamp {
-            target,
-            inode: data.ino(),
-            bytes: data.len(),
-            changed: data.modified().ok(),
-        };
-        self.changed = self.changed.max(stamp.changed);
-        let file = match self.seen.get(name) {
-            Some((before, file)) if *before == stamp => Arc::clone(file),
-            _ => {
-                let size = usize::try_from(stamp.bytes).unwrap_or(usize::MAX);
-                if size > limits.file_bytes_max {
-                    Arc::new(File::too_large(name, size, self.reading))
-                } else {
-                    let Ok(bytes) = std::fs::read(&stamp.target) else {
-                        return Ok(());
-                    };
-                    Arc::new(File::new(name, bytes.into(), self.reading))
-                }
-            }
-        };
-        self.bytes += file.bytes().len();
-        if self.bytes > limits.bytes_max || self.found.len() >= limits.files_max {
-            let (files, bytes) = (limits.files_max, limits.bytes_max);
-            return Err(format!("more than {files} files or {bytes} bytes"));
-        }
-        self.found.insert(name.into(), (stamp, file));
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,5 +353,56 @@ mod tests {
         assert_eq!(absolute("file:///a/./b/../c/"), "/a/c/");
         assert_eq!(absolute("/a/{application}/"), "/a/{application}/");
         assert_eq!(absolute("/.."), "/");
+    }
+
+    /// Reads nothing whose name says so.
+    fn read_but_hidden(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+        if path.ends_with("app.yml") && path.with_file_name("hide").exists() {
+            return Err(std::io::ErrorKind::PermissionDenied.into());
+        }
+        walk::read(path, bytes_max)
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_told_and_not_missing() {
+        let here = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(here.path().join(name), text).unwrap();
+        let app = here.path().join("app.yml").display().to_string();
+        write("app.yml", "a: one");
+        let folder = || {
+            let config = NativeConfig {
+                search_locations: vec![here.path().display().to_string()],
+                ..NativeConfig::default()
+            };
+            Folder::reading_by(read_but_hidden, config, &Arc::default())
+        };
+        let bytes = |folder: &Folder| {
+            folder
+                .snapshot()
+                .file(&app)
+                .map(|file| file.bytes().clone())
+        };
+        let running = folder();
+        assert_eq!(bytes(&running).as_deref(), Some(&b"a: one"[..]));
+        // It is another one now, and may not be read.
+        write("hide", "");
+        write("app.yml", "a: three");
+        running.read();
+        assert_eq!(bytes(&running).as_deref(), Some(&b"a: one"[..]));
+        let told = format!("{app}: line 1, column 1: it can't be read: permission denied");
+        assert_eq!(running.broken()[0].to_string(), told);
+        // Who starts now has nothing else, and says so to whoever asks for it.
+        let started = folder();
+        assert_eq!(started.broken()[0].to_string(), told);
+        let snapshot = started.snapshot();
+        let file = snapshot.file(&app).unwrap();
+        assert!(file.documents().is_err() && file.lacks().is_some());
+        // Nothing of it changed but that it may be read.
+        std::fs::remove_file(here.path().join("hide")).unwrap();
+        for folder in [running, started] {
+            folder.read();
+            assert_eq!(bytes(&folder).as_deref(), Some(&b"a: three"[..]));
+            assert!(folder.broken().is_empty());
+        }
     }
 }

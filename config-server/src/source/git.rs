@@ -5,26 +5,35 @@
 //! # Layout
 //!
 //! - [`fetch`]: clones and what is new in them.
+//! - [`http`], [`daemon`]: ways to a remote that end when they are told to by [`interrupt`].
 //! - [`read`]: the files of a commit.
 
+mod daemon;
 mod fetch;
+mod http;
+mod interrupt;
 pub(super) mod read;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use gix::ObjectId;
 
 use super::config::{Access, GitConfig};
+use interrupt::Interrupt;
 
 /// Why git gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// A clone is damaged, or an object is missing in it.
+    /// A clone is damaged, or an object is missing in it: it is made again.
     #[error("{0}")]
     Damaged(String),
-    /// Everything else: the remote, the way to it, the settings.
+    /// A commit holds more than it may: it is held back.
+    #[error("{0}")]
+    TooMuch(String),
+    /// Everything else, which may pass: the remote, the way to it, the machine, the settings.
     #[error("{0}")]
     Failed(String),
 }
@@ -46,6 +55,52 @@ pub(super) fn reasons(error: &dyn std::error::Error) -> String {
     words.join(" ")
 }
 
+/// Returns what an error in a clone means. What the machine refuses (too many files are open, a
+/// folder may not be read) says nothing about the clone, which must not be removed for it.
+fn in_clone(error: &(dyn std::error::Error + 'static)) -> GitError {
+    let why = reasons(error);
+    if is_of_machine(error) {
+        GitError::Failed(why)
+    } else {
+        GitError::Damaged(why)
+    }
+}
+
+fn is_of_machine(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = match error.downcast_ref::<std::io::Error>() {
+            // It is around another one, of which it does not tell as its source.
+            Some(io) if io.kind() == ErrorKind::Other => io.get_ref().map(|inner| inner as _),
+            Some(io) => return !is_of_clone(io.kind()),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+fn is_of_clone(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+    )
+}
+
+/// Returns why the machine does not let a clone be read: git's library takes it for none then, and
+/// does not say why.
+fn refused(clone: &Path) -> Option<GitError> {
+    let head = std::fs::read(clone.join("HEAD")).err();
+    let folders = ["objects", "refs"].map(|name| std::fs::read_dir(clone.join(name)).err());
+    let mut errors = folders.into_iter().chain([head]).flatten();
+    let error = errors.find(|error| !is_of_clone(error.kind()))?;
+    Some(GitError::Failed(format!("{}: {error}", clone.display())))
+}
+
 /// The commits of branches and tags by name.
 pub(crate) type Labels = BTreeMap<String, ObjectId>;
 
@@ -54,7 +109,7 @@ pub(crate) type Labels = BTreeMap<String, ObjectId>;
 pub(crate) struct Git {
     place: Place,
     /// Set when whatever goes on should end.
-    interrupt: AtomicBool,
+    interrupt: Arc<Interrupt>,
 }
 
 #[derive(Debug)]
@@ -96,14 +151,18 @@ impl Git {
         };
         Self {
             place,
-            interrupt: AtomicBool::new(false),
+            interrupt: Arc::default(),
         }
     }
 
     /// Asks whatever goes on to end.
     pub(crate) fn interrupt(&self) {
-        self.interrupt
-            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.interrupt.set();
+    }
+
+    /// Returns whether it is not asked for any more.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 
     /// Brings what is here up to date and returns its branches and tags. A damaged clone is made
@@ -112,7 +171,7 @@ impl Git {
         match &self.place {
             Place::Here(path) => labels(&open(path)?),
             Place::Remote(remote) => match fetch::fetch(remote, &self.interrupt) {
-                Err(GitError::Damaged(why)) => {
+                Err(GitError::Damaged(why)) if !self.interrupt.is_set() => {
                     let uri = super::config::shown(&remote.uri);
                     tracing::warn!(uri, why, "the clone is damaged: it is made again");
                     self.forget();
@@ -159,7 +218,7 @@ impl Git {
 /// Opens a repository, its own settings alone in force.
 fn open(path: &Path) -> Result<gix::Repository, GitError> {
     let opened = gix::open::Options::isolated().open(path.to_owned());
-    let opened = opened.map_err(|error| GitError::Damaged(reasons(&error)))?;
+    let opened = opened.map_err(|error| refused(path).unwrap_or_else(|| in_clone(&error)))?;
     Ok(opened.to_thread_local())
 }
 
@@ -193,7 +252,7 @@ fn folder_name(uri: &str) -> String {
 
 /// Returns branches and tags; a branch wins over a tag of its name.
 fn labels(repository: &gix::Repository) -> Result<Labels, GitError> {
-    let damaged = |error: &dyn std::error::Error| GitError::Damaged(reasons(error));
+    let damaged = |error: &(dyn std::error::Error + 'static)| in_clone(error);
     let mut labels = Labels::new();
     let references = repository.references().map_err(|error| damaged(&error))?;
     for prefix in ["refs/tags/", "refs/heads/"] {
@@ -237,6 +296,37 @@ mod tests {
         assert_eq!(local("https://h/a"), None);
         assert_eq!(local("git@h:a/b.git"), None);
         assert_eq!(local("ssh://git@h/a"), None);
+    }
+
+    #[test]
+    fn what_the_machine_refuses_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let clone = folder.path().join("x.git");
+        gix::init_bare(&clone).unwrap();
+        assert!(open(&clone).is_ok());
+        // A loop of links stands for whatever keeps a file from being read, also from root.
+        let head = clone.join("HEAD");
+        std::fs::remove_file(&head).unwrap();
+        std::os::unix::fs::symlink("HEAD", &head).unwrap();
+        let error = open(&clone).unwrap_err();
+        assert!(matches!(error, GitError::Failed(_)), "{error:?}");
+        std::fs::remove_file(&head).unwrap();
+        assert!(matches!(open(&clone), Err(GitError::Damaged(_))));
+        let nothing = open(&folder.path().join("nothing"));
+        assert!(matches!(nothing, Err(GitError::Damaged(_))));
+    }
+
+    #[test]
+    fn errors_of_the_machine_are_found_behind_others() {
+        let full: std::io::Error = ErrorKind::StorageFull.into();
+        assert!(is_of_machine(&std::io::Error::other(full)));
+        assert!(
+            is_of_machine(&std::io::Error::from_raw_os_error(24)),
+            "too many files"
+        );
+        assert!(!is_of_machine(&std::io::Error::from(ErrorKind::NotFound)));
+        assert!(!is_of_machine(&std::io::Error::other("something else")));
+        assert!(!is_of_machine(&std::fmt::Error));
     }
 
     #[test]

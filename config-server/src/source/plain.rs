@@ -61,7 +61,7 @@ fn first(
             let Some(file) = snapshot.file(&path) else {
                 continue;
             };
-            if let Some(broken) = file.is_too_large() {
+            if let Some(broken) = file.lacks() {
                 let broken = broken.clone();
                 return Err(BrokenFile { path, broken }.into());
             }

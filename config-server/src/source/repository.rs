@@ -23,26 +23,15 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 
+use super::changed::Changed;
 use super::config::{GitConfig, shown};
 use super::git::{Git, GitError, Labels, read};
-use crate::environment::assemble::EVERYBODY;
-use crate::snapshot::{Reading, Snapshot};
+use crate::snapshot::Reading;
 use state::State;
 pub(crate) use state::{Health, Served};
 
-/// Changed paths that are kept; more concern everybody.
-const CHANGED_MAX: usize = 10_000;
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
-
-/// Notes the paths of files that differ, or that everybody is concerned if there are too many.
-pub(super) fn note_differences(paths: &mut BTreeSet<String>, (old, new): (&Snapshot, &Snapshot)) {
-    let room = CHANGED_MAX.saturating_sub(paths.len());
-    paths.extend(new.differences(old).take(room + 1).map(str::to_owned));
-    if paths.len() > CHANGED_MAX {
-        *paths = BTreeSet::from([EVERYBODY.to_owned()]);
-    }
-}
 
 /// How fetches go on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +62,7 @@ pub struct Repository {
     /// Tells when something new is served.
     changed: watch::Sender<u64>,
     /// The paths of what is new, until they are taken.
-    changed_paths: Mutex<BTreeSet<String>>,
+    changed_paths: Mutex<Changed>,
 }
 
 impl Repository {
@@ -184,14 +173,27 @@ impl Repository {
         }
     }
 
-    /// Keeps it up to date until it is told to end.
-    pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+    /// Keeps it up to date until it is told to end. Fetches take turns, each of which lasts as long
+    /// as its thread does, whatever becomes of the repository meanwhile.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut ending: watch::Receiver<bool>,
+        turns: Arc<Semaphore>,
+    ) {
         self.use_old_clone().await;
         loop {
             let this = Arc::clone(&self);
+            let turn = tokio::select! {
+                // The semaphore is never closed.
+                turn = Arc::clone(&turns).acquire_owned() => turn,
+                _ = ending.wait_for(|ending| *ending) => return,
+            };
             let since = Some(Instant::now());
             self.fetches.send_modify(|fetches| fetches.since = since);
-            let fetch = tokio::task::spawn_blocking(move || this.fetch());
+            let fetch = tokio::task::spawn_blocking(move || {
+                this.fetch();
+                drop(turn);
+            });
             tokio::select! {
                 ended = fetch => if ended.is_err() {
                     tracing::error!(uri = self.shown(), "a fetch panicked");
@@ -250,6 +252,9 @@ impl Repository {
             self.git.forget();
         }
         let outcome = self.git.fetch().and_then(|labels| {
+            if self.git.is_interrupted() {
+                return Ok(());
+            }
             let health = Health {
                 fetches: before.fetches + 1,
                 failures: before.failures,
@@ -258,7 +263,7 @@ impl Repository {
                 is_old: false,
             };
             match self.take_up(labels, &health) {
-                Err(GitError::Damaged(why)) => {
+                Err(GitError::Damaged(why)) if !self.git.is_interrupted() => {
                     self.git.forget();
                     Err(GitError::Failed(why))
                 }
@@ -266,6 +271,10 @@ impl Repository {
             }
         });
         let took_ms = started.elapsed().as_millis() as u64;
+        // Another one may stand in its place by now, also in its folder.
+        if self.git.is_interrupted() {
+            return;
+        }
         let Err(error) = outcome else {
             tracing::debug!(uri = self.shown(), took_ms, "fetched");
             return;
@@ -358,14 +367,19 @@ impl Repository {
             };
             let (old, new) = (&before.snapshot, &served.snapshot);
             if !Arc::ptr_eq(old, new) {
-                note_differences(&mut paths, (old, new));
+                paths.note((old, new), Instant::now());
             }
         }
     }
 
     /// Takes the paths of what is new since the last time.
     pub(crate) fn take_changed(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.changed_paths.lock())
+        self.changed_paths.lock().take()
+    }
+
+    /// Forgets those of before a moment, and returns how many they were.
+    pub(crate) fn forget_changed(&self, before: Instant) -> usize {
+        self.changed_paths.lock().forget(before)
     }
 
     /// Returns the label of requests without one.

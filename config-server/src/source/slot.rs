@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use super::config::GitConfig;
@@ -16,6 +17,8 @@ use crate::environment::assemble::Request;
 
 /// Repositories that are made of one address with placeholders.
 const MADE_MAX: usize = 256;
+/// Fetches of them at a time. Threads that may block are few, and others need them too.
+const FETCHES_MAX: usize = 64;
 /// How long it is believed that a repository is not there.
 const GONE_FOR: Duration = Duration::from_secs(5);
 
@@ -24,6 +27,8 @@ const GONE_FOR: Duration = Duration::from_secs(5);
 pub(super) struct Slot {
     pub(super) config: GitConfig,
     pub(super) made: Mutex<Made>,
+    /// Fetches take turns.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 /// Repositories by their addresses.
@@ -54,6 +59,7 @@ impl Slot {
         Self {
             config,
             made: Mutex::default(),
+            turns: Arc::new(Semaphore::new(FETCHES_MAX)),
         }
     }
 

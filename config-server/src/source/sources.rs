@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::config::Backend;
+use super::config::{Backend, GitConfig};
 use super::folder::Folder;
 use super::repository::{Repository, Served};
 use super::slot::Slot;
@@ -151,7 +151,8 @@ impl Sources {
             let mut tasks = self.tasks.lock();
             // Those that ended are forgotten.
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(Arc::clone(&repository).run(ending))
+            let turns = Arc::clone(&slot.turns);
+            tasks.spawn(Arc::clone(&repository).run(ending, turns))
         };
         made.add(uri, Arc::clone(&repository), task);
         drop(made);
@@ -161,7 +162,7 @@ impl Sources {
 
     /// Returns the repositories that an address stands for in a request.
     fn repositories(&self, slot: &Slot, request: &Request) -> Vec<Arc<Repository>> {
-        let uris = uris(&slot.config.uri, request);
+        let uris = uris(&slot.config, request);
         let first = uris.iter().take(URIS_MAX);
         first.map(|uri| self.repository(slot, uri)).collect()
     }
@@ -189,6 +190,15 @@ impl Sources {
             Standing::Native(folder) => folder.take_changed(),
         };
         self.standings().into_iter().flat_map(of).collect()
+    }
+
+    /// Forgets the paths of files that changed before a moment, and returns how many they were.
+    pub(crate) fn forget_changed(&self, before: Instant) -> usize {
+        let of = |standing: Standing| match standing {
+            Standing::Git(repository) => repository.forget_changed(before),
+            Standing::Native(folder) => folder.forget_changed(before),
+        };
+        self.standings().into_iter().map(of).sum()
     }
 
     /// Returns the commits that are held back.
@@ -353,8 +363,9 @@ fn refuse_undecryptable(environment: &Environment) -> Result<(), SourceError> {
 }
 
 /// Returns the addresses that one with placeholders stands for. What fills them must not lead
-/// elsewhere, so the place of the host is left alone.
-fn uris(uri: &str, request: &Request) -> Vec<String> {
+/// elsewhere, so the place of the host is left alone. A request without label has the default one.
+fn uris(config: &GitConfig, request: &Request) -> Vec<String> {
+    let uri = &*config.uri;
     if !uri.contains('{') {
         return vec![uri.to_owned()];
     }
@@ -366,8 +377,49 @@ fn uris(uri: &str, request: &Request) -> Vec<String> {
         return Vec::new();
     }
     let safe = |uri: &String| !uri.split('/').any(|part| part == "..");
-    let mut filled = location::filled(uri, request);
+    let label = request.label.as_ref().unwrap_or(&config.default_label);
+    let labelled = Request {
+        label: Some(label.clone()),
+        ..request.clone()
+    };
+    let mut filled = location::filled(uri, &labelled);
     // As elsewhere, the last application and the last profile win.
     filled.reverse();
     filled.into_iter().filter(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_the_default_label_when_none_is_asked_for() {
+        let filled = |uri: &str, label: Option<&str>| {
+            let config = GitConfig {
+                uri: uri.to_owned(),
+                default_label: "trunk".to_owned(),
+                ..GitConfig::default()
+            };
+            let request = Request {
+                application: "a,b".to_owned(),
+                profiles: String::new(),
+                label: label.map(str::to_owned),
+            };
+            uris(&config, &request)
+        };
+        assert_eq!(
+            filled("https://h/{label}.git", None),
+            ["https://h/trunk.git"]
+        );
+        assert_eq!(
+            filled("https://h/{label}.git", Some("v1")),
+            ["https://h/v1.git"]
+        );
+        assert_eq!(
+            filled("/x/{application}/{label}", None),
+            ["/x/b/trunk", "/x/a/trunk"]
+        );
+        assert!(filled("/x/{label}/y", Some("..")).is_empty());
+        assert!(filled("https://{label}/x", None).is_empty());
+    }
 }

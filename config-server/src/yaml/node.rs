@@ -9,11 +9,15 @@ use granit_parser::{Event, ScalarStyle, Tag};
 
 use super::events::Events;
 use super::scalar::{self, Plain};
+use super::tagged;
 use crate::document::{Broken, Place};
 use crate::value::Value;
 
 /// Levels of nesting. Spring's loader allows 50 with aliases and any number without.
 pub(super) const DEPTH_MAX: usize = 100;
+
+/// What the names of YAML's own tags begin with.
+const YAML: &str = "tag:yaml.org,2002:";
 
 /// A node.
 #[derive(Debug)]
@@ -101,12 +105,24 @@ impl Reader {
                 }
             }
             Event::SequenceStart(_, anchor, tag) => {
-                expect_tag(tag.as_deref(), &["seq"], at)?;
-                (self.list(events, at)?, anchor)
+                let tag = suffix(tag.as_deref(), &["seq", "omap", "pairs"], at)?;
+                let list = self.list(events, at)?;
+                let node = match (tag, &list) {
+                    ("omap", _) => tagged::ordered(list)?,
+                    // What Spring's server makes of pairs it can't answer with.
+                    ("pairs", Node::List(items, _)) if !items.is_empty() => {
+                        return Err(unknown(at));
+                    }
+                    _ => list,
+                };
+                (node, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                expect_tag(tag.as_deref(), &["map"], at)?;
-                (self.map(events, at)?, anchor)
+                let node = match suffix(tag.as_deref(), &["map", "set"], at)? {
+                    "set" => self.set(events, at)?,
+                    _ => self.map(events, at)?,
+                };
+                (node, anchor)
             }
             _ => return Ok(Item::End),
         };
@@ -129,6 +145,32 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Reads a mapping of which the keys alone count: a list of them, in which none is twice.
+    fn set(&mut self, events: &mut Events<'_>, at: Place) -> Result<Node, Broken> {
+        let mut items: Vec<Rc<Node>> = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let key = match self.next(events)? {
+                Item::Node(key) => key,
+                Item::Merge(at) => return Err(unknown(at)),
+                Item::End => break,
+            };
+            let name = match &*key {
+                Node::Null(_) => None,
+                key => Some(Key::of(key)?),
+            };
+            if !seen.insert(name) {
+                return Err(Broken::new(key.place(), "the set has it twice"));
+            }
+            items.push(key);
+            if let Item::End = self.next(events)? {
+                return Err(Broken::new(at, "a mapping ends behind a key"));
+            }
+        }
+        let trunk = Trunk::new(at, items.iter())?;
+        Ok(Node::List(items, trunk))
     }
 
     fn map(&mut self, events: &mut Events<'_>, at: Place) -> Result<Node, Broken> {
@@ -225,7 +267,8 @@ fn scalar_node(
     };
     // What is wrong may be a secret, so it is not quoted.
     let wrong = |kind: &str| Broken::new(at, format!("the value is no {kind}, as its tag says"));
-    let value = match tag.core_suffix() {
+    let name = tag.suffix_in_namespace(YAML);
+    let value = match name.as_deref() {
         Some("str") => Value::text(text),
         Some("bool") => {
             let lower = text.to_ascii_lowercase();
@@ -237,6 +280,8 @@ fn scalar_node(
             Value::Float(number.ok_or_else(|| wrong("number"))?)
         }
         Some("null") => return Ok(Some(Node::Null(at))),
+        Some("binary") => Value::text(&tagged::binary(text).ok_or_else(|| wrong("Base64"))?),
+        Some("timestamp") => Value::text(&tagged::timestamp(text).ok_or_else(|| wrong("time"))?),
         _ => return Err(unknown(at)),
     };
     Ok(Some(Node::Scalar(value, at)))
@@ -252,17 +297,17 @@ fn unknown(at: Place) -> Broken {
     Broken::new(at, "nothing can be made of the tag")
 }
 
-fn expect_tag(tag: Option<&Tag>, allowed: &[&str], at: Place) -> Result<(), Broken> {
-    match tag {
-        Some(tag)
-            if !tag
-                .core_suffix()
-                .is_some_and(|suffix| allowed.contains(&suffix)) =>
-        {
-            Err(unknown(at))
-        }
-        _ => Ok(()),
-    }
+/// Returns which of the allowed tags a node has; the first when it has none.
+fn suffix(tag: Option<&Tag>, allowed: &[&'static str], at: Place) -> Result<&'static str, Broken> {
+    let known = |tag: &Tag| {
+        let name = tag.suffix_in_namespace(YAML)?;
+        allowed.iter().find(|one| **one == name)
+    };
+    let found = match tag {
+        None => allowed.first(),
+        Some(tag) => known(tag),
+    };
+    found.copied().ok_or_else(|| unknown(at))
 }
 
 impl Node {

@@ -194,12 +194,63 @@ async fn the_page_shows_no_secrets() {
     server.end().await;
 }
 
-/// Sends the head of a request and nothing of its body.
-async fn begin(server: &ConfigServer, path: &str) -> TcpStream {
+/// Sends the head of a request and nothing of its body. It looks like a webhook that is signed.
+async fn begin(server: &ConfigServer, path: &str, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    let signed = "0f".repeat(32);
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\
+         X-GitHub-Event: push\r\nX-Hub-Signature-256: sha256={signed}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
+}
+
+/// Returns the status of the answer that comes.
+async fn status_of(stream: &mut TcpStream) -> String {
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).await.unwrap();
+    String::from_utf8_lossy(&line[9..]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_strangers_take_no_room_of_others() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\nencrypt.key: k\n\
+         spring.security.user.password: pw\nspeargun.config.webhooks.github.secret: x\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    let (most, mut slow) = (8 << 20, Vec::new());
+    for _ in 0..2 {
+        let mut stream = begin(&server, "/monitor", most).await;
+        stream.write_all(&vec![b' '; most - 1]).await.unwrap();
+        slow.push(stream);
+    }
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let mut one = begin(&server, "/monitor", 9).await;
+        one.write_all(b"nine byte").await.unwrap();
+        match &*status_of(&mut one).await {
+            "503" => break,
+            status => assert_eq!(status, "401"),
+        }
+        assert!(Instant::now() < deadline, "there is room left");
+    }
+    let client = reqwest::Client::new();
+    for path in ["/monitor", "/encrypt"] {
+        let url = format!("http://{}{path}", server.address());
+        let request = client.post(url).basic_auth("user", Some("pw"));
+        let answer = request.body("{\"path\": \"a\"}").send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    // What can't be true by its head alone is not waited for.
+    let url = format!("http://{}/monitor", server.address());
+    let request = client.post(url).header("X-Gitlab-Event", "Push Hook");
+    assert_eq!(request.body("{}").send().await.unwrap().status(), 401);
+    drop(slow);
+    server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,20 +258,19 @@ async fn slow_bodies_keep_nobody_out() {
     let files = folder("app.yml", "a: 1\n");
     let lines = format!(
         "spring.cloud.config.server.native.search-locations: {}\n\
-         spring.security.user.password: pw\nspeargun.config.webhooks.gitlab.secret: x\n",
+         spring.security.user.password: pw\n\
+         speargun.config.webhooks: {{gitlab.secret: x, github.secret: x}}\n",
         files.path().display()
     );
     let (server, _clones) = start(&lines).await;
     // Whoever may not ask is told before the rest comes.
-    let mut stranger = begin(&server, "/encrypt").await;
-    let mut status = [0; 12];
-    stranger.read_exact(&mut status).await.unwrap();
-    assert_eq!(&status, b"HTTP/1.1 401");
+    let mut stranger = begin(&server, "/encrypt", 100).await;
+    assert_eq!(status_of(&mut stranger).await, "401");
 
     let started = Instant::now();
     let mut slow = Vec::new();
     for _ in 0..40 {
-        slow.push(begin(&server, "/monitor").await);
+        slow.push(begin(&server, "/monitor", 100).await);
     }
     let url = format!("http://{}/monitor", server.address());
     let hook = reqwest::Client::new()

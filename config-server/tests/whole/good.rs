@@ -47,6 +47,26 @@ async fn a_file_that_was_always_broken_holds_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_was_pushed_by_force_is_served_the_same_by_all() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    let base = tempfile::tempdir().unwrap();
+    let sources = start(config(&work.origin()), &base);
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    // Another history, in which a file was broken from its beginning.
+    work.git(&["checkout", "--quiet", "--orphan", "other"]);
+    work.commit("template.yml", TEMPLATE);
+    work.commit("app.yml", "a: two\n");
+    work.git(&["push", "--quiet", "--force", "origin", "other:main"]);
+    until("it is seen", async || newest(&sources) == work.head()).await;
+    let later = start(config(&work.origin()), &base);
+    for sources in [&sources, &later] {
+        assert_eq!(value(sources, None).await.as_deref(), Ok("two"));
+    }
+    later.end().await;
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_too_large_holds_its_commit_back() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
     let base = tempfile::tempdir().unwrap();
@@ -107,6 +127,34 @@ async fn a_folder_that_goes_away_is_served_on() {
     std::fs::write(away.join("app.yml"), "a: two\n").unwrap();
     std::fs::rename(&away, &here).unwrap();
     until_value(&sources, None, "two").await;
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_emptied_is_served_on() {
+    let (here, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = here.path().join("app.yml");
+    std::fs::write(&file, "a: one\n").unwrap();
+    // One that is empty from the beginning is none that was emptied.
+    let locations = [&here, &other].map(|folder| folder.path().display().to_string());
+    let sources = folder(locations.to_vec(), Limits::default());
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    assert_eq!(error_of(&sources), None);
+    std::fs::remove_file(&file).unwrap();
+    until("it is told", async || {
+        error_of(&sources).is_some_and(|error| error.ends_with("is empty and was not"))
+    })
+    .await;
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    std::fs::write(&file, "a: two\n").unwrap();
+    until_value(&sources, None, "two").await;
+    assert_eq!(error_of(&sources), None);
+    sources.end().await;
+    // Who starts with an empty one has nothing else.
+    std::fs::remove_file(&file).unwrap();
+    let sources = folder(locations.to_vec(), Limits::default());
+    assert_eq!(value(&sources, None).await.as_deref(), Ok(""));
+    assert_eq!(error_of(&sources), None);
     sources.end().await;
 }
 

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use crate::repository::{Daemon, Work};
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
+use speargun_config_server::source::config::Backend;
 use speargun_config_server::source::sources::Standing;
 
 /// A registry and all applications in one, on one port: notes what it is asked.
 fn stack() -> (u16, Arc<Mutex<Vec<String>>>) {
-    stack_that_is_busy(0)
+    stack_that_is_busy("/", 0)
 }
 
-/// As much, of which the registry has no time at first, so many times.
-fn stack_that_is_busy(times: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
+/// As much, of which what has this in its path has no time at first, so many times.
+fn stack_that_is_busy(what: &'static str, times: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -27,13 +28,16 @@ fn stack_that_is_busy(times: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (shared, busy) = (Arc::clone(&shared), Arc::clone(&busy));
-            std::thread::spawn(move || answer(&stream, port, (&shared, &busy)));
+            std::thread::spawn(move || answer(&stream, port, (&shared, (what, &busy))));
         }
     });
     (port, heard)
 }
 
-fn answer(stream: &TcpStream, port: u16, (heard, busy): (&Mutex<Vec<String>>, &AtomicUsize)) {
+type Busy<'a> = (&'static str, &'a AtomicUsize);
+
+fn answer(stream: &TcpStream, port: u16, (heard, busy): (&Mutex<Vec<String>>, Busy<'_>)) {
+    let (what, busy) = busy;
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -58,7 +62,7 @@ fn answer(stream: &TcpStream, port: u16, (heard, busy): (&Mutex<Vec<String>>, &A
             .lock()
             .unwrap()
             .push(line.trim().replace(" HTTP/1.1", ""));
-        let is_busy = |times: usize| times.checked_sub(1).filter(|_| target.contains("/apps/"));
+        let is_busy = |times: usize| times.checked_sub(1).filter(|_| target.contains(what));
         let (status, body) = match target.as_str() {
             _ if busy.fetch_update(SeqCst, SeqCst, is_busy).is_ok() => {
                 ("503 Service Unavailable", String::new())
@@ -93,11 +97,20 @@ fn instances(name: &str, all: &[(&str, &str)], port: u16) -> String {
 }
 
 async fn start(file: String, folder: &std::path::Path) -> ConfigServer {
+    start_with(file, folder, |_| {}).await
+}
+
+async fn start_with(
+    file: String,
+    folder: &std::path::Path,
+    change: impl FnOnce(&mut Settings),
+) -> ConfigServer {
     let sources = Sources {
         file: Some(("config.yml".to_owned(), file.into_bytes())),
         ..Sources::default()
     };
-    let settings = Settings::read(&sources).unwrap();
+    let mut settings = Settings::read(&sources).unwrap();
+    change(&mut settings);
     ConfigServer::start(settings, Some(folder.to_owned()))
         .await
         .unwrap()
@@ -278,7 +291,7 @@ async fn a_remote_that_stays_away_holds_nobody_up_for_long() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_busy_is_asked_again() {
     let work = Work::new(&[("shop.yml", "a: 1\n")]);
-    let (port, heard) = stack_that_is_busy(2);
+    let (port, heard) = stack_that_is_busy("/apps/", 2);
     let folder = tempfile::tempdir().unwrap();
     let server = start_for_webhooks(&work.origin(), port, folder.path()).await;
     work.commit("shop.yml", "a: 2\n");
@@ -325,5 +338,134 @@ async fn a_commit_that_was_held_back_is_told_of_when_it_is_served() {
     let heard = heard.lock().unwrap().clone();
     let told = heard.iter().filter(|line| line.starts_with("POST"));
     assert_eq!(told.count(), 2, "{heard:?}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_away_is_told_when_it_is_back() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack_that_is_busy("/one/", 2);
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&work.origin(), port, folder.path()).await;
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    let refresher = &server.api().refresher;
+    assert_eq!(refresher.counts(), (2, 2));
+    assert_eq!(refresher.debts().owed, 0);
+    // The other one is not asked again, and a failure like the one before is not shown again.
+    let heard = heard.lock().unwrap().clone();
+    let (first, again) = heard.split_at(SHOP_IS_TOLD.len());
+    assert_eq!(first, SHOP_IS_TOLD);
+    let once = ["GET /eureka/apps/SHOP", "POST /one/actuator/refresh"];
+    assert_eq!(again, [once, once].concat());
+    let reports = refresher.reports();
+    let mut outcomes = reports
+        .iter()
+        .map(|one| (&*one.instance, one.outcome.is_ok()));
+    assert_eq!(outcomes.next(), Some(("one", true)));
+    assert_eq!(outcomes.next(), Some(("two", true)));
+    assert_eq!(outcomes.next(), Some(("one", false)));
+    assert_eq!(outcomes.next(), None);
+    server.end().await;
+}
+
+/// A server that fetches by itself, quickly, and tells of webhooks alone.
+async fn start_that_polls(
+    work: &Work,
+    port: u16,
+    (folder, kept_for): (&std::path::Path, Duration),
+) -> ConfigServer {
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.cloud.config.server.git: {{uri: '{}', timeout: 60}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n",
+        work.origin()
+    );
+    let server = start_with(file, folder, |settings| {
+        settings.refresh.kept_for = kept_for;
+        for backend in &mut settings.backends {
+            if let Backend::Git { default, .. } = backend {
+                default.refresh = Some(Duration::from_millis(20));
+            }
+        }
+    });
+    let server = server.await;
+    assert_eq!(value(&server).await, "1");
+    server
+}
+
+async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !test().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Sends a webhook about something that is nobody's, and waits until it is dealt with.
+async fn until_idle(server: &ConfigServer, heard: &Mutex<Vec<String>>) {
+    tell(server, "nobody.yml").await;
+    until("the last webhook is dealt with", async || {
+        let heard = heard.lock().unwrap();
+        heard.iter().any(|line| line == "GET /eureka/apps/NOBODY")
+    })
+    .await;
+}
+
+fn told(heard: &Mutex<Vec<String>>) -> usize {
+    let heard = heard.lock().unwrap();
+    heard.iter().filter(|line| line.starts_with("POST")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_server_was_told_of_long_ago_is_not_told_again() {
+    for (kept_for, expected) in [(Duration::ZERO, 0), (Duration::from_mins(10), 2)] {
+        let work = Work::new(&[("shop.yml", "a: 1\n")]);
+        let (port, heard) = stack();
+        let folder = tempfile::tempdir().unwrap();
+        let server = start_that_polls(&work, port, (folder.path(), kept_for)).await;
+        // The webhook of this commit goes to another server behind the same address.
+        work.commit("shop.yml", "a: 2\n");
+        work.push();
+        until("it is fetched", async || value(&server).await == "2").await;
+        until_idle(&server, &heard).await;
+        if expected > 0 {
+            until_both_are_told(&server, &heard).await;
+        }
+        assert_eq!(told(&heard), expected, "{kept_for:?}");
+        let forgotten = server.api().refresher.debts().forgotten;
+        assert_eq!(forgotten, u64::from(expected == 0));
+        server.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_commit_that_was_fetched_before_its_webhook_is_told_of_when_it_is_served() {
+    let work = Work::new(&[("shop.yml", "a: 1\n"), ("bank.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let kept_for = Duration::from_mins(10);
+    let server = start_that_polls(&work, port, (folder.path(), kept_for)).await;
+    work.commit("bank.yml", "a: [\n");
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    until("it is held back", async || {
+        let standings = server.api().sources.standings();
+        let Some(Standing::Git(repository)) = standings.first() else {
+            return false;
+        };
+        repository.served()["main"].is_held_back()
+    })
+    .await;
+    tell(&server, "shop.yml").await;
+    work.commit("bank.yml", "a: 2\n");
+    work.push();
+    until("it is fetched", async || value(&server).await == "2").await;
+    tell(&server, "bank.yml").await;
+    until_idle(&server, &heard).await;
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(told(&heard), 2, "{heard:?}");
     server.end().await;
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
@@ -14,8 +15,9 @@ use crate::repository::{Work, git};
 /// Base64 of `me:token`.
 const AUTHORIZATION: &str = "Basic bWU6dG9rZW4=";
 
-/// Serves the folder of a repository over HTTP; returns the port.
-fn serve(work: &Work) -> u16 {
+/// Serves the folder of a repository over HTTP to whoever has this, if it is asked for, and to
+/// everybody else nothing; returns the port.
+fn serve(work: &Work, authorization: Option<&'static str>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let folder = work.folder().parent().unwrap().to_owned();
@@ -23,14 +25,15 @@ fn serve(work: &Work) -> u16 {
         for stream in listener.incoming().flatten() {
             let folder = folder.clone();
             // A client that goes away is no failure of the server.
-            std::thread::spawn(move || answer(&stream, &folder).ok());
+            std::thread::spawn(move || answer(&stream, &folder, authorization).ok());
         }
     });
     port
 }
 
-/// Answers one request by way of `git http-backend`, a program of CGI.
-fn answer(stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
+/// Answers one request by way of `git http-backend`, a program of CGI; what is below `/moved` or
+/// `/round` is elsewhere.
+fn answer(stream: &TcpStream, folder: &Path, authorization: Option<&str>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -50,7 +53,18 @@ fn answer(stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut stream = stream;
-    if get("authorization") != AUTHORIZATION {
+    let elsewhere = match path.strip_prefix("/moved") {
+        Some(rest) => Some(rest),
+        None => Some(path).filter(|path| path.starts_with("/round")),
+    };
+    if let Some(place) = elsewhere {
+        let answer = format!(
+            "HTTP/1.1 301 Moved Permanently\r\nLocation: {place}?{query}\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n"
+        );
+        return stream.write_all(answer.as_bytes());
+    }
+    if authorization.is_some_and(|expected| get("authorization") != expected) {
         let refusal = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\n\
                        Content-Length: 0\r\nConnection: close\r\n\r\n";
         return stream.write_all(refusal.as_bytes());
@@ -90,7 +104,13 @@ async fn start(file: String, folder: &Path) -> ConfigServer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_over_http_is_read_with_its_password() {
     let work = Work::new(&[("app.yml", "a: over http\n")]);
-    let port = serve(&work);
+    // Of many parts, since it can't be made smaller.
+    let noise = (0..2_000_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+    let noise: Vec<u8> = noise.map(|bytes| bytes[7]).collect();
+    std::fs::write(work.folder().join("noise.bin"), noise).unwrap();
+    work.commit("more.yml", "b: 1\n");
+    work.push();
+    let port = serve(&work, Some(AUTHORIZATION));
     let folder = tempfile::tempdir().unwrap();
     let file = |password: &str| {
         format!(
@@ -117,6 +137,111 @@ async fn a_repository_over_http_is_read_with_its_password() {
         "{text}"
     );
     server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_moved_is_followed_unless_a_password_would_be() {
+    let work = Work::new(&[("app.yml", "a: there\n")]);
+    let value = async |port: u16, path: &str, more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "server: {{address: 127.0.0.1, port: 0}}\nspring.cloud.config.server.git:\n  \
+             uri: http://127.0.0.1:{port}{path}/origin.git\n  timeout: 60\n{more}"
+        );
+        let server = start(file, folder.path()).await;
+        let url = format!("http://{}/app/default", server.address());
+        let answer = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        server.end().await;
+        answer
+    };
+    let open = serve(&work, None);
+    for path in ["", "/moved", "/moved/moved"] {
+        let answer = value(open, path, "").await;
+        assert!(answer.contains("\"a\":\"there\""), "{path}: {answer}");
+    }
+    let answer = value(open, "/round", "").await;
+    assert!(answer.contains("too many addresses"), "{answer}");
+    let closed = serve(&work, Some(AUTHORIZATION));
+    let access = "  username: me\n  password: token\n";
+    let answer = value(closed, "/moved", access).await;
+    assert!(answer.contains("it answered 301"), "{answer}");
+    let answer = value(closed, "", access).await;
+    assert!(answer.contains("\"a\":\"there\""), "{answer}");
+}
+
+/// Speaks TLS in front of a port, by a certificate that nobody knows; returns its own port.
+async fn secured(behind: u16) -> u16 {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who does not trust it goes away.
+                let mut near = acceptor.accept(stream).await.ok()?;
+                let mut far = tokio::net::TcpStream::connect(("127.0.0.1", behind))
+                    .await
+                    .ok()?;
+                tokio::io::copy_bidirectional(&mut near, &mut far)
+                    .await
+                    .ok()
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_over_tls_is_read_with_its_password_when_it_asks() {
+    let work = Work::new(&[("app.yml", "a: over tls\n")]);
+    let port = secured(serve(&work, Some(AUTHORIZATION))).await;
+    let answer = async |uri: &str, more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "server: {{address: 127.0.0.1, port: 0}}\nspring.cloud.config.server.git:\n  \
+             uri: {uri}\n  timeout: 60\n{more}"
+        );
+        let server = start(file, folder.path()).await;
+        let url = format!("http://{}/app/default", server.address());
+        let answer = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        server.end().await;
+        answer
+    };
+    let uri = format!("https://localhost:{port}/origin.git");
+    let access = "  username: me\n  password: token\n";
+    let any = format!("{access}  skip-ssl-validation: true\n");
+    let told = answer(&uri, &any).await;
+    assert!(told.contains("over tls"), "{told}");
+    let told = answer(
+        &uri.replace("://", "://me:token@"),
+        "  skip-ssl-validation: true\n",
+    )
+    .await;
+    assert!(told.contains("over tls"), "{told}");
+    for (more, reason) in [
+        (access, "certificate"),
+        ("  skip-ssl-validation: true\n", "can't be read"),
+        (
+            "  skip-ssl-validation: true\n  password: wrong\n",
+            "can't be read",
+        ),
+    ] {
+        let told = answer(&uri, more).await;
+        assert!(
+            told.contains(reason) && !told.contains("over tls"),
+            "{more}: {told}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

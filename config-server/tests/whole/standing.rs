@@ -4,10 +4,14 @@
 use serde_json::Value;
 
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use crate::repository::{Daemon, Work};
 use crate::sources;
+use speargun_config_server::environment::assemble::Request;
 use speargun_config_server::server::ConfigServer;
 use speargun_config_server::settings::{Settings, Sources};
 use speargun_config_server::snapshot::{Limits, Reading};
@@ -91,6 +95,62 @@ async fn a_remote_that_hangs_is_said_to() {
     all.end().await;
 }
 
+/// A host that takes connections and says nothing; counts those that it has and those that ended.
+fn silent() -> (u16, Arc<[AtomicUsize; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let shared = Arc::clone(&counts);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                shared[0].fetch_add(1, SeqCst);
+                // Whatever ends it, it ended.
+                let _ended = std::io::copy(&mut stream, &mut std::io::sink());
+                shared[1].fetch_add(1, SeqCst);
+            });
+        }
+    });
+    (port, counts)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_for_nobody_any_more_ends() {
+    for scheme in ["http", "git"] {
+        let (port, counts) = silent();
+        let base = tempfile::tempdir().unwrap();
+        let config = GitConfig {
+            timeout: Duration::from_millis(500),
+            ..sources::config(&format!("{scheme}://127.0.0.1:{port}/{{application}}.git"))
+        };
+        let all = sources::start(config, &base);
+        let ask = |number: usize| {
+            let all = Arc::clone(&all);
+            let request = Request {
+                application: format!("app{number}"),
+                ..sources::request(None)
+            };
+            async move { assert!(all.environment(&request).await.is_err()) }
+        };
+        ask(0).await;
+        sources::until("it is fetched", async || counts[0].load(SeqCst) == 1).await;
+        // So many are kept, and these push the first one out.
+        let others: tokio::task::JoinSet<()> = (1..=256).map(ask).collect();
+        others.join_all().await;
+        sources::until("the first one ends", async || counts[1].load(SeqCst) > 0).await;
+        // Not all of them are fetched at once, also when some are seen to end late.
+        let begun = counts[0].load(SeqCst);
+        assert!(begun.saturating_sub(counts[1].load(SeqCst)) < 200);
+        all.end().await;
+        // Nor does any outlast the server.
+        sources::until("all of them end", async || {
+            counts[0].load(SeqCst) == counts[1].load(SeqCst)
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_default_branch_that_is_deleted_is_missed() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
@@ -155,5 +215,15 @@ async fn a_commit_with_too_many_files_is_said_to_be_held_back() {
     assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
     assert!(served(&all).refused.is_some());
     assert_eq!(served(&all).newest, work.head());
+    // Nor does it matter how many commits came at once.
+    work.git(&["rm", "--quiet", "more.yml"]);
+    work.commit("app.yml", "a: three\n");
+    work.commit("more.yml", "a: four\n");
+    work.push();
+    sources::until("it is seen", async || served(&all).newest == work.head()).await;
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("three"));
+    all.end().await;
+    let all = start();
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("three"));
     all.end().await;
 }

@@ -1,45 +1,44 @@
 //! Clones of remote repositories: all branches and tags, without a working tree. What the remote
 //! has no more is removed here too, and a branch that was pushed by force is followed.
 
-use std::any::Any;
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use gix::credentials::helper::{Action, NextAction};
 use gix::credentials::protocol::Outcome;
-use gix::protocol::transport::client::blocking_io::http;
+use gix::protocol::transport::client::blocking_io::Transport;
+use gix::protocol::transport::client::blocking_io::http::Transport as OverHttp;
 use gix::remote::Direction;
 use gix::remote::fetch::Tags;
+use gix::url::Scheme;
 
-use super::{GitError, Labels, Remote, labels, open, reasons};
+use super::interrupt::Interrupt;
+use super::{GitError, Labels, Remote, in_clone, labels, open, reasons};
+use super::{daemon, http};
 use crate::source::config::Access;
 use crate::value::push;
 
 const REFSPECS: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-/// How long one answer of a remote may take over HTTP, a whole clone included.
-const FETCH_WITHIN: Duration = Duration::from_mins(5);
 
-fn failed(error: impl std::error::Error) -> GitError {
+fn failed(error: impl std::error::Error + 'static) -> GitError {
     GitError::Failed(reasons(&error))
 }
 
 /// Brings the clone up to date, or makes it.
-pub(super) fn fetch(remote: &Remote, interrupt: &AtomicBool) -> Result<Labels, GitError> {
+pub(super) fn fetch(remote: &Remote, interrupt: &Arc<Interrupt>) -> Result<Labels, GitError> {
     if !remote.clone.join("HEAD").is_file() {
         std::fs::create_dir_all(&remote.clone)
             .map_err(|error| GitError::Failed(format!("{}: {error}", remote.clone.display())))?;
-        gix::init_bare(&remote.clone).map_err(|error| GitError::Damaged(reasons(&error)))?;
+        gix::init_bare(&remote.clone).map_err(|error| in_clone(&error))?;
     }
     let options = gix::open::Options::isolated().config_overrides(ssh(remote)?);
     let repository = options
         .open(remote.clone.clone())
-        .map_err(|error| GitError::Damaged(reasons(&error)))?
+        .map_err(|error| in_clone(&error))?
         .to_thread_local();
     match receive(&repository, remote, interrupt) {
         Ok(()) => labels(&open(&remote.clone)?),
-        Err(error) if is_whole(&repository) => Err(error),
+        Err(error) if interrupt.is_set() || is_whole(&repository) => Err(error),
         Err(error) => Err(GitError::Damaged(error.to_string())),
     }
 }
@@ -56,22 +55,20 @@ fn is_whole(repository: &gix::Repository) -> bool {
 fn receive(
     repository: &gix::Repository,
     remote: &Remote,
-    interrupt: &AtomicBool,
+    interrupt: &Arc<Interrupt>,
 ) -> Result<(), GitError> {
+    interrupt.check().map_err(failed)?;
     let asked = repository
         .remote_at_without_url_rewrite(remote.uri.as_str())
         .map_err(failed)?
         .with_fetch_tags(Tags::None)
         .with_refspecs(REFSPECS, Direction::Fetch)
         .map_err(failed)?;
-    let mut connection = asked.connect(Direction::Fetch).map_err(failed)?;
+    let mut connection = connect(&asked, remote, interrupt)?;
     connection.set_credentials(|action| {
         let own = Some(&remote.access.0).filter(|_| !is_clear(remote));
         Ok(own.and_then(|access| credentials(action, access)))
     });
-    if let Some(options) = http_options(repository, remote)? {
-        connection.set_transport_options(options);
-    }
     let prepared = connection
         .prepare_fetch(
             gix::progress::Discard,
@@ -84,10 +81,11 @@ fn receive(
         .iter()
         .map(|reference| reference.unpack().0.to_string())
         .collect();
+    interrupt.check().map_err(failed)?;
     // An old branch may stand where a new one needs a folder.
     prune(repository, &there)?;
     let prepared = prepared.with_write_packed_refs_only(true);
-    let received = prepared.receive(gix::progress::Discard, interrupt);
+    let received = prepared.receive(gix::progress::Discard, interrupt.flag());
     received.map(|_| ()).map_err(failed)
 }
 
@@ -133,47 +131,52 @@ fn credentials(action: Action, access: &Access) -> Option<Outcome> {
     }
 }
 
-/// Returns what the client of HTTP is told; `None` for other ways.
-fn http_options(
-    repository: &gix::Repository,
+type Connection<'a, 'repo> = gix::remote::Connection<'a, 'static, 'repo, Box<dyn Transport + Send>>;
+
+/// Connects to a remote. That ssh ends is its program's business, which asks the remote whether it
+/// is there.
+fn connect<'a, 'repo>(
+    asked: &'a gix::Remote<'repo>,
     remote: &Remote,
-) -> Result<Option<Box<dyn Any>>, GitError> {
-    let options = repository
-        .transport_options(remote.uri.as_str(), None)
-        .map_err(failed)?;
-    let Some(options) = options else {
-        return Ok(None);
+    interrupt: &Arc<Interrupt>,
+) -> Result<Connection<'a, 'repo>, GitError> {
+    let direction = Direction::Fetch;
+    let (url, version) = asked.sanitized_url_and_version(direction).map_err(failed)?;
+    let transport: Box<dyn Transport + Send> = match url.scheme {
+        Scheme::Http | Scheme::Https => {
+            let setup = http::Setup {
+                connect_within: remote.timeout,
+                any_certificate: remote.access.0.any_certificate,
+                authorization: authorization(remote),
+            };
+            let client = http::Client::new(setup, interrupt).map_err(GitError::Failed)?;
+            Box::new(OverHttp::new_http(client, url, version, false))
+        }
+        Scheme::Git => {
+            let within = (version, remote.timeout);
+            Box::new(daemon::connect(&url, within, interrupt).map_err(failed)?)
+        }
+        _ => return asked.connect(direction).map_err(failed),
     };
-    let Ok(mut options) = options.downcast::<http::Options>() else {
-        return Ok(None);
-    };
+    Ok(asked.to_connection_with_transport(transport))
+}
+
+/// Returns what lets in over HTTP in clear. Whoever says http says so for a network of their own;
+/// git's library refuses to.
+fn authorization(remote: &Remote) -> Option<::http::HeaderValue> {
     let access = &remote.access.0;
-    if is_clear(remote) && !access.password.is_empty() {
-        // Whoever says http says so for a network of their own; git's library refuses to.
-        let user = if access.user.is_empty() {
-            "git"
-        } else {
-            &access.user
-        };
-        let basic = crate::cipher::to_base64(format!("{user}:{}", access.password).as_bytes());
-        options
-            .extra_headers
-            .push(format!("Authorization: Basic {basic}"));
+    if !is_clear(remote) || access.password.is_empty() {
+        return None;
     }
-    let (silence, any_certificate) = (remote.timeout, remote.access.0.any_certificate);
-    let configure = move |_| {
-        // Time between two reads can't be limited in a client that blocks.
-        let client = reqwest::Client::builder()
-            .connect_timeout(silence)
-            .tls_danger_accept_invalid_certs(any_certificate);
-        Ok(reqwest::blocking::ClientBuilder::from(client).timeout(FETCH_WITHIN))
+    let user = if access.user.is_empty() {
+        "git"
+    } else {
+        &access.user
     };
-    let backend = http::reqwest::Options {
-        configure_client: Some(Box::new(configure)),
-        configure_request: None,
-    };
-    options.backend = Some(Arc::new(Mutex::new(backend)));
-    Ok(Some(options))
+    let basic = crate::cipher::to_base64(format!("{user}:{}", access.password).as_bytes());
+    let mut value = ::http::HeaderValue::try_from(format!("Basic {basic}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Returns the settings by which git's way over ssh uses the key and hosts that are set.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
-use super::{GitError, reasons};
+use super::{GitError, in_clone};
 use crate::document::Format;
 use crate::snapshot::{File, Limits, Reading, Snapshot};
 
@@ -19,8 +19,8 @@ const DEPTH_MAX: usize = 64;
 /// Files of earlier commits by their contents: what did not change is not read again.
 pub(in crate::source) type Known = HashMap<(ObjectId, Option<Format>), Weak<File>>;
 
-fn damaged(error: impl std::error::Error) -> GitError {
-    GitError::Damaged(reasons(&error))
+fn damaged(error: impl std::error::Error + 'static) -> GitError {
+    in_clone(&error)
 }
 
 /// Reads the files of a commit.
@@ -91,7 +91,7 @@ impl Walk<'_> {
         (path, depth): (&mut String, usize),
     ) -> Result<(), GitError> {
         if depth > DEPTH_MAX {
-            return Err(GitError::Failed(format!("{path} is too deep")));
+            return Err(GitError::TooMuch(format!("{path} is too deep")));
         }
         let tree = self.repository.find_tree(tree).map_err(damaged)?;
         let length = path.len();
@@ -149,7 +149,7 @@ impl Walk<'_> {
         self.bytes += file.bytes().len();
         if self.bytes > bytes_max || self.files.len() >= files_max {
             let what = format!("more than {files_max} files or {bytes_max} bytes");
-            return Err(GitError::Failed(format!("the commit has {what}")));
+            return Err(GitError::TooMuch(format!("the commit has {what}")));
         }
         self.files.insert(path.into(), file);
         Ok(())

@@ -30,21 +30,22 @@ pub(super) struct Known {
 }
 
 impl Repository {
-    /// Returns what is served of a label at a commit. One that has too much is held back: what was
-    /// served before is, or else the newest before it that can be read, whenever one starts.
+    /// Returns what is served of a label at a commit. One that has too much is held back: what can
+    /// be read of those before it is served, the newest, whatever was before, so that who starts
+    /// now serves the same. Only when there is none, what was served before is.
     pub(super) fn serve(
         &self,
         commit: ObjectId,
         before: Option<&Served>,
     ) -> Result<Served, GitError> {
         let why = match self.load(commit, before) {
-            Err(GitError::Failed(why)) => why,
+            Err(GitError::TooMuch(why)) => why,
             other => return other,
         };
         tracing::error!(uri = self.shown(), %commit, why, "the commit is not served");
-        let instead = match before {
-            Some(before) => before.clone(),
-            None => self.load_earlier(commit, &why)?,
+        let instead = match (self.load_earlier((commit, &why), before), before) {
+            (Err(GitError::TooMuch(_)), Some(before)) => before.clone(),
+            (other, _) => other?,
         };
         Ok(Served {
             newest: commit.to_string(),
@@ -54,7 +55,11 @@ impl Repository {
         })
     }
 
-    fn load_earlier(&self, commit: ObjectId, why: &str) -> Result<Served, GitError> {
+    fn load_earlier(
+        &self,
+        (commit, why): (ObjectId, &str),
+        before: Option<&Served>,
+    ) -> Result<Served, GitError> {
         let repository = self.git.open()?;
         let mut earlier = commit;
         for _ in 0..LOOKED_BACK_MAX {
@@ -62,12 +67,12 @@ impl Repository {
                 break;
             };
             earlier = parent;
-            match self.load(earlier, None) {
-                Err(GitError::Failed(_)) => {}
+            match self.load(earlier, before) {
+                Err(GitError::TooMuch(_)) => {}
                 other => return other,
             }
         }
-        Err(GitError::Failed(why.to_owned()))
+        Err(GitError::TooMuch(why.to_owned()))
     }
 
     /// Reads a commit and says what is served in its place, which is most often itself.
@@ -82,24 +87,22 @@ impl Repository {
         let newest = Arc::new(newest);
         let broken = self.check(&newest);
         let chosen = if broken.is_empty() {
-            Some(commit)
+            commit
         } else {
-            let history = self.history(&repository, (commit, &broken), &mut known)?;
-            choose(&history, self.beside(&history, before))
+            choose(&self.history(&repository, (commit, &broken), &mut known)?).unwrap_or(commit)
         };
         self.tell(commit, chosen, &broken);
         let same = before.filter(|before| {
             let version = before.snapshot.version.as_deref();
-            chosen.is_none_or(|id| version == Some(&*id.to_string()))
+            version == Some(&*chosen.to_string())
         });
-        let snapshot = match (chosen, same) {
-            (Some(id), _) if id == commit => newest,
-            (_, Some(before)) => Arc::clone(&before.snapshot),
-            (Some(id), None) => {
+        let snapshot = match same {
+            _ if chosen == commit => newest,
+            Some(before) => Arc::clone(&before.snapshot),
+            None => {
                 let files = &mut known.files;
-                Arc::new(read::snapshot(&repository, id, files, &self.reading)?)
+                Arc::new(read::snapshot(&repository, chosen, files, &self.reading)?)
             }
-            (None, None) => newest,
         };
         Ok(Served {
             snapshot,
@@ -129,7 +132,7 @@ impl Repository {
                     match read::snapshot(repository, earlier, &mut known.files, &self.reading) {
                         Ok(snapshot) => paths(&self.check(&snapshot)),
                         // One that is too large was never served; nothing is known of those before.
-                        Err(GitError::Failed(_)) => break,
+                        Err(GitError::TooMuch(_)) => break,
                         Err(error) => return Err(error),
                     }
                 }
@@ -152,21 +155,9 @@ impl Repository {
         Ok(history)
     }
 
-    /// Returns what is broken in what was served before, where the history does not say it.
-    fn beside(&self, history: &[(ObjectId, Paths)], before: Option<&Served>) -> Option<Paths> {
-        let snapshot = &before?.snapshot;
-        let version = snapshot.version.as_deref();
-        let ends_whole = history.last().is_some_and(|(_, paths)| paths.is_empty());
-        let is_in = |(id, _): &(ObjectId, Paths)| version == Some(&*id.to_string());
-        if ends_whole || history.iter().any(is_in) {
-            return None;
-        }
-        Some(paths(&self.check(snapshot)))
-    }
-
-    fn tell(&self, commit: ObjectId, chosen: Option<ObjectId>, broken: &[BrokenFile]) {
+    fn tell(&self, commit: ObjectId, chosen: ObjectId, broken: &[BrokenFile]) {
         let uri = self.shown();
-        if chosen == Some(commit) {
+        if chosen == commit {
             tracing::info!(uri, %commit, "serving");
             for file in broken {
                 tracing::warn!(uri, %commit, error = %file, "served though this file is broken");
@@ -176,9 +167,7 @@ impl Repository {
         for file in broken {
             tracing::error!(uri, %commit, error = %file, "the commit is not served");
         }
-        if let Some(earlier) = chosen {
-            tracing::info!(uri, commit = %earlier, "serving an earlier commit");
-        }
+        tracing::info!(uri, commit = %chosen, "serving an earlier commit");
     }
 
     fn check(&self, snapshot: &Snapshot) -> Vec<BrokenFile> {
@@ -192,21 +181,16 @@ fn paths(broken: &[BrokenFile]) -> Paths {
 }
 
 /// Returns the commit that is served of a history, the newest of which comes first: from the oldest
-/// on each one that breaks nothing that its forerunner had whole. `None` is what was served before
-/// the history begins.
-fn choose(history: &[(ObjectId, Paths)], before: Option<Paths>) -> Option<ObjectId> {
-    let mut served = before;
-    let mut chosen = None;
-    for (id, broken) in history.iter().rev() {
-        if served
-            .as_ref()
-            .is_none_or(|served| broken.is_subset(served))
-        {
-            served = Some(Arc::clone(broken));
-            chosen = Some(*id);
+/// on each one that breaks nothing that its forerunner had whole. What an instance served before
+/// does not count: others never saw it.
+fn choose(history: &[(ObjectId, Paths)]) -> Option<ObjectId> {
+    let mut chosen: Option<&(ObjectId, Paths)> = None;
+    for one in history.iter().rev() {
+        if chosen.is_none_or(|(_, served)| one.1.is_subset(served)) {
+            chosen = Some(one);
         }
     }
-    chosen
+    chosen.map(|(id, _)| *id)
 }
 
 #[cfg(test)]
@@ -215,28 +199,22 @@ mod tests {
 
     /// Returns the place of the commit that is served among commits, the oldest first, of which
     /// each letter is a broken file.
-    fn chosen(commits: &[&str], before: Option<&str>) -> Option<usize> {
+    fn chosen(commits: &[&str]) -> Option<usize> {
         let broken = |letters: &str| Arc::new(letters.chars().map(String::from).collect());
         let id = |at: usize| ObjectId::Sha1([u8::try_from(at).unwrap(); 20]);
         let all = commits.iter().enumerate();
         let history: Vec<_> = all.rev().map(|(at, one)| (id(at), broken(one))).collect();
-        let found = choose(&history, before.map(broken))?;
+        let found = choose(&history)?;
         (0..commits.len()).find(|at| id(*at) == found)
     }
 
     #[test]
     fn files_that_were_broken_already_hold_nothing_back() {
-        assert_eq!(chosen(&["t", "t", "t"], None), Some(2));
-        assert_eq!(chosen(&["t", "ta", "t"], None), Some(2));
-        assert_eq!(chosen(&["t", "t", "ta", "ta"], None), Some(1));
-        assert_eq!(chosen(&["", "a", "a"], None), Some(0));
-        assert_eq!(chosen(&["t", "", "t"], None), Some(1));
-    }
-
-    #[test]
-    fn what_was_served_before_counts_where_history_does_not_reach_it() {
-        assert_eq!(chosen(&["a", "a"], Some("")), None);
-        assert_eq!(chosen(&["ta", "t", "ta"], Some("t")), Some(1));
-        assert_eq!(chosen(&["t", "t"], Some("t")), Some(1));
+        assert_eq!(chosen(&["t", "t", "t"]), Some(2));
+        assert_eq!(chosen(&["t", "ta", "t"]), Some(2));
+        assert_eq!(chosen(&["t", "t", "ta", "ta"]), Some(1));
+        assert_eq!(chosen(&["", "a", "a"]), Some(0));
+        assert_eq!(chosen(&["t", "", "t"]), Some(1));
+        assert_eq!(chosen(&[]), None);
     }
 }

@@ -32,7 +32,8 @@ impl Repository {
             .then(|| format!("there is no label {default}, which is the default"))
     }
 
-    /// Has a damaged clone made again by the next fetch; returns whether waiting for it may help.
+    /// Has a damaged clone made again by the next fetch; returns whether waiting for it may help:
+    /// not when that was done a moment ago and changed nothing.
     pub(super) fn mend(&self, why: &str) -> bool {
         if !self.git.is_clone() {
             return false;
@@ -46,7 +47,37 @@ impl Repository {
                 why,
                 "the clone is damaged: it is made again"
             );
+            return true;
         }
-        true
+        // Somebody else asked, and it is not done yet.
+        self.is_damaged.load(Ordering::Relaxed) || self.fetches.borrow().since.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::config::GitConfig;
+
+    #[test]
+    fn a_clone_that_was_made_again_just_now_is_not_waited_for() {
+        let folder = std::path::Path::new("/nowhere");
+        let made = |uri: &str| {
+            let config = GitConfig::default();
+            Repository::new(config, uri.to_owned(), folder, &Arc::default())
+        };
+        let clone = made("https://example.org/x.git");
+        assert!(clone.mend("it"));
+        assert!(clone.mend("it"), "the fetch is still to come");
+        assert!(clone.is_damaged.swap(false, Ordering::Relaxed));
+        clone
+            .fetches
+            .send_modify(|fetches| fetches.since = Some(Instant::now()));
+        assert!(clone.mend("it"), "the fetch goes on");
+        clone.fetches.send_modify(|fetches| fetches.since = None);
+        assert!(!clone.mend("it"));
+        assert!(!made("/a/repository/here").mend("it"));
     }
 }
