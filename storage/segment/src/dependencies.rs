@@ -50,11 +50,33 @@ pub(crate) type Row = LinkSpan<u32>;
 /// Parts of a trace that are mended step by step.
 const NARROW: usize = 8;
 
-/// Returns the links of all traces with a span in the window.
+/// Returns the links of all traces with a span in the window. What takes longer than there is time
+/// is found out in the background, so that who asks again gets an answer in the end, however much
+/// is stored.
 pub(crate) fn links(
+    both: (&Shared, &Snapshot),
+    window: Window,
+    context: &ReadContext,
+) -> Result<Vec<DependencyLink>, ReadError> {
+    let answer = find(both, window, context, false);
+    if let Err(ReadError::DeadlineExceeded) = answer {
+        both.0.owe_links(window);
+    }
+    answer
+}
+
+/// Finds out what the links of a window need and remembers it, unless the store closes meanwhile.
+pub(crate) fn remember(shared: &Shared, window: Window) {
+    let whenever = ReadContext::default();
+    // The answer is for nobody, and who asks meets the error too.
+    drop(find((shared, &shared.snapshot()), window, &whenever, true));
+}
+
+fn find(
     (shared, snapshot): (&Shared, &Snapshot),
     window: Window,
     context: &ReadContext,
+    ends_at_close: bool,
 ) -> Result<Vec<DependencyLink>, ReadError> {
     let refused = || shared.counters.refused_reads.load(Ordering::Relaxed);
     let refused_before = refused();
@@ -63,6 +85,7 @@ pub(crate) fn links(
         shared,
         window,
         context,
+        ends_at_close,
         services,
         pending: Pending::default(),
         sources,
@@ -90,6 +113,8 @@ struct Query<'s> {
     shared: &'s Shared,
     window: Window,
     context: &'s ReadContext,
+    /// Whether nobody waits for the answer.
+    ends_at_close: bool,
     services: Interner,
     sources: Vec<Source<'s>>,
     /// Traces whose rows are to be read.
@@ -131,6 +156,7 @@ impl Query<'_> {
         let idle = self.pending.begin_walk(&self.sources);
         let mut walk = Walk::new(&mut self.sources, idle, self.shared);
         while walk.next(&mut self.sources, self.shared, self.context)? {
+            self.check()?;
             for (low, parts) in walk.traces() {
                 self.plan(low, parts);
                 if self.plan.is_full() {
@@ -139,6 +165,13 @@ impl Query<'_> {
             }
         }
         self.run()
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        if self.ends_at_close && self.shared.is_closing() {
+            return Err(ReadError::DeadlineExceeded);
+        }
+        self.context.check()
     }
 
     /// Plans to read a trace that has these parts, in order of arrival, if it is needed.
@@ -280,7 +313,7 @@ impl Query<'_> {
         batch: &Batch,
     ) -> Result<Sums, ReadError> {
         // A trace of very many spans takes long.
-        self.context.check()?;
+        self.check()?;
         let mut step = Sums::default();
         self.add_links_of(more.end, &mut step, 1);
         self.add_links_of(more.start, &mut step, -1);

@@ -1,5 +1,6 @@
 //! The store: the head that takes writes, heads waiting to be sealed, the live segments, and the
-//! two threads that move spans from the left to the right. Queries work on a snapshot.
+//! two threads that move spans from the left to the right. Queries work on a snapshot; a third
+//! thread goes on with links that took a query too long.
 //!
 //! ```text
 //! write ─▶ head ──full──▶ sealing (at most 2) ──sealer──▶ segments ◀──compactor── merge, retention
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use speargun_model::SpanBatch;
 use speargun_runtime::{Clock, Disk};
-use speargun_storage::{Backlog, Position, Retention, SpanWriter, WriteError};
+use speargun_storage::{Backlog, Position, Retention, SpanWriter, Window, WriteError};
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -73,6 +74,8 @@ struct State {
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
     closing: bool,
+    /// The window of links that took too long, until somebody finds them.
+    links_owed: Option<Window>,
     /// The segment that is being moved away; under `housekeeping`.
     ticket: Option<Ticket>,
 }
@@ -125,6 +128,7 @@ impl SegmentStore {
                 durable: Position(recovered.durable),
                 trouble: None,
                 closing: false,
+                links_owed: None,
                 ticket: recovered.ticket,
             }),
             changed: Condvar::new(),
@@ -137,6 +141,7 @@ impl SegmentStore {
         };
         store.spawn("segment-seal", threads::seal_all)?;
         store.spawn("segment-merge", threads::keep_house)?;
+        store.spawn("segment-links", threads::find_links)?;
         Ok(Arc::new(store))
     }
 
@@ -246,6 +251,16 @@ impl Shared {
     fn freeze(&self) {
         self.state.lock().freeze();
         self.changed.notify_all();
+    }
+
+    /// Says that links took longer than there was time.
+    pub(crate) fn owe_links(&self, window: Window) {
+        self.state.lock().links_owed = Some(window);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.lock().closing
     }
 
     fn stop(&self) {

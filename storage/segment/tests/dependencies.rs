@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use speargun_memory::MemoryStore;
 use speargun_model::{DependencyLink, Endpoint, Kind, Span, SpanId, TraceId};
@@ -338,5 +338,35 @@ fn a_deadline_is_kept_inside_one_trace() {
         matches!(answer, Err(ReadError::DeadlineExceeded)),
         "{answer:?}"
     );
+    store.close().unwrap();
+}
+
+#[test]
+fn links_that_take_too_long_are_found_for_the_next_who_asks() {
+    let mut random = Random::seeded(5);
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    let model = MemoryStore::new(&speargun_memory::Config::default());
+    for position in 1..=40 {
+        let batch = [Arc::new(batch_of(&trace(&mut random, position % 9)))];
+        store.write(&batch, Position(position)).unwrap();
+        model.write(&batch, Position(0)).unwrap();
+    }
+    store.seal().unwrap();
+    assert_eq!(store.stats().link_memo_bytes, 0, "nobody asked");
+    let over = ReadContext {
+        deadline: Some(Instant::now()),
+    };
+    let answer = store.dependencies(ALWAYS, &over);
+    assert!(
+        matches!(answer, Err(ReadError::DeadlineExceeded)),
+        "{answer:?}"
+    );
+    let patience = Instant::now() + Duration::from_mins(1);
+    while store.stats().link_memo_bytes == 0 {
+        assert!(Instant::now() < patience, "nothing was found out");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(links(&*store, ALWAYS), links(&model, ALWAYS));
     store.close().unwrap();
 }

@@ -1,10 +1,10 @@
-//! The two threads of a store: what they do at which time. How is elsewhere.
+//! The threads of a store: what they do at which time. How is elsewhere.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Shared;
-use crate::{compact, seal};
+use crate::{compact, dependencies, seal};
 
 /// How long the sealer and the compactor pause after an error.
 const RETRY: Duration = Duration::from_secs(1);
@@ -33,6 +33,26 @@ pub(super) fn seal_all(shared: &Shared) {
                 return;
             }
         }
+    }
+}
+
+/// Finds the links that took a query too long, one window at a time: what is remembered of them
+/// serves who asks again.
+pub(super) fn find_links(shared: &Shared) {
+    loop {
+        let window = {
+            let mut state = shared.state.lock();
+            loop {
+                if state.closing {
+                    return;
+                }
+                if let Some(window) = state.links_owed.take() {
+                    break window;
+                }
+                shared.changed.wait(&mut state);
+            }
+        };
+        dependencies::remember(shared, window);
     }
 }
 
