@@ -85,6 +85,11 @@ export function dateTime(ms: number): string {
   return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second}.${p.fractionalSecond}`;
 }
 
+/** Returns the same of a time that may be unknown, which is 0: then the words for that. */
+export function dateTimeOr(ms: number, unknown: string): string {
+  return ms > 0 ? dateTime(ms) : unknown;
+}
+
 /** Returns the date and the time to the minute. */
 export function dateMinute(ms: number): string {
   return dateTime(ms).slice(0, 16);

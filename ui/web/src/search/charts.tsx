@@ -10,10 +10,11 @@ import { Failure } from '../parts/notice';
 import type { Criteria } from './criteria';
 import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
 import { isPlain, type Overview } from './source';
-import { charts, chartsFailure, run, searchFor } from './state';
+import { charts, chartsFailure, run, searchFor, stale } from './state';
 
 export function Charts({ criteria }: { criteria: Criteria }) {
-  if (chartsFailure.value) {
+  // Where the rows are old too, they say so, and charts stay with them.
+  if (chartsFailure.value && !(stale.value && charts.value)) {
     return <Failure error={chartsFailure.value} retry={() => void run(true)} />;
   }
   const overview = charts.value;

@@ -1,14 +1,15 @@
 //! The found traces, newest first, as a table; on narrow screens its rows become cards.
 
 import { memo } from '../parts/memo';
-import { count, dateTime, duration, timeOfDay, dateMinute } from '../core/format';
+import { count, dateTimeOr, duration, timeOfDay, dateMinute } from '../core/format';
 import { palette, slotOf } from '../core/colors';
 import { t } from '../core/i18n';
 import { address } from '../core/route';
 import { Icon } from '../parts/icons';
+import { Failure } from '../parts/notice';
 import type { Criteria, Sort } from './criteria';
 import type { Summary } from './source';
-import { end, more, phase, rows, searchFor } from './state';
+import { end, failedBelow, failure, more, phase, retry, rows, searchFor } from './state';
 
 const CHIPS_MAX = 6;
 
@@ -32,7 +33,8 @@ export function Results({ criteria }: { criteria: Criteria }) {
           {list.map((row) => <Row key={row.id} row={row} longest={longest} />)}
         </tbody>
       </table>
-      {end.value?.cursor && (
+      {failedBelow.value && <Failure error={failure.value} retry={retry} />}
+      {end.value?.cursor && !failedBelow.value && (
         <div class="more">
           <button
             type="button" class="button" disabled={phase.value === 'running'}
@@ -55,7 +57,7 @@ function Head({ sort, criteria, text }: { sort: Sort; criteria: Criteria; text: 
     >
       <button
         type="button" class={sorted ? 'sort sorted' : 'sort'}
-        title={t(`sort.${sort}`)}
+        title={sort === 'duration' ? `${t('sort.duration')} · ${t('results.asSent')}` : t(`sort.${sort}`)}
         onClick={() => searchFor({ ...criteria, sort })}
       >
         {text}
@@ -71,9 +73,9 @@ const Row = memo(function Row({ row, longest }: { row: Summary; longest: number 
   const service = row.root.svc || t('trace.noService');
   return (
     <tr role="row" class={row.errors > 0 ? 'result failed' : 'result'}>
-      <td role="cell" class="col-start num" title={dateTime(startMs)}>
-        <span class="time">{timeOfDay(startMs)}</span>
-        <span class="muted date">{dateMinute(startMs).slice(0, 10)}</span>
+      <td role="cell" class="col-start num" title={dateTimeOr(startMs, t('trace.timeless'))}>
+        <span class="time">{startMs > 0 ? timeOfDay(startMs) : t('trace.timeless')}</span>
+        {startMs > 0 && <span class="muted date">{dateMinute(startMs).slice(0, 10)}</span>}
       </td>
       <td role="cell" class="col-trace">
         <a class="result-link" href={address(`traces/${row.id}`)} data-row>
