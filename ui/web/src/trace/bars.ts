@@ -14,6 +14,8 @@ const PAD = 12;
 const BAR_TOP = 7;
 const BAR_HEIGHT = 12;
 const PIECES_MAX = 400;
+/** How much is left of bars that do not match; their words stay readable. */
+const FADED = 0.35;
 /** Spans below a folded row whose critical path is drawn on it. */
 const BELOW_MAX = 2_000;
 const STEPS = [1, 2, 5];
@@ -63,7 +65,7 @@ export function drawRuler(
     ink.fillStyle = look.colors.line;
     ink.fillRect(x, height - 7, 1, 7);
     ink.fillStyle = look.colors.text;
-    const text = look.absolute ? timeOfDay((look.t0 + at) / 1000) : duration(at);
+    const text = look.absolute && look.t0 > 0 ? timeOfDay((look.t0 + at) / 1000) : duration(at);
     const wide = ink.measureText(text).width;
     ink.textAlign = 'left';
     ink.fillText(text, Math.min(scale.width - wide - 2, Math.max(2, x - wide / 2)), height / 2 - 2);
@@ -87,7 +89,7 @@ export function drawBars(sheet: Sheet, first: number, top: number, height: numbe
   ink.textBaseline = 'middle';
   for (let at = first, y = top; at < looks.rows.count && y < height; at += 1, y += ROW_PX) {
     const index = looks.rows.span[at];
-    ink.globalAlpha = looks.match && !looks.match[index] ? 0.35 : 1;
+    ink.globalAlpha = looks.match && !looks.match[index] ? FADED : 1;
     if (looks.rows.run[at] > 0) drawRun(sheet, at, y);
     else drawSpan(sheet, index, y);
   }
@@ -231,6 +233,7 @@ function label({ ink, scale, colors }: Sheet, [left, right]: [number, number], y
   const wide = ink.measureText(text).width;
   const fits = right + 6 + wide < scale.width - 2;
   ink.textAlign = 'left';
+  ink.globalAlpha = 1;
   const before = left - 6 - wide;
   let x = fits ? right + 6 : before;
   if (!fits && before < 2) {

@@ -170,7 +170,7 @@ function emptyColumns(n: number, traceId: string): Columns {
     run: new Int32Array(n),
     notes: {
       roots: 0, missingParents: 0, shifts: [], noTime: 0, noDuration: 0, cycles: 0, merged: 0,
-      errors: 0, depth: 0,
+      errors: 0, depth: 0, rawTotal: 0,
     },
   };
 }
@@ -263,8 +263,20 @@ function close(columns: Columns, nodes: Nodes): void {
     columns.total = Math.max(columns.total, start[i] + dur[i]);
     notes.depth = Math.max(notes.depth, columns.depth[i] + 1);
   }
+  notes.rawTotal = rawTotal(nodes.spans);
   notes.roots = nodes.roots.length;
   notes.missingParents = nodes.placeholders;
+}
+
+/** How long the trace takes by the clocks of its hosts. */
+function rawTotal(spans: Span[]): number {
+  let [first, last] = [Number.POSITIVE_INFINITY, 0];
+  for (const { timestamp, duration } of spans) {
+    if (!timestamp) continue;
+    first = Math.min(first, timestamp);
+    last = Math.max(last, timestamp + (duration ?? 0));
+  }
+  return Math.max(0, last - first);
 }
 
 /** Marks rows of like siblings: same service, same name, one after the other. */

@@ -62,6 +62,8 @@ export interface Notes {
   merged: number;
   errors: number;
   depth: number;
+  /** From the first start to the last end by clocks as they are: what lists and searches go by. */
+  rawTotal: number;
 }
 
 export interface Columns {

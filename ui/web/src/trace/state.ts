@@ -4,9 +4,12 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { apiUrl } from '../core/api';
 import { place, rewriteSome } from '../core/route';
 import { slotsOf } from '../core/colors';
+import { count } from '../core/format';
+import { t } from '../core/i18n';
+import { say } from '../parts/toast';
 import { criticalPath, type CriticalPath } from './critical';
 import { FAILED, idText, type Columns } from './model';
-import { layout, rowOf, type Rows } from './rows';
+import { layout, passing, rowOf, type Rows } from './rows';
 import { TraceThread } from './thread';
 
 export type Tab = 'waterfall' | 'flame' | 'graph' | 'table' | 'events' | 'json';
@@ -14,6 +17,8 @@ export const TABS: Tab[] = ['waterfall', 'flame', 'graph', 'table', 'events', 'j
 
 export const columns = signal<Columns | null>(null);
 export const loadFailure = signal<unknown>(null);
+/** Why the open trace could not be fetched anew; what is shown is then of `fetchedAtMs`. */
+export const refreshFailure = signal<unknown>(null);
 /** The span that keys and the detail panel are about. */
 export const selected = signal(-1);
 export const detailShown = signal(false);
@@ -35,10 +40,20 @@ export const fetchedAtMs = signal(0);
 
 export const slots = computed(() => slotsOf(columns.value?.services ?? []));
 
+const onlyThese = computed(() => (onlyMatches.value && findText.value ? match.value : null));
+
+/** Which spans the filters leave, or null where they leave all. */
+const passes = computed<Uint8Array | null>(() => {
+  const all = columns.value;
+  const [at, least, only] = [root.value, minUs.value, onlyThese.value];
+  if (!all || (at === null && least === 0 && !only)) return null;
+  return passing(all, { root: at, minUs: least, only });
+});
+
 export const rows = computed<Rows | null>(() => {
   const all = columns.value;
   if (!all) return null;
-  const only = onlyMatches.value && findText.value ? match.value : null;
+  const only = onlyThese.value;
   return layout(all, {
     root: root.value, closed: closed.value, fold: fold.value, open: openRuns.value,
     minUs: minUs.value, only,
@@ -46,7 +61,7 @@ export const rows = computed<Rows | null>(() => {
 });
 
 export const critical = computed<CriticalPath | null>(() =>
-  columns.value && columns.value.count > 0 ? criticalPath(columns.value, root.value ?? 0) : null,
+  columns.value && columns.value.count > 0 ? criticalPath(columns.value, root.value) : null,
 );
 
 export const matches = computed<Int32Array>(() => {
@@ -80,6 +95,7 @@ export async function open(source: { id: string } | { text: string }): Promise<v
 export async function refetch(id: string): Promise<void> {
   const mine = thread;
   if (!mine) return open({ id });
+  refreshFailure.value = null;
   try {
     const found = await mine.fetch(apiUrl(`v2/trace/${encodeURIComponent(id)}`), raw.peek());
     if (thread !== mine) return;
@@ -87,7 +103,9 @@ export async function refetch(id: string): Promise<void> {
     if (before && sameTrace(found, before)) fetchedAtMs.value = Date.now();
     else take(found, false);
   } catch (error) {
-    if (thread === mine && !columns.peek()) loadFailure.value = error;
+    if (thread !== mine) return;
+    if (columns.peek()) refreshFailure.value = error;
+    else loadFailure.value = error;
   }
 }
 
@@ -233,9 +251,19 @@ export function select(index: number, detail = detailShown.peek()): void {
   });
 }
 
+/** Lifts the filters that hide a span, one after the other, and says so. */
+function lift(index: number): void {
+  const isHidden = () => passes.peek()?.[index] === 0;
+  if (!isHidden()) return;
+  onlyMatches.value = false;
+  if (isHidden()) minUs.value = 0;
+  say(t('trace.lifted'));
+}
+
 function reveal(all: Columns, index: number): void {
   const at = root.peek();
   if (at !== null && (index < at || index >= all.end[at])) root.value = null;
+  lift(index);
   const next = new Set(closed.peek());
   for (let up = all.parent[index]; up >= 0; up = all.parent[up]) next.delete(up);
   if (next.size !== closed.peek().size) closed.value = next;
@@ -245,8 +273,15 @@ function reveal(all: Columns, index: number): void {
   if (shown.run[row] > 0) openRuns.value = new Set(openRuns.peek()).add(shown.span[row]);
 }
 
-/** Goes to the next (1) or previous (-1) of some spans, round and round. */
-export function step(list: ArrayLike<number>, way: 1 | -1): void {
+/** Goes to the next (1) or previous (-1) of some spans, round and round, past hidden ones. */
+export function step(among: ArrayLike<number>, way: 1 | -1): void {
+  const marks = passes.peek();
+  const list = marks ? Array.from(among).filter((i) => marks[i]) : among;
+  const hidden = among.length - list.length;
+  if (hidden > 0) {
+    const key = list.length > 0 ? 'trace.someHidden' : 'trace.allHidden';
+    say(t(key, { n: hidden, count: count(hidden) }));
+  }
   if (list.length === 0) return;
   const at = selected.peek();
   let next = way === 1 ? 0 : list.length - 1;
@@ -341,6 +376,7 @@ export function shut(): void {
   batch(() => {
     columns.value = null;
     loadFailure.value = null;
+    refreshFailure.value = null;
     selected.value = -1;
     detailShown.value = false;
     match.value = null;

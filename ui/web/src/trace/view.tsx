@@ -19,6 +19,13 @@ export function stepRows(by: number): void {
   current?.step(by);
 }
 
+/** Gives the focus to what shows the selected span: its row, or the view that is open. */
+export function focusSpan(): void {
+  if (selected.peek() < 0) return;
+  const find = (name: string) => document.querySelector<HTMLElement>(name);
+  (grid ?? find('.flame-scroll') ?? find('[role=tab][tabindex="0"]'))?.focus({ preventScroll: true });
+}
+
 const WIDTH_KEY = 'speargun.tree';
 const WIDTH_MIN = 140;
 
