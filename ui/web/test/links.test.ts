@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { around, filtered, sumsOf } from '../src/graph/links';
 import { build } from '../src/trace/build';
-import { byTime, byWeight } from '../src/trace/flamelayout';
+import { beside, byTime, byWeight } from '../src/trace/flamelayout';
 import { failedWithin } from '../src/trace/rows';
 import { read } from '../src/trace/read';
 import { randomTrace, span } from './helpers';
@@ -59,6 +59,22 @@ test('flames_of_what_ran_at_once_do_not_cover_each_other', () => {
         assert.ok(flames.to[other] <= flames.from[k] || flames.to[k] <= flames.from[other], `seed ${seed}`);
       }
     }
+  }
+});
+
+test('arrow_keys_reach_every_flame', () => {
+  for (const lay of [byTime, byWeight]) {
+    const { columns } = build(randomTrace(12, 120), true);
+    const flames = lay(columns);
+    const seen = new Set([0]);
+    for (const k of seen) {
+      for (const key of ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown']) {
+        seen.add(beside(flames, k, key) as number);
+      }
+    }
+    assert.equal(seen.size, flames.count);
+    assert.equal(beside(flames, 0, 'ArrowUp'), 0, 'above the first there is none');
+    assert.equal(beside(flames, 0, 'x'), null);
   }
 });
 

@@ -17,8 +17,9 @@ import {
   type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
-  critical, detailShown, select, selected, setRoot, slots, thread, fetchedAtMs,
+  critical, detailShown, select, selected, slots, thread, fetchedAtMs,
 } from './state';
+import { setRoot } from './zoom';
 
 const VALUE_SHOWN = 4096;
 

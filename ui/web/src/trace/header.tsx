@@ -10,8 +10,9 @@ import { copy } from '../parts/toast';
 import { nameOf, NO_DURATION, PLACEHOLDER, serviceOf, type Columns } from './model';
 import {
   critical, detailShown, failed, findText, fold, match, matches, minUs, onlyMatches, raw, root, runFind,
-  select, selected, setRaw, setRoot, showCritical, slots, step, tab, TABS, type Tab,
+  select, selected, setRaw, showCritical, slots, step, tab, TABS, type Tab,
 } from './state';
+import { setRoot } from './zoom';
 
 /** The span that a trace is named after: the first that was received. */
 export function topOf(columns: Columns): number {

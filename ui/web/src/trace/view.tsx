@@ -64,7 +64,7 @@ export function WaterfallView() {
           <span class="wf-head-buttons">
             <button
               type="button" class="icon-button" aria-label={t('keys.openAll')}
-              title={t('keys.openAll')} onClick={() => closeBelow(-1)}
+              title={t('keys.openAll')} onClick={() => closeBelow(null)}
             >
               <Icon name="plus" />
             </button>

@@ -11,8 +11,9 @@ import { rowElementId, RowPool, ROW_PX, type Looks } from './rowpool';
 import { rowOf } from './rows';
 import {
   closed, columns, critical, match, openRuns, rows, select, selected, showCritical, slots, toggle,
-  toggleRun, view, zoomBy, zoomTo, pan,
+  toggleRun, view,
 } from './state';
+import { pan, zoomBy, zoomTo } from './zoom';
 
 /** Browsers lose precision in taller elements; beyond this, scrolling is scaled. */
 const SPACE_MAX_PX = 8_000_000;
