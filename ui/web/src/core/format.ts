@@ -23,6 +23,16 @@ function digits(value: number): string {
   return value.toFixed(places).replace(/\.0+$/, '');
 }
 
+/** Letters of a name that are shown where there is a line or two for it. */
+export const BRIEF_MAX = 120;
+
+/** Returns a name that has room: of a longer one the beginning and the end. */
+export function brief(name: string, max = BRIEF_MAX): string {
+  if (name.length <= max) return name;
+  const end = Math.floor(max / 4);
+  return `${name.slice(0, max - end - 1)}…${name.slice(-end)}`;
+}
+
 const numbers = new Map<string, Intl.NumberFormat>();
 
 /** Returns a whole number with separators. */

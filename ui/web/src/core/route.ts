@@ -42,7 +42,9 @@ export function scrolledTo(): number {
 
 function current(backFrom: string | null = null): Place {
   const { pathname, search, hash } = location;
-  const path = pathname.startsWith(basePath) ? pathname.slice(basePath.length) : '';
+  const below = pathname.startsWith(basePath) ? pathname.slice(basePath.length) : '';
+  // A slash at the end means the same page.
+  const path = below.replace(/\/+$/, '');
   if (path === '' && search) searched = new URLSearchParams(search);
   return { path, params: new URLSearchParams(search), hash: hash.slice(1), backFrom };
 }

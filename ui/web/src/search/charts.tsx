@@ -12,7 +12,7 @@ import type { Criteria } from './criteria';
 import { boxOf, boxText, firstCell, moved, type Brush, type Cell } from './brush';
 import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
 import { isPlain, type Overview } from './source';
-import { charts, chartsFailure, run, searchFor, stale } from './state';
+import { charts, chartsFailure, phase, run, searchFor, stale } from './state';
 
 /** The keys of a chart that has the focus. */
 const KEYS = {
@@ -28,8 +28,9 @@ const KEYS = {
 
 export function Charts({ criteria }: { criteria: Criteria }) {
   useEffect(() => addShortcuts(KEYS), []);
-  // Where the rows are old too, they say so, and charts stay with them.
-  if (chartsFailure.value && !(stale.value && charts.value)) {
+  // Where the rows failed too, they say so; charts that are there stay with the rows that are.
+  if (chartsFailure.value && phase.value === 'failed' && !charts.value) return null;
+  if (chartsFailure.value && !stale.value) {
     return <Failure error={chartsFailure.value} retry={() => void run(true)} />;
   }
   const overview = charts.value;

@@ -13,6 +13,7 @@ import { Charts } from './charts';
 import type { Criteria, Sort } from './criteria';
 import { Chips, SearchForm } from './form';
 import { Groups } from './groups';
+import { crossed, misread } from './misread';
 import { Nothing } from './nothing';
 import { Results } from './results';
 import { isPlain } from './source';
@@ -50,10 +51,31 @@ export function SearchPage() {
         <QueryBar
           criteria={asked} formShown={formShown} toggleForm={() => setFormShown(!formShown)}
         />
+        <Misread />
         {formShown && <SearchForm criteria={withTyped(asked)} />}
         <Chips criteria={asked} />
       </div>
       <Found asked={asked} />
+    </>
+  );
+}
+
+/** What the address says and nobody understands: it is not a part of the search. */
+function Misread() {
+  const { params } = place.value;
+  const [unread, never] = [misread(params), crossed(params)];
+  return (
+    <>
+      {unread.length > 0 && (
+        <p class="line-error" role="status">
+          <Icon name="error" />{t('search.misread', { what: unread.join(', ') })}
+        </p>
+      )}
+      {never.length > 0 && (
+        <p class="line-error" role="status">
+          <Icon name="error" />{t('search.crossed', { what: never.join(', ') })}
+        </p>
+      )}
     </>
   );
 }

@@ -1,7 +1,7 @@
 //! The found traces, newest first, as a table; on narrow screens its rows become cards.
 
 import { memo } from '../parts/memo';
-import { count, dateTimeOr, duration, timeOfDay, dateMinute } from '../core/format';
+import { brief, count, dateTimeOr, duration, timeOfDay, dateMinute } from '../core/format';
 import { palette, slotOf } from '../core/colors';
 import { t } from '../core/i18n';
 import { address } from '../core/route';
@@ -9,9 +9,11 @@ import { Icon } from '../parts/icons';
 import { Failure } from '../parts/notice';
 import type { Criteria, Sort } from './criteria';
 import type { Summary } from './source';
-import { end, failedBelow, failure, more, phase, retry, rows, searchFor } from './state';
+import { charts, end, failedBelow, failure, more, phase, retry, rows, searchFor } from './state';
 
 const CHIPS_MAX = 6;
+/** Traces that a search gives at most at once. */
+const LIMIT_MAX = 1000;
 
 export function Results({ criteria }: { criteria: Criteria }) {
   const list = rows.value;
@@ -33,6 +35,7 @@ export function Results({ criteria }: { criteria: Criteria }) {
           {list.map((row) => <Row key={row.id} row={row} longest={longest} />)}
         </tbody>
       </table>
+      <Top criteria={criteria} />
       {failedBelow.value && <Failure error={failure.value} retry={retry} />}
       {end.value?.cursor && !failedBelow.value && (
         <div class="more">
@@ -45,6 +48,26 @@ export function Results({ criteria }: { criteria: Criteria }) {
         </div>
       )}
     </>
+  );
+}
+
+/** In another order than newest first there are no pages: what is not shown, and how to see more. */
+function Top({ criteria }: { criteria: Criteria }) {
+  const total = charts.value?.traces ?? 0;
+  const shown = rows.value.length;
+  if (criteria.sort === 'start' || phase.value !== 'done' || total <= shown) return null;
+  const limit = Math.min(LIMIT_MAX, Math.max(100, shown * 2));
+  return (
+    <div class="more">
+      <p class="muted">{t('results.top', { shown: count(shown), total: count(total) })}</p>
+      {shown < LIMIT_MAX && (
+        <button
+          type="button" class="button" onClick={() => searchFor({ ...criteria, limit })}
+        >
+          {t('results.show', { count: count(limit) })}
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -79,8 +102,8 @@ const Row = memo(function Row({ row, longest }: { row: Summary; longest: number 
       </td>
       <td role="cell" class="col-trace">
         <a class="result-link" href={address(`traces/${row.id}`)} data-row>
-          <span class="service">{service}</span>
-          <span class="operation">{name}</span>
+          <span class="service">{brief(service)}</span>
+          <span class="operation" title={name}>{brief(name)}</span>
         </a>
         {row.missingRoot && (
           <span class="badge warn" title={t('trace.missingRootHint')}>{t('trace.missingRoot')}</span>

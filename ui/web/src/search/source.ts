@@ -122,7 +122,7 @@ export function search(
     async () => {
       const traces = await askJson<PlainSpan[][]>(apiUrl('v2/traces', params), signal);
       const wanted = traces.filter((trace) => trace.length > 0 && !isLeftOut(trace, criteria.without));
-      const rows = wanted.map(summarize);
+      const rows = wanted.map(summarize).filter((row) => isRooted(row, criteria));
       for (const summary of sorted(rows, criteria.sort)) row(summary);
       return { cursor: null, complete: true, reason: null, tookMs: null, scannedSpans: null };
     },
@@ -158,6 +158,13 @@ export interface PlainSpan {
   localEndpoint?: { serviceName?: string };
   tags?: Record<string, string>;
   annotations?: { value: string }[];
+}
+
+/** Whether a trace begins with what is asked for; a plain Zipkin can't be asked that either. */
+export function isRooted({ root }: Summary, asked: Criteria): boolean {
+  const { rootService, rootOperation } = asked;
+  return (rootService === null || root.svc === rootService) &&
+    (rootOperation === null || root.name === rootOperation);
 }
 
 /** Whether a trace has what none of its spans may have; a plain Zipkin can't be asked that. */
