@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { around, filtered, sumsOf } from '../src/graph/links';
 import { build } from '../src/trace/build';
+import { linksOf } from '../src/trace/calls';
 import { beside, byTime, byWeight } from '../src/trace/flamelayout';
 import { failedWithin } from '../src/trace/rows';
 import { read } from '../src/trace/read';
@@ -27,6 +28,23 @@ test('calls_are_summed_at_both_ends', () => {
   assert.deepEqual(sumsOf(LINKS).get('b'), { calls: 12, errors: 1, out: 5 });
 });
 
+test('who_sent_no_span_is_called_all_the_same', () => {
+  const names = (serviceName: string) => ({ remoteEndpoint: { serviceName } });
+  const { columns } = build([
+    span('1', undefined, { service: 'shop', kind: 'SERVER', ...names('browser') }),
+    span('2', '1', { service: 'shop', kind: 'CLIENT', ...names('stock') }),
+    span('3', '2', { service: 'stock', kind: 'SERVER', ...names('shop') }),
+    span('4', '3', { service: 'stock', kind: 'CLIENT', tags: { error: '' }, ...names('mysql') }),
+    span('5', '3', { service: 'stock', kind: 'CLIENT', ...names('mysql') }),
+    span('6', '3', { service: 'stock', ...names('nobody') }),
+  ]);
+  const { links, self } = linksOf(columns);
+  assert.deepEqual(links.map(({ parent, child, callCount, errorCount }) =>
+    `${parent}>${child} ${callCount} ${errorCount}`).sort(),
+  ['browser>shop 1 0', 'shop>stock 1 0', 'stock>mysql 2 1']);
+  assert.deepEqual([...self.keys()].sort(), ['shop', 'stock']);
+});
+
 test('flames_stand_within_those_below_them', () => {
   const { columns } = build(randomTrace(9, 150), true);
   const flames = byWeight(columns);
@@ -42,6 +60,10 @@ test('flames_stand_within_those_below_them', () => {
         flames.from[below] <= flames.from[k] + 1e-9 && flames.to[below] >= flames.to[k] - 1e-9);
       assert.ok(under);
     }
+  }
+  // What is drawn relies on it: of what falls on one pixel the first one stands for all.
+  for (const list of byLevel.values()) {
+    list.slice(1).forEach((k, i) => assert.ok(flames.from[k] >= flames.to[list[i]] - 1e-9));
   }
   const merged = byWeight(columns);
   assert.equal(merged.merged.reduce((sum, n) => sum + n, 0), columns.count);

@@ -6,6 +6,7 @@ import { t } from '../core/i18n';
 import type { CriticalPath } from './critical';
 import { FAILED, NO_DURATION, PLACEHOLDER, type Columns } from './model';
 import type { Looks } from './rowpool';
+import { stepOf, ticksOf, tickText, type Scale } from './ticks';
 import { ROW_PX } from './rowpool';
 import { failedWithin, runEnd, runSums } from './rows';
 
@@ -18,14 +19,6 @@ const PIECES_MAX = 400;
 const FADED = 0.35;
 /** Spans below a folded row whose critical path is drawn on it. */
 const BELOW_MAX = 2_000;
-const STEPS = [1, 2, 5];
-
-/** What part of the time is shown, on how many pixels. */
-export interface Scale {
-  from: number;
-  to: number;
-  width: number;
-}
 
 export function xOf(scale: Scale, us: number): number {
   const { from, to, width } = scale;
@@ -38,21 +31,6 @@ export function timeAt(scale: Scale, x: number): number {
   return from + ((x - PAD) / Math.max(1, width - 2 * PAD)) * (to - from);
 }
 
-/** Returns round times, about one each 110 pixels. */
-export function ticksOf(scale: Scale): number[] {
-  const length = scale.to - scale.from;
-  const least = (length * 110) / Math.max(200, scale.width);
-  let step = 10 ** Math.floor(Math.log10(Math.max(least, 1e-9)));
-  for (const factor of [...STEPS, 10]) {
-    if (step * factor >= least) {
-      step *= factor;
-      break;
-    }
-  }
-  const ticks: number[] = [];
-  for (let at = Math.ceil(scale.from / step) * step; at <= scale.to; at += step) ticks.push(at);
-  return ticks;
-}
 
 export function drawRuler(
   ink: CanvasRenderingContext2D, scale: Scale, height: number,
@@ -60,12 +38,13 @@ export function drawRuler(
 ): void {
   ink.font = FONT;
   ink.textBaseline = 'middle';
+  const step = stepOf(scale);
   for (const at of ticksOf(scale)) {
     const x = Math.round(xOf(scale, at)) + 0.5;
     ink.fillStyle = look.colors.line;
     ink.fillRect(x, height - 7, 1, 7);
     ink.fillStyle = look.colors.text;
-    const text = look.absolute && look.t0 > 0 ? timeOfDay((look.t0 + at) / 1000) : duration(at);
+    const text = look.absolute && look.t0 > 0 ? timeOfDay((look.t0 + at) / 1000) : tickText(at, step);
     const wide = ink.measureText(text).width;
     ink.textAlign = 'left';
     ink.fillText(text, Math.min(scale.width - wide - 2, Math.max(2, x - wide / 2)), height / 2 - 2);

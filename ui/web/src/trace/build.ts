@@ -165,6 +165,7 @@ function emptyColumns(n: number, traceId: string): Columns {
     end: new Int32Array(n), depth: new Int32Array(n), service: new Uint32Array(n),
     name: new Uint32Array(n), kind: new Uint8Array(n), flags: new Uint8Array(n),
     ids: new BigUint64Array(n), source: new Int32Array(n), services: [], names: [],
+    remote: new Int32Array(n).fill(-1), remotes: [],
     annFrom: new Int32Array(n + 1), annAt: new Float64Array(0),
     selfFrom: new Int32Array(n + 1), selfAt: new Float64Array(0), self: new Float64Array(n),
     run: new Int32Array(n),
@@ -195,7 +196,7 @@ class Words {
 function order(nodes: Nodes): Columns {
   const n = nodes.spans.length;
   const columns = emptyColumns(n, nodes.spans[0]?.traceId ?? '');
-  const [services, names] = [new Words(), new Words()];
+  const [services, names, remotes] = [new Words(), new Words(), new Words()];
   const stack = [...nodes.roots].reverse();
   const place = new Int32Array(n);
   const annotations: number[] = [];
@@ -215,6 +216,8 @@ function order(nodes: Nodes): Columns {
     const span = nodes.spans[node];
     columns.service[at] = services.of(span.localEndpoint?.serviceName ?? '');
     columns.name[at] = names.of(span.name ?? '');
+    const remote = span.remoteEndpoint?.serviceName;
+    if (remote) columns.remote[at] = remotes.of(remote);
     const shift = span.timestamp ? nodes.start[node] - span.timestamp : 0;
     for (const one of span.annotations ?? []) {
       annotations.push(one.timestamp + shift - columns.t0);
@@ -227,6 +230,7 @@ function order(nodes: Nodes): Columns {
   }
   columns.services = services.list;
   columns.names = names.list;
+  columns.remotes = remotes.list;
   columns.annAt = Float64Array.from(annotations);
   close(columns, nodes);
   return columns;

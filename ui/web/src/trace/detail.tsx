@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import {
-  count, dateTime, dateTimeOr, duration, percent, timeOfDay, zoneName,
+  brief, BRIEF_MAX, count, dateTime, dateTimeOr, duration, percent, timeOfDay, zoneName,
 } from '../core/format';
 import { palette } from '../core/colors';
 import { config } from '../core/config';
@@ -77,8 +77,8 @@ function Head({ columns, at }: { columns: Columns; at: number }) {
             class="dot" aria-hidden="true"
             style={{ background: palette()[slots.value[columns.service[at]]] }}
           />
-          <span class="service">{serviceOf(columns, at) || t('trace.noService')}</span>{' '}
-          <span class="operation">{nameOf(columns, at) || t('trace.unnamed')}</span>
+          <span class="service">{brief(serviceOf(columns, at)) || t('trace.noService')}</span>{' '}
+          <span class="operation">{brief(nameOf(columns, at)) || t('trace.unnamed')}</span>
         </h2>
         <button
           type="button" class="icon-button" aria-label={t('close')} title={`${t('close')} (Esc)`}
@@ -321,6 +321,9 @@ function endpointText(end: Endpoint): string {
 
 function Ends({ span, columns, at }: { span: Span | null; columns: Columns; at: number }) {
   const rows: [string, string][] = [];
+  // What the head had to shorten stands here in full.
+  const name = nameOf(columns, at);
+  if (name.length > BRIEF_MAX) rows.push([t('word.operation'), name]);
   if (span?.localEndpoint) rows.push([t('detail.local'), endpointText(span.localEndpoint)]);
   if (span?.remoteEndpoint) rows.push([t('detail.remote'), endpointText(span.remoteEndpoint)]);
   rows.push(['Span ID', idText(columns, at)]);

@@ -88,11 +88,14 @@ function spread(root: Path, size: number): Flames {
     // Children that ran side by side may weigh more than their parent: they are scaled to fit.
     const weight = Math.max(path.us, sum(path), 1);
     let left = from;
+    const row: typeof stack = [];
     for (const child of [...path.children.values()].sort((a, b) => b.us - a.us)) {
       const wide = ((to - from) * child.us) / weight;
-      stack.push({ path: child, from: left, to: left + wide, level });
+      row.push({ path: child, from: left, to: left + wide, level });
       left += wide;
     }
+    // The last one that is pushed comes first: each level goes from left to right.
+    stack.push(...row.reverse());
   };
   push(root, 0, 1, 0);
   while (stack.length > 0) {

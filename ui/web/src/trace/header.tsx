@@ -1,6 +1,7 @@
 //! What a trace is, in a line: root, time, counts; what is odd about it; tabs and tools.
 
-import { count, dateTime, duration, percent, zoneName } from '../core/format';
+import { useEffect, useRef } from 'preact/hooks';
+import { brief, count, dateTime, duration, percent, zoneName } from '../core/format';
 import { palette } from '../core/colors';
 import { config, traceLink } from '../core/config';
 import { t } from '../core/i18n';
@@ -42,8 +43,10 @@ export function Header({ columns, refresh }: { columns: Columns; refresh?: () =>
     <header class="trace-head">
       <div class="trace-title">
         <h1>
-          <span class="service">{serviceOf(columns, top) || t('trace.noService')}</span>{' '}
-          <span class="operation">{nameOf(columns, top) || t('trace.unnamed')}</span>
+          <span class="service">{brief(serviceOf(columns, top)) || t('trace.noService')}</span>{' '}
+          <span class="operation" title={nameOf(columns, top)}>
+            {brief(nameOf(columns, top)) || t('trace.unnamed')}
+          </span>
           {roots > 1 && (
             <span class="badge warn">{t('trace.moreRoots', { n: roots - 1, count: count(roots - 1) })}</span>
           )}
@@ -143,7 +146,7 @@ function Shares({ columns }: { columns: Columns }) {
         {list.slice(0, SHARES_MAX).map((one) => (
           <li key={one.name}>
             <span class="dot" aria-hidden="true" style={{ background: one.color }} />
-            {one.name || t('trace.noService')}
+            {brief(one.name) || t('trace.noService')}
             <span class="muted num">{percent(one.us / all)}</span>
           </li>
         ))}
@@ -212,8 +215,17 @@ export function Tabs() {
     tab.value = TABS[(at + by + TABS.length) % TABS.length];
     document.getElementById(`tab-${tab.value}`)?.focus();
   };
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a narrow screen the tab that is open may lie beyond the edge.
+    const open = document.getElementById(`tab-${tab.value}`);
+    const [box, all] = [open?.getBoundingClientRect(), list.current?.getBoundingClientRect()];
+    if (!box || !all || !list.current) return;
+    if (box.right > all.right) list.current.scrollLeft += box.right - all.right;
+    else if (box.left < all.left) list.current.scrollLeft -= all.left - box.left;
+  }, [tab.value]);
   return (
-    <div class="tabs" role="tablist" aria-label={t('trace.views')} onKeyDown={move}>
+    <div ref={list} class="tabs" role="tablist" aria-label={t('trace.views')} onKeyDown={move}>
       {TABS.map((name: Tab) => (
         <button
           key={name} id={`tab-${name}`} type="button" role="tab" aria-selected={tab.value === name}

@@ -46,6 +46,7 @@ export const match = signal<Uint8Array | null>(null);
 export const view = signal<Part>({ from: 0, to: 1 });
 /** Whether the flame graph is sorted by weight, and what of its width is shown then. */
 export const heavy = signal(false);
+export const PART_DIGITS = 7;
 export const heavyPart = signal<Part>({ from: 0, to: 1 });
 /** How the table is grouped and sorted. */
 export const GROUPS = ['operation', 'service', 'name'] as const;
@@ -248,7 +249,7 @@ effect(() => {
     by: tableBy.value === GROUPS[0] ? null : tableBy.value,
     sort: tableSort.value === SORTS[0] ? null : tableSort.value,
     flame: heavy.value ? 'weight' : null,
-    part: from > 0 || to < 1 ? `${from.toFixed(7)}-${to.toFixed(7)}` : null,
+    part: from > 0 || to < 1 ? `${from.toFixed(PART_DIGITS)}-${to.toFixed(PART_DIGITS)}` : null,
     fold: fold.value ? null : '0',
     critical: showCritical.value ? '1' : null,
     raw: raw.value ? '1' : null,

@@ -1,6 +1,6 @@
 //! The trace as a table, grouped by service, operation, or both, with what each cost.
 
-import { count, duration, percent } from '../core/format';
+import { brief, count, duration, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { Icon } from '../parts/icons';
 import { download } from './json';
@@ -131,8 +131,8 @@ function Line({ group, all, by }: { group: Sums; all: Columns; by: GroupBy }) {
     <tr>
       <th scope="row">
         <button type="button" class="link" onClick={() => showInWaterfall(group.longest)}>
-          {by !== 'name' && <span class="service">{group.service || t('trace.noService')}</span>}{' '}
-          {by !== 'service' && (group.name || t('trace.unnamed'))}
+          {by !== 'name' && <span class="service">{brief(group.service) || t('trace.noService')}</span>}{' '}
+          {by !== 'service' && (brief(group.name) || t('trace.unnamed'))}
         </button>
       </th>
       <td class="right num">{count(group.spans)}</td>

@@ -3,7 +3,7 @@
 
 import { batch, type Signal } from '@preact/signals';
 import {
-  columns, heavy, heavyPart, root, tab, view, wholeView, type Part,
+  columns, heavy, heavyPart, PART_DIGITS, root, tab, view, wholeView, type Part,
 } from './state';
 
 const VIEW_MIN_US = 2;
@@ -13,6 +13,11 @@ function within(whole: Part, part: Part, least: number): Part {
   const length = Math.min(whole.to - whole.from, Math.max(least, part.to - part.from));
   const from = Math.max(whole.from, Math.min(part.from, whole.to - length));
   return { from, to: from + length };
+}
+
+/** A share with as many digits as its address has, so that what is read back is the same. */
+function asWritten(share: number): number {
+  return Number(share.toFixed(PART_DIGITS));
 }
 
 /** Whether widths are weights, not times. */
@@ -32,8 +37,9 @@ export function zoomTime(from: number, to: number): void {
 
 /** Shows a part of what is shown: of the time, or of the weights. */
 export function zoomTo(from: number, to: number): void {
-  if (isHeavy()) heavyPart.value = within({ from: 0, to: 1 }, { from, to }, PART_MIN);
-  else zoomTime(from, to);
+  if (!isHeavy()) return zoomTime(from, to);
+  const part = within({ from: 0, to: 1 }, { from, to }, PART_MIN);
+  heavyPart.value = { from: asWritten(part.from), to: asWritten(part.to) };
 }
 
 export function zoomAll(): void {
