@@ -145,6 +145,15 @@ test('what_a_trace_begins_with_is_asked_for', () => {
   assert.ok(!isRooted(summary, { ...read(''), rootService: 'shop', rootOperation: 'x' }));
 });
 
+test('of_several_roots_the_earliest_names_a_trace', () => {
+  const { root } = summarize([
+    { traceId: '1', id: '1', name: 'late', timestamp: 20 },
+    { traceId: '1', id: '2', name: 'early', timestamp: 10 },
+    { traceId: '1', id: '3', parentId: '2', name: 'below', timestamp: 5 },
+  ]);
+  assert.equal(root.name, 'early');
+});
+
 test('what_is_not_understood_in_an_address_is_named', () => {
   const unread = (query: string) => misread(new URLSearchParams(query));
   assert.deepEqual(unread('minDuration=fast&maxDuration=&lookback=abc&limit=-1&endTs=x&startTs=5'),

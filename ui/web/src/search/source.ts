@@ -199,7 +199,8 @@ export function summarize(trace: PlainSpan[]): Summary {
   }
   const earliest = (a: PlainSpan, b: PlainSpan) =>
     (b.timestamp ?? Infinity) < (a.timestamp ?? Infinity) ? b : a;
-  const root = trace.find((span) => !span.parentId);
+  const roots = trace.filter((span) => !span.parentId);
+  const root = roots.length > 0 ? roots.reduce(earliest) : undefined;
   const shown = root ?? trace.reduce(earliest);
   return {
     id: trace[0].traceId,
