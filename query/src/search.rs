@@ -1,7 +1,7 @@
 //! From parameters to a search that is valid: defaults, the grammar of annotation queries, and
 //! Zipkin's checks in its order; then what our page asks besides. It reads no storage.
 
-use speargun_storage::{Edge, SummaryRequest, TagTerm, TraceFilter, TraceRequest, Window};
+use speargun_storage::{Edge, Root, SummaryRequest, TagTerm, TraceFilter, TraceRequest, Window};
 
 use crate::error::QueryError;
 use crate::params::Params;
@@ -75,6 +75,7 @@ pub fn summary_request(
         min_duration_us: optional_positive(params, min)?,
         max_duration_us: optional_positive(params, max)?,
         edge: edge(params)?,
+        root: root(params),
         without: left_out(params)?,
     };
     if let (Some(least), Some(most)) = (filter.min_duration_us, filter.max_duration_us)
@@ -149,6 +150,15 @@ fn edge(params: &Params) -> Result<Option<Edge>, QueryError> {
             failed: params.text("edgeErrors") == Some("true"),
         })),
         _ => Err(QueryError::refused("parent and child come together")),
+    }
+}
+
+/// Reads what a trace begins with; here an empty text says that it has no name.
+fn root(params: &Params) -> Root {
+    let text = |name| params.text(name).map(str::to_lowercase);
+    Root {
+        service: text("rootServiceName"),
+        name: text("rootSpanName"),
     }
 }
 

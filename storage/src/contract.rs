@@ -263,7 +263,8 @@ macro_rules! contract_tests {
                 other_tags_are_not_listed, names_of_many_writes_are_listed;
             summaries: summaries_are_of_what_is_found, pages_have_no_gaps_and_nothing_twice,
                 a_trace_in_many_writes_is_on_one_page, lengths_of_traces_are_filtered,
-                calls_of_traces_are_filtered, traces_are_left_out_by_their_tags;
+                calls_of_traces_are_filtered, traces_are_left_out_by_their_tags,
+                traces_are_filtered_by_their_roots;
             observed: names_are_counted_by_spans, tags_are_counted_by_spans,
                 rare_tags_are_counted, the_extent_is_that_of_all_spans;
             dependencies: a_client_and_a_server_are_one_call, shared_spans_are_one_call,

@@ -34,5 +34,5 @@ pub use observed::{Listed, NamesRequest, ObservedNames};
 pub use read::{Extent, IdMode, ReadContext, SpanReader};
 pub use request::{TagTerm, TraceRequest, Window};
 pub use retention::Retention;
-pub use summary::{Edge, FoundTrace, FoundTraces, Place, SummaryRequest, TraceFilter};
+pub use summary::{Edge, FoundTrace, FoundTraces, Place, Root, SummaryRequest, TraceFilter};
 pub use write::{Position, SpanWriter};

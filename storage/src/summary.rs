@@ -63,6 +63,23 @@ pub struct Edge {
     pub failed: bool,
 }
 
+/// What a trace begins with, by the root that its summary shows; an empty text is none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Root {
+    /// The service, unless any will do.
+    pub service: Option<String>,
+    /// The name of the span, unless any will do.
+    pub name: Option<String>,
+}
+
+impl Root {
+    fn is_of(&self, summary: &TraceSummary) -> bool {
+        let (service, name) = (&summary.root_service, &summary.root_name);
+        self.service.as_ref().is_none_or(|wanted| wanted == service)
+            && self.name.as_ref().is_none_or(|wanted| wanted == name)
+    }
+}
+
 /// What a trace that matches has to meet besides, as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TraceFilter {
@@ -72,6 +89,8 @@ pub struct TraceFilter {
     pub max_duration_us: Option<u64>,
     /// It has such a call.
     pub edge: Option<Edge>,
+    /// It begins with this.
+    pub root: Root,
     /// No span of it meets any of these.
     pub without: Vec<TagTerm>,
 }
@@ -89,7 +108,8 @@ impl TraceFilter {
         let summary = TraceSummary::of(spans);
         let lasts = summary.duration_us;
         let fits = self.min_duration_us.is_none_or(|min| lasts >= min)
-            && self.max_duration_us.is_none_or(|max| lasts <= max);
+            && self.max_duration_us.is_none_or(|max| lasts <= max)
+            && self.root.is_of(&summary);
         fits.then_some(summary)
     }
 }

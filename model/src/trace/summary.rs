@@ -54,7 +54,9 @@ impl TraceSummary {
         let start_us = times().map(|span| span.timestamp_us).min().unwrap_or(0);
         let ends = times().map(|span| span.timestamp_us.saturating_add(span.duration_us));
         let end_us = ends.max().unwrap_or(0);
-        let root = spans.iter().find(|span| is_root(span));
+        // Of several roots the earliest, as the page names a trace; one without a time comes last.
+        let roots = spans.iter().filter(|span| is_root(span));
+        let root = roots.min_by_key(|span| (span.timestamp_us == 0, span.timestamp_us));
         let first = times().min_by_key(|span| span.timestamp_us);
         let shown = root.or(first).or(spans.first());
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -198,6 +200,17 @@ mod tests {
         assert_eq!(summary.spans, 2);
         assert_eq!(summary.root_service, "a");
         assert_eq!(summary.duration_us, 30);
+    }
+
+    #[test]
+    fn of_several_roots_the_earliest_is_shown() {
+        let summary = TraceSummary::of(vec![
+            span(1, 0, "none"),
+            lasting(span(2, 0, "late"), 200, 1),
+            lasting(span(3, 0, "early"), 100, 1),
+        ]);
+        assert!(!summary.root_missing);
+        assert_eq!(summary.root_service, "early");
     }
 
     #[test]

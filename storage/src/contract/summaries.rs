@@ -6,7 +6,7 @@ use speargun_model::{Kind, Span};
 use super::spans::{NOW_MS, Sketch, everything, of_service, span};
 use super::{Asked, Harness, Store};
 use crate::request::{TagTerm, TraceRequest, Window};
-use crate::summary::{Edge, FoundTraces, SummaryRequest, TraceFilter};
+use crate::summary::{Edge, FoundTraces, Root, SummaryRequest, TraceFilter};
 
 fn plain(request: TraceRequest) -> SummaryRequest {
     SummaryRequest {
@@ -207,4 +207,38 @@ pub fn calls_of_traces_are_filtered<H: Harness>() {
     };
     store.expect(&vec![2, 1], |ask| ids(&ask.summaries(&calling(false))));
     store.expect(&vec![2], |ask| ids(&ask.summaries(&calling(true))));
+}
+
+/// A trace is found by what it begins with, not by what else is in it.
+pub fn traces_are_filtered_by_their_roots<H: Harness>() {
+    let mut store = Store::<H>::strict();
+    store.write(&[
+        span(1, 1).by("a").named("get"),
+        span(1, 2).by("b").named("put").under(1),
+        span(2, 1).by("b").named("put").at(1000),
+        span(3, 1).by("a").named("put").at(2000),
+        // Without a root the earliest span stands for it.
+        span(4, 2).by("b").named("get").under(9).at(3000),
+        span(5, 1).at(4000),
+    ]);
+    let text = |text: &str| Some(text.to_owned());
+    for (service, name, expected) in [
+        (None, None, vec![5, 4, 3, 2, 1]),
+        (text("a"), None, vec![3, 1]),
+        (text("b"), text("put"), vec![2]),
+        (None, text("get"), vec![4, 1]),
+        (text("a"), text("none"), vec![]),
+        (text(""), text(""), vec![5]),
+    ] {
+        let request = SummaryRequest {
+            filter: TraceFilter {
+                root: Root { service, name },
+                ..TraceFilter::default()
+            },
+            ..plain(everything())
+        };
+        for limit in [1, 100] {
+            store.expect(&expected, |ask| paged(ask, &request, limit));
+        }
+    }
 }

@@ -5,12 +5,15 @@ import { parseArgs } from 'node:util';
 import { browser } from '../tools/browser.mjs';
 import { send, shopTraces } from '../tools/demo.mjs';
 import { addresses } from './addresses.mjs';
+import { back } from './back.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
 import { Backend } from './harness.mjs';
+import { keys } from './keys.mjs';
 import { zipkinsOwn } from './lens.mjs';
 import { looks } from './looks.mjs';
 import { search } from './search.mjs';
+import { told } from './told.mjs';
 import { trace } from './trace.mjs';
 
 const { values, positionals } = parseArgs({
@@ -30,7 +33,11 @@ const world = {
   start: (more = {}) => Backend.start({ binary, sources: values.sources, ...more }),
 };
 let [passed, failed] = [0, 0];
-for (const [name, run] of [...search, ...dependency, ...addresses, ...bad, ...looks, ...zipkinsOwn, ...trace]) {
+const all = [
+  ...search, ...back, ...keys, ...told, ...dependency, ...addresses, ...bad, ...looks,
+  ...zipkinsOwn, ...trace,
+];
+for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;
   try {
     await run(world);

@@ -253,6 +253,25 @@ async function sortAndGroup({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** A row of the groups leads to as many traces as it counts, and the rest of the search holds. */
+async function groupsLead({ chromium, backend, traces }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('?serviceName=inventory&lookback=2h&limit=1000&view=groups'));
+  await page.waitForSelector('.results-card .data');
+  const rows = await page.$$eval('.results-card .data tbody tr', (list) =>
+    list.map((row) => [row.querySelector('a').getAttribute('href'), Number(row.cells[1].textContent)]));
+  const all = traces.filter((trace) => trace.some((one) => one.localEndpoint.serviceName === 'inventory'));
+  assert.equal(rows.reduce((sum, [, count]) => sum + count, 0), all.length);
+  assert.ok(rows.length > 1);
+  for (const [href, wanted] of rows) {
+    await page.goto(new URL(href, page.url()).href);
+    await until(async () => (await count(page)) === wanted, `${href} has ${wanted}`);
+    assert.match(await page.inputValue('.line input'), /^service=inventory rootService=/);
+  }
+  await at.end();
+}
+
 async function nothing({ chromium, backend }) {
   const at = await watched(chromium, backend);
   const { page } = at;
@@ -319,6 +338,7 @@ export const search = [
   ['search: a box in the heat map narrows time and duration', heatBox],
   ['search: pages follow without gaps, newest first', paging],
   ['search: sorting and groups equal the sent spans', sortAndGroup],
+  ['search: a root operation leads to just its traces', groupsLead],
   ['search: no result says what to leave out', nothing],
   ['search: a pasted trace id opens the trace', pasted],
   ['search: keys alone go everywhere', byKeys],

@@ -4,36 +4,7 @@ import assert from 'node:assert/strict';
 import { bigTrace, send } from '../tools/demo.mjs';
 import { memory } from '../tools/measure.mjs';
 import { settled, until, watched } from './harness.mjs';
-
-const NOW = () => (Date.now() - 600_000) * 1000;
-let next = 1;
-
-function traceId() {
-  next += 1;
-  return (0xabcdef0000000000n + BigInt(next)).toString(16);
-}
-
-function span(trace, id, parentId, at, duration, more = {}) {
-  const { service = 'odd', ...rest } = more;
-  return {
-    traceId: trace, id: id.padStart(16, '0'), ...(parentId ? { parentId: parentId.padStart(16, '0') } : {}),
-    name: `op ${id}`, ...(at === null ? {} : { timestamp: at }), ...(duration === null ? {} : { duration }),
-    localEndpoint: { serviceName: service }, ...rest,
-  };
-}
-
-const rowIds = (page) => page.$$eval('.wf-row:not([hidden])', (rows) => rows
-  .map((row) => [Number(row.getAttribute('aria-rowindex')), row.dataset.span, Number(row.getAttribute('aria-level'))])
-  .sort((a, b) => a[0] - b[0]));
-
-async function opened({ chromium, backend }, spans, query = '', ready = '.wf-row') {
-  await backend.send(spans);
-  const at = await watched(chromium, backend);
-  await at.page.goto(backend.url(`traces/${spans[0].traceId}${query}`));
-  await at.page.waitForSelector(ready);
-  await settled(at.page);
-  return at;
-}
+import { NOW, opened, rowIds, span, traceId } from './spans.mjs';
 
 async function placesEqualSpans({ chromium, backend, traces }) {
   const trace = traces.find((one) => one.length > 20);

@@ -21,4 +21,5 @@ import './parts/notice';
 import './parts/toast';
 import './search/criteria';
 import './search/line';
+import './search/misread';
 import './search/plots';

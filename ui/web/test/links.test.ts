@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { around, filtered, sumsOf } from '../src/graph/links';
 import { build } from '../src/trace/build';
-import { byTime, byWeight } from '../src/trace/flamelayout';
+import { linksOf } from '../src/trace/calls';
+import { beside, byTime, byWeight } from '../src/trace/flamelayout';
 import { failedWithin } from '../src/trace/rows';
 import { read } from '../src/trace/read';
 import { randomTrace, span } from './helpers';
@@ -27,6 +28,23 @@ test('calls_are_summed_at_both_ends', () => {
   assert.deepEqual(sumsOf(LINKS).get('b'), { calls: 12, errors: 1, out: 5 });
 });
 
+test('who_sent_no_span_is_called_all_the_same', () => {
+  const names = (serviceName: string) => ({ remoteEndpoint: { serviceName } });
+  const { columns } = build([
+    span('1', undefined, { service: 'shop', kind: 'SERVER', ...names('browser') }),
+    span('2', '1', { service: 'shop', kind: 'CLIENT', ...names('stock') }),
+    span('3', '2', { service: 'stock', kind: 'SERVER', ...names('shop') }),
+    span('4', '3', { service: 'stock', kind: 'CLIENT', tags: { error: '' }, ...names('mysql') }),
+    span('5', '3', { service: 'stock', kind: 'CLIENT', ...names('mysql') }),
+    span('6', '3', { service: 'stock', ...names('nobody') }),
+  ]);
+  const { links, self } = linksOf(columns);
+  assert.deepEqual(links.map(({ parent, child, callCount, errorCount }) =>
+    `${parent}>${child} ${callCount} ${errorCount}`).sort(),
+  ['browser>shop 1 0', 'shop>stock 1 0', 'stock>mysql 2 1']);
+  assert.deepEqual([...self.keys()].sort(), ['shop', 'stock']);
+});
+
 test('flames_stand_within_those_below_them', () => {
   const { columns } = build(randomTrace(9, 150), true);
   const flames = byWeight(columns);
@@ -42,6 +60,10 @@ test('flames_stand_within_those_below_them', () => {
         flames.from[below] <= flames.from[k] + 1e-9 && flames.to[below] >= flames.to[k] - 1e-9);
       assert.ok(under);
     }
+  }
+  // What is drawn relies on it: of what falls on one pixel the first one stands for all.
+  for (const list of byLevel.values()) {
+    list.slice(1).forEach((k, i) => assert.ok(flames.from[k] >= flames.to[list[i]] - 1e-9));
   }
   const merged = byWeight(columns);
   assert.equal(merged.merged.reduce((sum, n) => sum + n, 0), columns.count);
@@ -59,6 +81,22 @@ test('flames_of_what_ran_at_once_do_not_cover_each_other', () => {
         assert.ok(flames.to[other] <= flames.from[k] || flames.to[k] <= flames.from[other], `seed ${seed}`);
       }
     }
+  }
+});
+
+test('arrow_keys_reach_every_flame', () => {
+  for (const lay of [byTime, byWeight]) {
+    const { columns } = build(randomTrace(12, 120), true);
+    const flames = lay(columns);
+    const seen = new Set([0]);
+    for (const k of seen) {
+      for (const key of ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown']) {
+        seen.add(beside(flames, k, key) as number);
+      }
+    }
+    assert.equal(seen.size, flames.count);
+    assert.equal(beside(flames, 0, 'ArrowUp'), 0, 'above the first there is none');
+    assert.equal(beside(flames, 0, 'x'), null);
   }
 });
 

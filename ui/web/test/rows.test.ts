@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { build } from '../src/trace/build';
 import { find } from '../src/trace/find';
-import { layout, rowOf, type View } from '../src/trace/rows';
+import { layout, passing, rowOf, type View } from '../src/trace/rows';
 import { randomTrace, span } from './helpers';
 
 const ALL: View = {
@@ -69,6 +69,25 @@ test('only_matches_keeps_their_ancestors', () => {
   }
   const leaf = [...shown].filter((i) => ![...shown].some((j) => columns.parent[j] === i));
   assert.ok(leaf.length > 0 && leaf.every((i) => match[i] === 1));
+});
+
+test('what_passes_the_filters_is_what_has_rows_when_nothing_is_folded', () => {
+  const { columns, spans } = build(randomTrace(7, 150));
+  const only = find(columns, spans, 'service=b');
+  const inner = [...columns.end].findIndex((end, i) => i > 0 && end > i + 4);
+  const filters = [{ minUs: 300 }, { only }, { root: inner }, { root: inner, minUs: 100, only }];
+  for (const some of filters) {
+    const view = { ...ALL, ...some };
+    const shown = new Set(layout(columns, view).span);
+    const marks = passing(columns, view);
+    assert.ok(shown.size > 0 && shown.size < columns.count);
+    assert.deepEqual([...marks].flatMap((mark, i) => (mark ? [i] : [])), [...shown]);
+  }
+});
+
+test('a_run_of_which_all_are_too_short_has_no_row', () => {
+  assert.deepEqual([...layout(calls(), { ...ALL, fold: true, minUs: 13 }).run], [0, 6]);
+  assert.deepEqual([...layout(calls(), { ...ALL, fold: true, minUs: 16 }).run], [0]);
 });
 
 test('finding_looks_at_names_ids_tags_and_annotations', () => {

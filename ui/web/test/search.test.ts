@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { durationUs, fromAddress, toAddress, toApi, type Criteria } from '../src/search/criteria';
 import { lineOf, parseLine, traceIdOf } from '../src/search/line';
-import { isLeftOut } from '../src/search/source';
+import { complete } from '../src/search/complete';
+import { crossed, misread } from '../src/search/misread';
+import { isLeftOut, isRooted, summarize } from '../src/search/source';
 import { chance } from './helpers';
 
 const DEFAULTS = { lookbackMs: 900_000, limit: 10 };
@@ -102,6 +104,87 @@ test('trace_ids_are_seen_in_what_people_paste', () => {
     '463ac35c9f6413ad48485a3953bb6124');
   assert.equal(traceIdOf('service=a'), null);
   assert.equal(traceIdOf('5af7183fb1d4cf5'), null);
+});
+
+test('trace_ids_are_seen_in_headers_and_uuids', () => {
+  const id = '0af7651916cd43dd8448eb211c80319c';
+  for (const text of [
+    `00-${id}-b7ad6b7169203331-01`, `traceparent: 00-${id}-b7ad6b7169203331-00`,
+    `${id}-b7ad6b7169203331-1`, `b3: ${id}-b7ad6b7169203331-1-05e3ac9a4f6e3b90`,
+    `${id}-b7ad6b7169203331`, `X-B3-TraceId: ${id.toUpperCase()}`,
+    '0AF76519-16cd-43dd-8448-eb211c80319c',
+  ]) assert.equal(traceIdOf(text), id, text);
+  for (const text of [`00-${id}`, `${id}-b7`, 'traceparent', '0af76519-16cd-43dd-8448-eb211c80319']) {
+    assert.equal(traceIdOf(text), null, text);
+  }
+});
+
+test('bounds_are_written_as_they_were_typed', () => {
+  for (const line of ['duration>300ms', 'duration>=300ms', 'duration<2s', 'traceDuration<=5us',
+    'duration>=1us', 'traceDuration>1ms']) {
+    assert.equal(lineOf(filtersOf(line)), line);
+  }
+  assert.equal(lineOf(filtersOf('duration>1h2m')), 'duration>3720s');
+  const { error } = parseLine('duration>2s duration<1s');
+  assert.deepEqual([error?.kind, error?.at], ['crossed', 12]);
+});
+
+test('what_a_trace_begins_with_is_asked_for', () => {
+  for (const line of ['rootService=shop rootOperation="get /"', 'rootService="" rootOperation=""']) {
+    const filters = filtersOf(line);
+    assert.equal(lineOf(filters), line);
+    const all = { ...read('lookback=1h'), ...filters };
+    assert.deepEqual(read(toAddress(all).toString()), all);
+    assert.equal(toApi(all, 0).get('rootServiceName'), filters.rootService);
+  }
+  assert.equal(parseLine('rootService=').error?.kind, 'empty');
+  assert.equal(parseLine('rootService=a rootService=b').error?.kind, 'twice');
+  assert.deepEqual(filtersOf('"rootservice"=a').terms, [{ key: 'rootservice', value: 'a' }]);
+  const summary = summarize([{ traceId: '1', id: '1', localEndpoint: { serviceName: 'shop' } }]);
+  assert.ok(isRooted(summary, { ...read(''), rootService: 'shop', rootOperation: '' }));
+  assert.ok(!isRooted(summary, { ...read(''), rootService: 'shop', rootOperation: 'x' }));
+});
+
+test('of_several_roots_the_earliest_names_a_trace', () => {
+  const { root } = summarize([
+    { traceId: '1', id: '1', name: 'late', timestamp: 20 },
+    { traceId: '1', id: '2', name: 'early', timestamp: 10 },
+    { traceId: '1', id: '3', parentId: '2', name: 'below', timestamp: 5 },
+  ]);
+  assert.equal(root.name, 'early');
+});
+
+test('what_is_not_understood_in_an_address_is_named', () => {
+  const unread = (query: string) => misread(new URLSearchParams(query));
+  assert.deepEqual(unread('minDuration=fast&maxDuration=&lookback=abc&limit=-1&endTs=x&startTs=5'),
+    ['minDuration=fast', 'lookback=abc', 'endTs=x', 'limit=-1']);
+  assert.deepEqual(unread('minDuration=1h2m&lookback=range&endTs=5&limit=10&lookback=15m'), []);
+  assert.equal(read('minDuration=1h2m').minUs, 3_720_000_000);
+  assert.deepEqual(crossed(new URLSearchParams('minDuration=2s&maxDuration=1s')),
+    ['minDuration=2s > maxDuration=1s']);
+  assert.deepEqual(crossed(new URLSearchParams('minDuration=2s&maxDuration=3s')), []);
+});
+
+test('completions_are_put_in_quotes_where_they_must_be', async () => {
+  const names: Record<string, string[]> = { keys: ['a key', 'say"so'], values: ['x y', 'say "hi"'] };
+  globalThis.fetch = (async (url: string) => {
+    const of = new URL(url, 'http://x').searchParams.get('of') ?? '';
+    return new Response(JSON.stringify({ names: names[of].map((name) => [name, 1]) }));
+  }) as typeof fetch;
+  const picked = async (line: string, name: string) => {
+    const found = await complete(line, line.length, new AbortController().signal);
+    assert.ok(found.names.some(([one]) => one === name), `${name} of ${found.names}`);
+    return found.apply(name).line;
+  };
+  for (const typed of ['a', '"a k', 'service=b "a']) {
+    const line = await picked(typed, '"a key"=');
+    assert.equal(line, `${typed.startsWith('service') ? 'service=b ' : ''}"a key"=`);
+  }
+  assert.equal(await picked('', '"say\\"so"='), '"say\\"so"=');
+  for (const typed of ['"a key"=', '"a key"="x', 'k="say \\"']) {
+    const line = await picked(typed, 'say "hi"');
+    assert.deepEqual(filtersOf(line).terms, [{ key: typed[0] === 'k' ? 'k' : 'a key', value: 'say "hi"' }]);
+  }
 });
 
 test('addresses_of_lens_are_read', () => {

@@ -158,6 +158,51 @@ test('the_critical_path_equals_an_independent_one_and_fills_the_root', () => {
   }
 });
 
+/** What each span, by its id, has of the critical path. */
+function shares(columns: Columns, below: number | null = null): Record<string, number> {
+  const path = criticalPath(columns, below);
+  const sums: Record<string, number> = {};
+  path.span.forEach((i, k) => {
+    const id = ids(columns)[i];
+    sums[id] = (sums[id] ?? 0) + path.to[k] - path.from[k];
+  });
+  return sums;
+}
+
+test('the_critical_path_of_a_root_without_duration_goes_to_the_end_of_what_is_below', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 1000, duration: undefined }),
+    span('2', '1', { timestamp: 1010, duration: undefined }),
+    span('3', '2', { timestamp: 1020, duration: 30 }),
+    span('4', '1', { timestamp: 1060, duration: 40 }),
+  ]);
+  assert.deepEqual(shares(columns), { 1: 20, 2: 10, 3: 30, 4: 40 });
+  const { columns: alone } = build([span('1', undefined, { duration: undefined })]);
+  assert.deepEqual(shares(alone), {});
+});
+
+test('the_critical_path_goes_over_all_roots_and_gaps_are_nobodys', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 1000, duration: 100 }),
+    span('2', '1', { timestamp: 1050, duration: 40 }),
+    span('3', undefined, { timestamp: 1120, duration: 80 }),
+    span('4', undefined, { timestamp: 1130, duration: 20 }),
+  ]);
+  assert.equal(columns.total, 200);
+  assert.deepEqual(shares(columns), { 1: 60, 2: 40, 3: 80 });
+  assert.deepEqual(shares(columns, 0), { 1: 60, 2: 40 }, 'below a span it is that of the span');
+});
+
+test('how_long_a_trace_takes_by_clocks_as_they_are_is_kept', () => {
+  const skewed = [
+    span('1', undefined, { timestamp: 10_000, duration: 100, kind: 'CLIENT' }),
+    span('2', '1', { timestamp: 5_000, duration: 80, kind: 'SERVER', service: 'b' }),
+  ];
+  const { columns } = build(skewed);
+  assert.deepEqual([columns.total, columns.notes.rawTotal], [100, 5100]);
+  assert.equal(build(skewed, true).columns.total, 5100);
+});
+
 test('ten_thousand_levels_and_a_hundred_thousand_siblings_are_no_trouble', () => {
   const chain = Array.from({ length: 10_000 }, (_, k) =>
     span((k + 1).toString(16), k === 0 ? undefined : k.toString(16), { timestamp: 1000 + k, duration: 50_000 - k }));

@@ -11,6 +11,7 @@ export function views(ids) {
     ['groups', '?lookback=1h&limit=20&view=groups', '.data tbody tr, .result'],
     ['trace', `traces/${ids.checkout}?critical=1`, '.wf-row'],
     ['detail', `traces/${ids.checkout}?spanId=${ids.span}`, '.tag'],
+    ['find', `traces/${ids.checkout}?find=service%3Dcart&fold=0`, '.wf-row.no-match'],
     ['flame', `traces/${ids.checkout}?tab=flame`, '.flame canvas'],
     ['services', `traces/${ids.checkout}?tab=graph`, '.node'],
     ['table', `traces/${ids.checkout}?tab=table`, '.data tbody tr'],

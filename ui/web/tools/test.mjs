@@ -12,6 +12,7 @@ globalThis.document ??= { baseURI: 'http://x/zipkin/', documentElement: {}, addE
 globalThis.location ??= { pathname: '/zipkin/', search: '', hash: '' };
 globalThis.navigator ??= { languages: ['en'] };
 globalThis.addEventListener ??= () => {};
+globalThis.history ??= { state: null, replaceState() {}, pushState() {} };
 `;
 
 const folder = await mkdtemp(path.join(tmpdir(), 'page-tests-'));

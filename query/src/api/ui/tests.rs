@@ -207,6 +207,9 @@ fn conditions_of_zipkin_and_ours_are_met_together() {
     assert_eq!(found("without=k%3Dv"), ["1"]);
     assert_eq!(found("without=k%3Dv+and+w&without=x&without="), ["2", "3"]);
     assert!(found("serviceName=a&without=k").is_empty());
+    assert_eq!(found("rootServiceName=A&rootSpanName="), ["1", "2"]);
+    assert_eq!(found("rootServiceName=b&serviceName=b"), ["3"]);
+    assert!(found("rootSpanName=get").is_empty());
     for (target, text) in [
         ("limit=0", "limit <= 0"),
         ("minTraceDuration=0", "minTraceDuration <= 0"),
@@ -400,6 +403,17 @@ fn why_names_what_is_left_out() {
     let expected = json!([
         {"drop": "serviceName", "found": false, "alone": true},
         {"drop": "without", "found": true, "alone": false},
+    ]);
+    assert_eq!(why["clauses"], expected);
+}
+
+#[test]
+fn why_names_what_a_trace_begins_with() {
+    let api = api(&[span(1, 1).by("a")]);
+    let why = get(&api, "why?rootServiceName=b&serviceName=a");
+    let expected = json!([
+        {"drop": "serviceName", "found": false, "alone": true},
+        {"drop": "root", "found": true, "alone": false},
     ]);
     assert_eq!(why["clauses"], expected);
 }

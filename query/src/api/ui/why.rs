@@ -163,6 +163,9 @@ const CONDITIONS: &[(&str, Copy)] = &[
     ("edge", |to, from| {
         to.filter.edge.clone_from(&from.filter.edge);
     }),
+    ("root", |to, from| {
+        to.filter.root.clone_from(&from.filter.root);
+    }),
 ];
 
 /// Returns the conditions of a search.

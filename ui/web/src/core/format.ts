@@ -23,6 +23,16 @@ function digits(value: number): string {
   return value.toFixed(places).replace(/\.0+$/, '');
 }
 
+/** Letters of a name that are shown where there is a line or two for it. */
+export const BRIEF_MAX = 120;
+
+/** Returns a name that has room: of a longer one the beginning and the end. */
+export function brief(name: string, max = BRIEF_MAX): string {
+  if (name.length <= max) return name;
+  const end = Math.floor(max / 4);
+  return `${name.slice(0, max - end - 1)}…${name.slice(-end)}`;
+}
+
 const numbers = new Map<string, Intl.NumberFormat>();
 
 /** Returns a whole number with separators. */
@@ -83,6 +93,11 @@ function parts(ms: number, timeZone: string): Record<string, string> {
 export function dateTime(ms: number): string {
   const p = parts(ms, zone.value);
   return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second}.${p.fractionalSecond}`;
+}
+
+/** Returns the same of a time that may be unknown, which is 0: then the words for that. */
+export function dateTimeOr(ms: number, unknown: string): string {
+  return ms > 0 ? dateTime(ms) : unknown;
 }
 
 /** Returns the date and the time to the minute. */

@@ -15,7 +15,12 @@ export interface Shortcut {
 export interface ShortcutGroup {
   title: Key;
   list: Shortcut[];
+  /** Only listed by the help: what has the focus takes these keys itself. */
+  isLocal?: boolean;
 }
+
+/** Does nothing: stands for what the focused part does with a key. */
+export const atFocus = (): void => undefined;
 
 const groups: ShortcutGroup[] = [];
 let pending = '';
@@ -56,6 +61,7 @@ function nameOf(event: KeyboardEvent): string {
 function find(key: string): Shortcut | undefined {
   // Later groups are of the page that is open, so they win.
   for (let i = groups.length - 1; i >= 0; i -= 1) {
+    if (groups[i].isLocal) continue;
     const found = groups[i].list.find((one) => one.key === key);
     if (found) return found;
   }
@@ -76,7 +82,8 @@ function onKey(event: KeyboardEvent): void {
     found.run();
     return;
   }
-  const begins = groups.some((group) => group.list.some((one) => one.key.startsWith(`${key} `)));
+  const begins = groups.some((group) =>
+    !group.isLocal && group.list.some((one) => one.key.startsWith(`${key} `)));
   if (!begins || always) return;
   pending = key;
   pendingTimer = setTimeout(() => {

@@ -9,6 +9,8 @@ export interface Place {
   params: URLSearchParams;
   /** Without the mark. */
   hash: string;
+  /** The path that the browser's way back (or forth) led here from; null on any other way. */
+  backFrom: string | null;
 }
 
 /** The path of the page's base, with a slash at its end. */
@@ -21,19 +23,45 @@ export function lastSearch(): URLSearchParams | null {
   return searched && new URLSearchParams(searched);
 }
 
-function current(): Place {
+/** Entries of the history whose scroll position is remembered, the last ones. */
+const ENTRIES_MAX = 50;
+const scrolled = new Map<string, number>();
+
+function entry(): string {
+  return (history.state as { entry?: string } | null)?.entry ?? '';
+}
+
+function newEntry(): { entry: string } {
+  return { entry: Math.random().toString(36).slice(2) };
+}
+
+/** Returns how far down the page was when this entry of the history was left. */
+export function scrolledTo(): number {
+  return scrolled.get(entry()) ?? 0;
+}
+
+function current(backFrom: string | null = null): Place {
   const { pathname, search, hash } = location;
-  const path = pathname.startsWith(basePath) ? pathname.slice(basePath.length) : '';
+  const below = pathname.startsWith(basePath) ? pathname.slice(basePath.length) : '';
+  // A slash at the end means the same page.
+  const path = below.replace(/\/+$/, '');
   if (path === '' && search) searched = new URLSearchParams(search);
-  return { path, params: new URLSearchParams(search), hash: hash.slice(1) };
+  return { path, params: new URLSearchParams(search), hash: hash.slice(1), backFrom };
 }
 
 /** Where the browser is. */
 export const place = signal<Place>(current());
 
 addEventListener('popstate', () => {
-  place.value = current();
+  place.value = current(place.peek().path);
 });
+
+addEventListener('scroll', () => {
+  const key = entry();
+  scrolled.delete(key);
+  scrolled.set(key, scrollY);
+  for (const [oldest] of scrolled) if (scrolled.size > ENTRIES_MAX) scrolled.delete(oldest);
+}, { passive: true });
 
 /** Returns the address of a place, for links. */
 export function address(path: string, params?: URLSearchParams | Record<string, string>): string {
@@ -43,7 +71,7 @@ export function address(path: string, params?: URLSearchParams | Record<string, 
 
 /** Goes somewhere, as a link would. */
 export function go(path: string, params?: URLSearchParams | Record<string, string>): void {
-  history.pushState(null, '', address(path, params));
+  history.pushState(newEntry(), '', address(path, params));
   place.value = current();
   scrollTo(0, 0);
 }
@@ -52,8 +80,8 @@ export function go(path: string, params?: URLSearchParams | Record<string, strin
 export function rewrite(params: URLSearchParams, path = place.value.path): void {
   const next = address(path, params);
   if (next === location.pathname + location.search) return;
-  history.replaceState(null, '', next);
-  place.value = current();
+  history.replaceState(history.state, '', next);
+  place.value = current(place.peek().backFrom);
 }
 
 /** Sets or removes parameters in place. */

@@ -20,23 +20,29 @@ interface State {
   failure: unknown;
   startMs: number;
   endMs: number;
+  /** What was asked for; a refresh keeps what was found for the same. */
+  key: string;
+  foundAtMs: number;
 }
 
 function useLinks(key: string): [State, () => void] {
-  const [state, setState] = useState<State>({ links: null, failure: null, startMs: 0, endMs: 0 });
+  const none = { links: null, failure: null, startMs: 0, endMs: 0, key, foundAtMs: 0 };
+  const [state, setState] = useState<State>(none);
   const [round, setRound] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
     const window = windowOf(new URLSearchParams(key), Date.now(), DEFAULT_MS);
     const { startMs, endMs } = window;
-    setState((now) => ({ ...now, failure: null, links: round === 0 ? null : now.links }));
+    setState((now) => (now.key === key ? { ...now, failure: null } : none));
     const params = new URLSearchParams({
       endTs: String(Math.ceil(endMs)), lookback: String(Math.max(1, Math.ceil(endMs - startMs))),
     });
     askJson<Link[]>(apiUrl('v2/dependencies', params), abort.signal).then(
-      (links) => setState({ links, failure: null, startMs, endMs }),
+      (links) => setState({
+        links, failure: null, startMs, endMs, key, foundAtMs: Date.now(),
+      }),
       (failure: unknown) => {
-        if (!abort.signal.aborted) setState({ links: null, failure, startMs, endMs });
+        if (!abort.signal.aborted) setState((now) => ({ ...now, failure }));
       },
     );
     return () => abort.abort();
@@ -72,9 +78,12 @@ export function DependencyPage() {
     ],
   }), []);
   return (
-    <div class="dependency">
+    <div class={state.failure && state.links ? 'dependency stale' : 'dependency'}>
       <h1 class="sr">{t('title.dependency')}</h1>
       <Bar state={state} reload={reload} />
+      {state.failure !== null && state.links && (
+        <Failure error={state.failure} retry={reload} stillOfMs={state.foundAtMs} />
+      )}
       <Body state={state} reload={reload} />
     </div>
   );
@@ -90,7 +99,9 @@ function Body({ state, reload }: { state: State; reload: () => void }) {
   const shown = useMemo(
     () => (state.links ? filtered(state.links, filterOf(params)) : []), [state.links, key],
   );
-  if (state.failure) return <div class="card"><Failure error={state.failure} retry={reload} /></div>;
+  if (state.failure && !state.links) {
+    return <div class="card"><Failure error={state.failure} retry={reload} /></div>;
+  }
   if (!state.links) return <div class="card"><Waiting /></div>;
   if (state.links.length === 0) {
     return <div class="card"><Empty title={t('graph.none')}><p>{t('graph.noneHint')}</p></Empty></div>;

@@ -5,6 +5,7 @@ import { fromInputTime, inputTime } from '../core/format';
 import { t } from '../core/i18n';
 import { rewriteSome } from '../core/route';
 import { LOOKBACKS, lookbackMs, lookbackText } from '../search/criteria';
+import { misread } from '../search/misread';
 
 export const DEFAULT_MS = 86_400_000;
 
@@ -28,6 +29,7 @@ export function TimeBar({ params }: { params: URLSearchParams }) {
   const window = windowOf(params, Date.now(), DEFAULT_MS);
   const [custom, setCustom] = useState(false);
   const ranged = window.ranged || custom;
+  const unread = misread(params);
   const [start, setStart] = useState(inputTime(window.startMs));
   const [end, setEnd] = useState(inputTime(window.endMs));
   const clear = { endTs: null, startTs: null, startTime: null, endTime: null };
@@ -64,6 +66,11 @@ export function TimeBar({ params }: { params: URLSearchParams }) {
           </>
         )}
       </span>
+      {unread.length > 0 && (
+        <p class="line-error" role="status">
+          {t('search.misread', { what: unread.join(', ') })}
+        </p>
+      )}
     </div>
   );
 }

@@ -13,7 +13,7 @@ export const helpShown = signal(false);
 export function keysOf(key: string): string[] {
   const names: Record<string, string> = {
     shift: '⇧', mod: /mac/i.test(navigator.platform) ? '⌘' : 'Ctrl', ArrowUp: '↑', ArrowDown: '↓',
-    ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc',
+    ArrowLeft: '←', ArrowRight: '→', Arrow: '← → ↑ ↓', Escape: 'Esc',
   };
   return key.split(/[ +](?=.)/).map((part) => names[part] ?? part);
 }

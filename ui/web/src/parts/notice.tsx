@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from 'preact';
 import { AskError } from '../core/api';
+import { timeOfDay } from '../core/format';
 import { t } from '../core/i18n';
 import { Icon } from './icons';
 
@@ -16,14 +17,24 @@ export function failureText(error: unknown): string {
   return t('fail.status', { status: error.status });
 }
 
+interface FailureProps {
+  error: unknown;
+  retry?: () => void;
+  /** Since when what is shown all the same is old, in milliseconds since the epoch. */
+  stillOfMs?: number;
+}
+
 /** A failure, in words, with a way to try again. */
-export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+export function Failure({ error, retry, stillOfMs }: FailureProps) {
   const said = error instanceof AskError && error.said !== 'cut' ? error.said : '';
   return (
     <div class="notice failure" role="alert">
       <Icon name="error" />
       <div class="notice-text">
         <p>{failureText(error)}</p>
+        {stillOfMs !== undefined && (
+          <p>{t('fail.still', { when: timeOfDay(stillOfMs, false) })}</p>
+        )}
         {said && <p class="muted mono clip">{said.slice(0, 400)}</p>}
       </div>
       {retry && (

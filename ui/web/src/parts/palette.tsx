@@ -47,6 +47,7 @@ function commands(text: string): Command[] {
     text: t(one.text), keys: keysOf(one.key), run: one.run,
   });
   for (const group of shortcuts()) {
+    if (group.isLocal) continue;
     for (const one of group.list) {
       if (one.key !== 'mod+k' && t(one.text).toLowerCase().includes(low)) found.push(of(one));
     }

@@ -4,16 +4,33 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { count, dateTime, duration, timeOfDay } from '../core/format';
 import { t } from '../core/i18n';
+import { addShortcuts, atFocus } from '../core/keys';
 import { go } from '../core/route';
 import { canvasColors } from '../core/colors';
 import { Failure } from '../parts/notice';
 import type { Criteria } from './criteria';
+import { boxOf, boxText, firstCell, moved, type Brush, type Cell } from './brush';
 import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
 import { isPlain, type Overview } from './source';
-import { charts, chartsFailure, run, searchFor } from './state';
+import { charts, chartsFailure, phase, run, searchFor, stale } from './state';
+
+/** The keys of a chart that has the focus. */
+const KEYS = {
+  title: 'keys.charts' as const, isLocal: true,
+  list: [
+    { key: 'ArrowLeft ArrowRight', text: 'keys.chartTime' as const, run: atFocus },
+    { key: 'ArrowUp ArrowDown', text: 'keys.chartLength' as const, run: atFocus },
+    { key: 'shift+Arrow', text: 'keys.chartWiden' as const, run: atFocus },
+    { key: 'Enter', text: 'keys.chartApply' as const, run: atFocus },
+    { key: 'Escape', text: 'keys.chartClear' as const, run: atFocus },
+  ],
+};
 
 export function Charts({ criteria }: { criteria: Criteria }) {
-  if (chartsFailure.value) {
+  useEffect(() => addShortcuts(KEYS), []);
+  // Where the rows failed too, they say so; charts that are there stay with the rows that are.
+  if (chartsFailure.value && phase.value === 'failed' && !charts.value) return null;
+  if (chartsFailure.value && !stale.value) {
     return <Failure error={chartsFailure.value} retry={() => void run(true)} />;
   }
   const overview = charts.value;
@@ -61,26 +78,37 @@ function Expected() {
   );
 }
 
-/** A column, and a row from below. */
-interface Cell {
-  x: number;
-  y: number;
-}
-
 interface PlotProps {
   overview: Overview;
   criteria: Criteria;
   heat: boolean;
 }
 
+/** The chart whose keys narrowed the search; the one that takes its place gets the focus. */
+let waiting: 'heat' | 'histogram' | null = null;
+
 function Plot({ overview, criteria, heat }: PlotProps) {
+  const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   const [box, setBox] = useState<Box | null>(null);
   const [hint, setHint] = useState('');
   const from = useRef<Cell | null>(null);
+  const [brush, setBrush] = useState<Brush | null>(null);
   const colors = canvasColors();
   const rows = overview.edgesUs.length - 1;
+  const name = heat ? 'heat' : 'histogram';
+  useEffect(() => {
+    if (waiting !== name) return;
+    waiting = null;
+    if (document.activeElement === document.body) plot.current?.focus({ preventScroll: true });
+  }, []);
+  const show = (next: Brush | null) => {
+    const shown = next && boxOf(next, rows, heat);
+    setBrush(next);
+    setBox(shown);
+    setHint(shown ? boxText(overview, shown, heat) : '');
+  };
 
   useEffect(() => {
     const element = canvas.current;
@@ -105,53 +133,61 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       Math.min(size - 1, Math.max(0, Math.floor(value * size)));
     return { x: clamp(across, overview.cols), y: clamp(1 - down, rows) };
   };
-  const boxOf = (start: Cell, to: Cell): Box => ({
-    left: Math.min(start.x, to.x), right: Math.max(start.x, to.x),
-    low: heat ? Math.min(start.y, to.y) : 0, high: heat ? Math.max(start.y, to.y) : rows - 1,
-  });
-  const finish = (to: Cell) => {
-    const start = from.current;
-    from.current = null;
-    setBox(null);
-    if (!start) return;
-    if (start.x === to.x && start.y === to.y) {
+  const apply = ({ from: start, to }: Brush, isClick: boolean) => {
+    show(null);
+    if (start.x === to.x && start.y === to.y && (heat || isClick)) {
       const dot = overview.exemplars.find(([col, row]) => col === to.x && row === to.y);
-      if (heat && dot) go(`traces/${dot[2]}`);
-      return;
+      if (heat && dot) return go(`traces/${dot[2]}`);
+      if (isClick) return;
     }
-    searchFor(within(criteria, overview, boxOf(start, to), heat));
+    searchFor(within(criteria, overview, boxOf({ from: start, to }, rows, heat), heat));
   };
-  const tell = (at: Cell) => {
-    const cells = overview.cells.filter(([col, row]) => col === at.x && (!heat || row === at.y));
-    const traces = cells.reduce((sum, one) => sum + one[2], 0);
-    const errors = cells.reduce((sum, one) => sum + one[3], 0);
-    const when = timeOfDay(overview.startMs + at.x * overview.stepMs, false);
-    const lasts = heat
-      ? ` · ${duration(overview.edgesUs[at.y])} – ${duration(overview.edgesUs[at.y + 1])}` : '';
-    const failed = errors > 0 ? ` · ${t('charts.failed', { n: errors, count: count(errors) })}` : '';
-    setHint(`${when}${lasts} · ${t('charts.traces', { n: traces, count: count(traces) })}${failed}`);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const first = firstCell(overview);
+    const size = { cols: overview.cols, rows: heat ? rows : 1 };
+    const next = brush ? moved(brush, event.key, event.shiftKey, size)
+      : moved({ from: first, to: first }, event.key, event.shiftKey, size) &&
+        { from: first, to: first };
+    if (next) show(next);
+    else if (event.key === 'Enter' && brush) {
+      waiting = name;
+      apply(brush, false);
+    } else if (event.key === 'Escape' && brush) show(null);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   };
   return (
-    <div class="plot">
+    <div
+      ref={plot} class="plot" tabIndex={0} role="application" aria-roledescription={t('charts.chart')}
+      aria-label={`${t(heat ? 'charts.heat' : 'charts.histogram')}. ${t('charts.byKeys')}`}
+      onKeyDown={onKey} onBlur={() => show(null)}
+    >
       <canvas
-        ref={canvas} aria-hidden="true" data-plot={heat ? 'heat' : 'histogram'}
+        ref={canvas} aria-hidden="true" data-plot={name}
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId);
           from.current = cell(event);
         }}
         onPointerMove={(event) => {
           const at = cell(event);
-          tell(at);
-          if (from.current) setBox(boxOf(from.current, at));
+          const shown = boxOf({ from: from.current ?? at, to: at }, rows, heat);
+          setHint(boxText(overview, shown, heat));
+          if (from.current) setBox(shown);
         }}
-        onPointerUp={(event) => finish(cell(event))}
+        onPointerUp={(event) => {
+          const start = from.current;
+          from.current = null;
+          if (start) apply({ from: start, to: cell(event) }, true);
+        }}
         onPointerCancel={() => {
           from.current = null;
-          setBox(null);
+          show(null);
         }}
-        onPointerLeave={() => setHint('')}
+        onPointerLeave={() => !from.current && !brush && setHint('')}
       />
-      {hint && <output class="plot-hint">{hint}</output>}
+      <output class="plot-hint">{hint}</output>
     </div>
   );
 }

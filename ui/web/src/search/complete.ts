@@ -2,7 +2,7 @@
 
 import { shownWindow } from './state';
 import { names, type Name, type NamesOf } from './source';
-import { tokens, type Token } from './line';
+import { quoted, quotedKey, tokens, type Token } from './line';
 
 export interface Completion {
   names: Name[];
@@ -24,14 +24,17 @@ function tokenAt(line: string, caret: number): { token: Token | null; service: s
   const cut = tokens(line);
   if (!Array.isArray(cut)) {
     // The quote that is being typed: what stands before it is enough.
-    const before = tokens(line.slice(0, cut.at).replace(/[=<>!]+$/, ''));
-    const key = Array.isArray(before) ? before[before.length - 1] : undefined;
-    if (!key) return { token: null, service: '' };
-    const value = line.slice(cut.at + 1, caret);
-    return {
-      token: { ...key, op: '=', value, valueAt: cut.at, end: line.length },
-      service: serviceOf(before as Token[]),
-    };
+    const head = line.slice(0, cut.at);
+    const before = tokens(head.replace(/[=<>!]+$/, ''));
+    if (!Array.isArray(before)) return { token: null, service: '' };
+    const service = serviceOf(before);
+    const text = line.slice(cut.at + 1, caret).replace(/\\(.)/g, '$1');
+    const end = line.length;
+    const key = /[=<>!]$/.test(head) ? before[before.length - 1] : undefined;
+    // No comparison before it: the quote begins a key.
+    const token: Token = key ? { ...key, op: '=', value: text, valueAt: cut.at, end }
+      : { at: cut.at, end, key: text, quoted: true, op: '', value: '', valueAt: end };
+    return { token, service };
   }
   const token = cut.find((one) => one.at <= caret && caret <= one.end) ?? null;
   return { token, service: serviceOf(cut) };
@@ -49,24 +52,23 @@ export async function complete(
 ): Promise<Completion> {
   const { token, service } = tokenAt(line, caret);
   if (token?.op && caret >= token.valueAt) return values(line, token, service, signal);
-  return keys(line, token ? token.at : caret, token ? token.end : caret, service, signal);
+  return keys(line, token ?? { at: caret, end: caret, key: '' }, service, signal);
 }
 
 async function keys(
   line: string,
-  from: number,
-  to: number,
+  token: Pick<Token, 'at' | 'end' | 'key'>,
   service: string,
   signal: AbortSignal,
 ): Promise<Completion> {
-  const part = line.slice(from, to);
-  const low = part.toLowerCase();
+  const low = token.key.toLowerCase();
   const own = KEYS.filter((key) => key.toLowerCase().includes(low)).map((key): Name => [key, null]);
-  const seen = await asked({ of: 'keys', service, contains: part }, signal);
-  const tags = seen.filter(([key]) => key !== 'error').map(([key, n]): Name => [`${key}=`, n]);
+  const seen = await asked({ of: 'keys', service, contains: token.key }, signal);
+  const tags = seen.filter(([key]) => key !== 'error')
+    .map(([key, n]): Name => [`${quotedKey(key)}=`, n]);
   return {
     names: [...own, ...tags].slice(0, 40),
-    apply: (name) => put(line, from, to, name, !/[=>]$/.test(name)),
+    apply: (name) => put(line, token.at, token.end, name, !/[=>]$/.test(name)),
   };
 }
 
@@ -77,10 +79,7 @@ async function values(
   signal: AbortSignal,
 ): Promise<Completion> {
   const key = token.key.toLowerCase();
-  const apply = (name: string) => {
-    const quoted = /[\s"]/.test(name) ? `"${name.replace(/[\\"]/g, '\\$&')}"` : name;
-    return put(line, token.valueAt, token.end, quoted, true);
-  };
+  const apply = (name: string) => put(line, token.valueAt, token.end, quoted(name), true);
   if (key === 'duration' || key === 'traceduration') {
     const fits = LENGTHS.filter((text) => text.startsWith(token.value));
     return { names: fits.map((text): Name => [text, null]), apply };

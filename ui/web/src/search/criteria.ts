@@ -25,6 +25,9 @@ export interface Criteria {
   maxUs: number | null;
   traceMinUs: number | null;
   traceMaxUs: number | null;
+  /** What a trace begins with; empty where that has no name, null for anything. */
+  rootService: string | null;
+  rootOperation: string | null;
   /** An edge of the dependency graph, from its page. */
   parent: string;
   child: string;
@@ -64,14 +67,21 @@ export function lookbackText(ms: number): string {
   return String(ms);
 }
 
-/** Returns the microseconds of `10ms`, `1.5s`, `200us` or a plain number, which is microseconds. */
+const SCALES: Record<string, number> = {
+  us: 1, 'µs': 1, 'μs': 1, ms: 1000, s: 1e6, m: 60e6, h: 3600e6,
+};
+
+/** Returns the microseconds of `10ms`, `1.5s`, `1h2m` or a plain number, which is microseconds. */
 export function durationUs(text: string): number | null {
-  const found = /^(\d{1,12}(?:\.\d{1,6})?)\s*(us|µs|μs|ms|s|m|h)?$/i.exec(text.trim());
-  if (!found) return null;
-  const scale: Record<string, number> = {
-    us: 1, 'µs': 1, 'μs': 1, ms: 1000, s: 1e6, m: 60e6, h: 3600e6,
-  };
-  return Math.round(Number(found[1]) * (found[2] ? scale[found[2].toLowerCase()] : 1));
+  const trimmed = text.trim();
+  if (/^\d{1,12}$/.test(trimmed)) return Number(trimmed);
+  const part = /(\d{1,12}(?:\.\d{1,6})?)\s*(us|µs|μs|ms|s|m|h)\s*/giy;
+  let [sum, at] = [0, 0];
+  for (let found = part.exec(trimmed); found; found = part.exec(trimmed)) {
+    sum += Number(found[1]) * SCALES[found[2].toLowerCase()];
+    at = part.lastIndex;
+  }
+  return at > 0 && at === trimmed.length ? Math.round(sum) : null;
 }
 
 /** Returns a duration in the form that queries take: `1500us`, `10ms`, `2s`. */
@@ -81,12 +91,27 @@ export function queryDuration(us: number): string {
   return `${us}us`;
 }
 
+/** Returns a bound as one writes it: `> 300ms` rather than `>= 300001us`. */
+export function boundText(us: number, isLeast: boolean): { op: string; length: string } {
+  const open = isLeast ? us - 1 : us + 1;
+  // Whole microseconds: more than n is at least n + 1.
+  if (open > 0 && open % 1000 === 0) {
+    return { op: isLeast ? '>' : '<', length: queryDuration(open) };
+  }
+  return { op: isLeast ? '>=' : '<=', length: queryDuration(us) };
+}
+
+/** Returns what the root of a search is called. */
+export function rootText({ rootService, rootOperation }: Criteria): string {
+  return [rootService, rootOperation].map((text) => text || '–').join(' ');
+}
+
 /** Returns a search for everything. */
 export function everything(defaults: Defaults): Criteria {
   return {
     service: '', operation: '', remote: '', terms: [], without: [],
     minUs: null, maxUs: null, traceMinUs: null, traceMaxUs: null,
-    parent: '', child: '', edgeErrors: false,
+    rootService: null, rootOperation: null, parent: '', child: '', edgeErrors: false,
     time: { kind: 'back', ms: defaults.lookbackMs, endMs: null },
     limit: defaults.limit, sort: 'start', group: false,
   };
@@ -158,6 +183,8 @@ export function fromAddress(params: URLSearchParams, defaults: Defaults): Criter
     maxUs: duration('maxDuration'),
     traceMinUs: duration('minTraceDuration'),
     traceMaxUs: duration('maxTraceDuration'),
+    rootService: params.get('rootServiceName'),
+    rootOperation: params.get('rootSpanName'),
     parent: params.get('parent') ?? '',
     child: params.get('child') ?? '',
     edgeErrors: params.get('edgeErrors') === 'true',
@@ -184,6 +211,9 @@ function addFilters(params: URLSearchParams, c: Criteria, us: (us: number) => st
     ['minTraceDuration', c.traceMinUs], ['maxTraceDuration', c.traceMaxUs],
   ];
   for (const [key, value] of lengths) set(key, value === null ? null : us(value));
+  // Empty means a root without a name, so these are there even when they are empty.
+  if (c.rootService !== null) params.set('rootServiceName', c.rootService);
+  if (c.rootOperation !== null) params.set('rootSpanName', c.rootOperation);
   set('parent', c.parent);
   set('child', c.child);
   if (c.edgeErrors) params.set('edgeErrors', 'true');
@@ -237,5 +267,6 @@ export function windowOf(c: Criteria, nowMs: number): { startMs: number; endMs: 
 /** Whether an address asks for a search rather than for an empty form; any criterion is enough. */
 export function isEmpty(c: Criteria): boolean {
   return !c.service && !c.operation && !c.remote && c.terms.length === 0 &&
-    c.without.length === 0 && c.minUs === null && c.maxUs === null && c.traceMinUs === null && c.traceMaxUs === null && !c.parent;
+    c.without.length === 0 && c.minUs === null && c.maxUs === null && c.traceMinUs === null &&
+    c.traceMaxUs === null && c.rootService === null && c.rootOperation === null && !c.parent;
 }

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { t } from '../core/i18n';
 import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
-import { durationUs, queryDuration, termOf, termText, type Criteria } from './criteria';
+import { boundText, durationUs, queryDuration, rootText, termOf, termText, type Criteria } from './criteria';
 import { withTerm } from './line';
 import { names, type NamesOf } from './source';
 import { searchFor, shownWindow } from './state';
@@ -83,30 +83,45 @@ interface LengthsProps {
 }
 
 function Lengths({ label, min, max, onLengths }: LengthsProps) {
+  const [crossed, setCrossed] = useState(false);
+  const settle = (least: number | null, most: number | null) => {
+    const wrong = least !== null && most !== null && least > most;
+    setCrossed(wrong);
+    if (!wrong) onLengths(least, most);
+  };
   return (
     <fieldset class="field lengths">
       <legend>{label}</legend>
-      <Length label={t('form.min')} us={min} onUs={(us) => onLengths(us, max)} />
+      <Length label={t('form.min')} us={min} onUs={(us) => settle(us, max)} bad={crossed} />
       <span aria-hidden="true">–</span>
-      <Length label={t('form.max')} us={max} onUs={(us) => onLengths(min, us)} />
+      <Length label={t('form.max')} us={max} onUs={(us) => settle(min, us)} bad={crossed} />
+      {crossed && <span class="line-error" role="alert">{t('form.crossed')}</span>}
     </fieldset>
   );
 }
 
-function Length(props: { label: string; us: number | null; onUs: (us: number | null) => void }) {
+interface LengthProps {
+  label: string;
+  us: number | null;
+  onUs: (us: number | null) => void;
+  /** Whether the two lengths of a pair do not go together. */
+  bad: boolean;
+}
+
+function Length(props: LengthProps) {
   const shown = props.us === null ? '' : queryDuration(props.us);
   const [text, setText] = useState(shown);
   useEffect(() => setText(shown), [shown]);
   const wrong = text.trim() !== '' && durationUs(text) === null;
   const settle = () => {
     const us = text.trim() === '' ? null : durationUs(text);
-    if (!wrong && us !== props.us) props.onUs(us);
+    if (!wrong && (us !== props.us || props.bad)) props.onUs(us);
   };
   return (
     <input
       type="text" inputMode="text" aria-label={props.label} placeholder={props.label}
       title={wrong ? t('form.durationExample') : undefined}
-      aria-invalid={wrong} value={text} spellcheck={false}
+      aria-invalid={wrong || props.bad} value={text} spellcheck={false}
       onInput={(event) => setText(event.currentTarget.value)}
       onBlur={settle}
       onKeyDown={(event) => {
@@ -131,14 +146,18 @@ export function Chips({ criteria }: { criteria: Criteria }) {
       without: criteria.without.filter((one) => one !== term),
     });
   }
-  const ranges: [number | null, string, Partial<Criteria>][] = [
-    [criteria.traceMinUs, `${t('form.traceDuration')} ≥ `, { traceMinUs: null }],
-    [criteria.traceMaxUs, `${t('form.traceDuration')} ≤ `, { traceMaxUs: null }],
-    [criteria.minUs, `${t('form.spanDuration')} ≥ `, { minUs: null }],
-    [criteria.maxUs, `${t('form.spanDuration')} ≤ `, { maxUs: null }],
-  ];
-  for (const [us, text, without] of ranges) {
-    if (us !== null) add(text + queryDuration(us), without);
+  const bound = (us: number | null, isLeast: boolean, text: string, without: Partial<Criteria>) => {
+    if (us === null) return;
+    const { op, length } = boundText(us, isLeast);
+    add(`${text} ${op.replace('>=', '≥').replace('<=', '≤')} ${length}`, without);
+  };
+  bound(criteria.traceMinUs, true, t('form.traceDuration'), { traceMinUs: null });
+  bound(criteria.traceMaxUs, false, t('form.traceDuration'), { traceMaxUs: null });
+  bound(criteria.minUs, true, t('form.spanDuration'), { minUs: null });
+  bound(criteria.maxUs, false, t('form.spanDuration'), { maxUs: null });
+  if (criteria.rootService !== null || criteria.rootOperation !== null) {
+    add(`${t('word.rootOperation')}: ${rootText(criteria)}`,
+      { rootService: null, rootOperation: null });
   }
   if (criteria.parent) {
     const failed = criteria.edgeErrors ? ` (${t('word.errors')})` : '';

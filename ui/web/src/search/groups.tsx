@@ -1,6 +1,6 @@
 //! The found traces by their root operation, with rates and percentiles.
 
-import { count, duration, percent, timeOfDay } from '../core/format';
+import { brief, count, duration, percent, timeOfDay } from '../core/format';
 import { t } from '../core/i18n';
 import { address } from '../core/route';
 import { Icon } from '../parts/icons';
@@ -30,15 +30,16 @@ export function Groups({ criteria }: { criteria: Criteria }) {
         </thead>
         <tbody>
           {overview.groups.map((group) => {
+            // What the group counted: the same search, of traces that begin with this.
             const only = toAddress({
-              ...criteria, service: group.svc, operation: group.name, group: false,
+              ...criteria, rootService: group.svc, rootOperation: group.name, group: false,
             });
             return (
               <tr key={`${group.svc}\n${group.name}`}>
                 <th scope="row">
                   <a href={address('', only)}>
-                    <span class="service">{group.svc || t('trace.noService')}</span>{' '}
-                    {group.name || t('trace.unnamed')}
+                    <span class="service">{brief(group.svc) || t('trace.noService')}</span>{' '}
+                    {brief(group.name) || t('trace.unnamed')}
                   </a>
                 </th>
                 <td class="right num">{count(group.count)}</td>

@@ -2,16 +2,16 @@
 //! says where it does not understand. Parts are joined by "and", said or not; `key!=value` and
 //! `not key` leave traces out.
 
-import { durationUs, queryDuration, termText, type Criteria, type Term } from './criteria';
+import { boundText, durationUs, termText, type Criteria, type Term } from './criteria';
 
 /** The filters that a line can hold; time and order are picked elsewhere. */
 export type Filters = Pick<
   Criteria,
-  | 'service' | 'operation' | 'remote' | 'terms' | 'without' | 'minUs' | 'maxUs' | 'traceMinUs' | 'traceMaxUs'
-  | 'parent' | 'child' | 'edgeErrors'
+  | 'service' | 'operation' | 'remote' | 'terms' | 'without' | 'minUs' | 'maxUs'
+  | 'traceMinUs' | 'traceMaxUs' | 'rootService' | 'rootOperation' | 'parent' | 'child' | 'edgeErrors'
 >;
 
-export type LineErrorKind = 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice';
+export type LineErrorKind = 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice' | 'crossed';
 
 export interface LineError {
   kind: LineErrorKind;
@@ -40,13 +40,30 @@ const NAMES: Record<string, 'service' | 'operation' | 'remote'> = {
   remote: 'remote', remoteservice: 'remote', remoteservicename: 'remote',
 };
 
+/** What a trace begins with; here an empty value in quotes is one. */
+const ROOTS: Record<string, 'rootService' | 'rootOperation'> = {
+  rootservice: 'rootService', rootoperation: 'rootOperation',
+};
+
 /** Words of the line, which a tag's key is not unless it stands in quotes. */
 const OWN = /^(and|or|not|duration|traceduration|call)$/i;
 
+/** A trace id, as people paste it: alone, at the end of an address, or in a header of W3C or B3. */
+const IDS = [
+  /(?:^|\/traces?\/)((?:[0-9a-f]{16}){1,2})(?:[?#].*)?$/i,
+  /^(?:traceparent\s*[:=]\s*)?["']?[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}["']?$/i,
+  /^(?:b3\s*[:=]\s*)?((?:[0-9a-f]{16}){1,2})-[0-9a-f]{16}(?:-[01d](?:-[0-9a-f]{16})?)?$/i,
+  /^x-b3-traceid\s*[:=]\s*((?:[0-9a-f]{16}){1,2})$/i,
+  /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/i,
+];
+
 /** Returns the trace id that a text is, or null. Short forms get their zeros by the server. */
 export function traceIdOf(text: string): string | null {
-  const found = /(?:^|\/traces?\/)((?:[0-9a-f]{16}){1,2})(?:[?#].*)?$/i.exec(text.trim());
-  return found ? found[1].toLowerCase() : null;
+  for (const form of IDS) {
+    const found = form.exec(text.trim());
+    if (found) return found[1].toLowerCase().replaceAll('-', '');
+  }
+  return null;
 }
 
 /** Cuts a line into its parts; fails at a quote that is not closed. */
@@ -106,7 +123,7 @@ export function parseLine(line: string): Parsed {
   const filters: Filters = {
     service: '', operation: '', remote: '', terms: [], without: [],
     minUs: null, maxUs: null, traceMinUs: null, traceMaxUs: null,
-    parent: '', child: '', edgeErrors: false,
+    rootService: null, rootOperation: null, parent: '', child: '', edgeErrors: false,
   };
   for (let k = 0; k < cut.length; k += 1) {
     const isNot = isWord(cut[k], 'not');
@@ -144,7 +161,7 @@ function takeOut(filters: Filters, token: Token): LineError | null {
   const { key, op, value } = token;
   if (key === '' || isCompare(token)) return { kind: 'empty', at: token.at, text: op + value };
   if (value === '') return { kind: 'empty', at: token.valueAt, text: key + op };
-  if (!token.quoted && (OWN.test(key) || NAMES[key.toLowerCase()])) {
+  if (!token.quoted && (OWN.test(key) || isName(key))) {
     return { kind: 'compare', at: token.valueAt - op.length, text: key + op + value };
   }
   filters.without.push({ key, value });
@@ -169,7 +186,13 @@ function take(filters: Filters, token: Token): LineError | null {
   if (op === '!=') return takeOut(filters, token);
   if (op !== '=') return wrong('compare', token.valueAt - op.length);
   if (key === '' || isCompare(token)) return wrong('empty');
-  if (value === '') return wrong('empty', token.valueAt);
+  const root = ROOTS[low];
+  if (value === '' && !(root && token.end > token.valueAt)) return wrong('empty', token.valueAt);
+  if (root && filters[root] !== null && filters[root] !== value.toLowerCase()) return wrong('twice');
+  if (root) {
+    filters[root] = value.toLowerCase();
+    return null;
+  }
   const name = NAMES[low];
   // A search takes one of each; a second one must not take the place of the first unseen.
   if (name && filters[name] && filters[name] !== value.toLowerCase()) return wrong('twice');
@@ -205,21 +228,32 @@ function takeDuration(filters: Filters, token: Token, whole: boolean): LineError
   const [least, most] = whole ? ['traceMinUs', 'traceMaxUs'] as const : ['minUs', 'maxUs'] as const;
   if (min !== null) filters[least] = Math.max(1, min, filters[least] ?? 1);
   if (max !== null) filters[most] = Math.max(1, Math.min(max, filters[most] ?? max));
-  return null;
+  const isCrossed = (filters[least] ?? 0) > (filters[most] ?? Infinity);
+  return isCrossed ? { kind: 'crossed', at: token.at, text: token.key } : null;
 }
 
 function inQuotes(text: string): string {
   return `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }
 
-function quoted(text: string): string {
+/** Returns a value as a line has it: in quotes where it must be. */
+export function quoted(text: string): string {
   return text !== '' && !/[\s"]/.test(text) ? text : inQuotes(text);
 }
 
+/** Whether a key names something of a trace rather than a tag. */
+function isName(key: string): boolean {
+  return Object.hasOwn(NAMES, key.toLowerCase()) || Object.hasOwn(ROOTS, key.toLowerCase());
+}
+
+/** Returns a tag's key as a line has it. */
+export function quotedKey(key: string): string {
+  const strange = /[\s"=<>!]/.test(key) || OWN.test(key) || isName(key);
+  return strange ? inQuotes(key) : key;
+}
+
 function keyed(term: Term, not = false): string {
-  const strange = /[\s"=<>!]/.test(term.key) || OWN.test(term.key) ||
-    term.key.toLowerCase() in NAMES;
-  const key = strange ? inQuotes(term.key) : term.key;
+  const key = quotedKey(term.key);
   if (term.value === null) return not ? `not ${key}` : key;
   return `${key}${not ? '!=' : '='}${quoted(term.value)}`;
 }
@@ -232,11 +266,17 @@ export function lineOf(filters: Filters): string {
   if (filters.remote) parts.push(`remote=${quoted(filters.remote)}`);
   for (const term of filters.terms) parts.push(keyed(term));
   for (const term of filters.without) parts.push(keyed(term, true));
-  const lengths: [string, number | null][] = [
-    ['duration>=', filters.minUs], ['duration<=', filters.maxUs],
-    ['traceDuration>=', filters.traceMinUs], ['traceDuration<=', filters.traceMaxUs],
+  const lengths: [string, number | null, boolean][] = [
+    ['duration', filters.minUs, true], ['duration', filters.maxUs, false],
+    ['traceDuration', filters.traceMinUs, true], ['traceDuration', filters.traceMaxUs, false],
   ];
-  for (const [word, us] of lengths) if (us !== null) parts.push(word + queryDuration(us));
+  for (const [word, us, isLeast] of lengths) {
+    if (us === null) continue;
+    const { op, length } = boundText(us, isLeast);
+    parts.push(word + op + length);
+  }
+  if (filters.rootService !== null) parts.push(`rootService=${quoted(filters.rootService)}`);
+  if (filters.rootOperation !== null) parts.push(`rootOperation=${quoted(filters.rootOperation)}`);
   if (filters.parent) {
     const arrow = filters.edgeErrors ? '-x>' : '->';
     parts.push(`call=${quoted(filters.parent + arrow + filters.child)}`);

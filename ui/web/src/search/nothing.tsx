@@ -8,8 +8,8 @@ import { address } from '../core/route';
 import { copy } from '../parts/toast';
 import { Icon } from '../parts/icons';
 import { Empty } from '../parts/notice';
-import { isEmpty, termText, toAddress, type Criteria } from './criteria';
-import { names, type Why } from './source';
+import { isEmpty, rootText, termText, toAddress, type Criteria } from './criteria';
+import { isPlain, names, type Why } from './source';
 import { emptyStore, reason, run } from './state';
 
 const POLL_MS = 1500;
@@ -27,6 +27,7 @@ export function dropped(criteria: Criteria, drop: string): Criteria {
     duration: { minUs: null, maxUs: null },
     traceDuration: { traceMinUs: null, traceMaxUs: null },
     edge: { parent: '', child: '', edgeErrors: false },
+    root: { rootService: null, rootOperation: null },
     without: { without: [] },
   };
   return { ...criteria, ...without[drop] };
@@ -41,6 +42,7 @@ function clauseText(criteria: Criteria, drop: string): string {
     duration: t('form.spanDuration'),
     traceDuration: t('form.traceDuration'),
     edge: `${criteria.parent} → ${criteria.child}`,
+    root: `${t('word.rootOperation')}: ${rootText(criteria)}`,
     without: criteria.without.map((term) => `≠ ${termText(term)}`).join(', '),
   };
   return texts[drop] ?? drop;
@@ -141,10 +143,15 @@ function FirstSpan() {
       <dl class="ways">
         <dt>Zipkin</dt>
         <dd class="mono">{location.origin}/api/v2/spans</dd>
-        <dt>OpenTelemetry (OTLP/HTTP)</dt>
-        <dd class="mono">http://{location.hostname}:4318/v1/traces</dd>
-        <dt>OpenTelemetry (OTLP/gRPC)</dt>
-        <dd class="mono">http://{location.hostname}:4317</dd>
+        {/* Taken on this port whatever others are open; a plain Zipkin takes none. */}
+        {!isPlain() && (
+          <>
+            <dt>OpenTelemetry (OTLP/HTTP)</dt>
+            <dd class="mono">{location.origin}/v1/traces</dd>
+            <dt>OpenTelemetry (OTLP/gRPC)</dt>
+            <dd class="mono">{location.origin}</dd>
+          </>
+        )}
       </dl>
       <p class="listening" role="status">
         <span class="spinner" aria-hidden="true" />

@@ -5,7 +5,7 @@ import { count } from '../core/format';
 import { t } from '../core/i18n';
 import { config } from '../core/config';
 import { addShortcuts } from '../core/keys';
-import { place } from '../core/route';
+import { address as addressOf, place, scrolledTo } from '../core/route';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
 import { QueryBar, withTyped } from './bar';
@@ -13,10 +13,14 @@ import { Charts } from './charts';
 import type { Criteria, Sort } from './criteria';
 import { Chips, SearchForm } from './form';
 import { Groups } from './groups';
+import { crossed, misread } from './misread';
 import { Nothing } from './nothing';
 import { Results } from './results';
 import { isPlain } from './source';
-import { charts, criteria, emptyStore, end, failure, phase, rows, run, searchFor, stop } from './state';
+import {
+  charts, criteria, emptyStore, end, failedBelow, failure, phase, retry, rows, run, searchedAtMs,
+  searchFor, stale, stop,
+} from './state';
 
 const SORTS: Sort[] = ['start', 'duration', 'spans', 'errors'];
 
@@ -26,6 +30,7 @@ export function SearchPage() {
   useEffect(() => {
     document.title = t('title.search');
     if (config.peek().searchEnabled) void run();
+    if (place.peek().backFrom !== null) lookAgain(place.peek().backFrom);
   }, [address]);
   useEffect(() => stop, []);
   useEffect(() => addShortcuts({
@@ -46,12 +51,45 @@ export function SearchPage() {
         <QueryBar
           criteria={asked} formShown={formShown} toggleForm={() => setFormShown(!formShown)}
         />
+        <Misread />
         {formShown && <SearchForm criteria={withTyped(asked)} />}
         <Chips criteria={asked} />
       </div>
       <Found asked={asked} />
     </>
   );
+}
+
+/** What the address says and nobody understands: it is not a part of the search. */
+function Misread() {
+  const { params } = place.value;
+  const [unread, never] = [misread(params), crossed(params)];
+  return (
+    <>
+      {unread.length > 0 && (
+        <p class="line-error" role="status">
+          <Icon name="error" />{t('search.misread', { what: unread.join(', ') })}
+        </p>
+      )}
+      {never.length > 0 && (
+        <p class="line-error" role="status">
+          <Icon name="error" />{t('search.crossed', { what: never.join(', ') })}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** After the way back: as far down as before, with the focus on the trace that was looked at. */
+function lookAgain(from: string | null): void {
+  const top = scrolledTo();
+  requestAnimationFrame(() => {
+    scrollTo(0, top);
+    if (document.activeElement !== document.body || !from) return;
+    const path = addressOf(from);
+    const links = [...document.querySelectorAll<HTMLAnchorElement>('[data-row]')];
+    links.find((link) => link.pathname === path)?.focus({ preventScroll: true });
+  });
 }
 
 /** Moves the focus among the found traces; Enter then opens, as with any link. */
@@ -75,10 +113,16 @@ function Found({ asked }: { asked: Criteria }) {
   return (
     <>
       <Charts criteria={asked} />
-      <div class="card results-card" aria-busy={phase.value === 'running'}>
+      <div
+        class={stale.value ? 'card results-card stale' : 'card results-card'}
+        aria-busy={phase.value === 'running'}
+      >
         <Bar asked={asked} />
-        {phase.value === 'failed' && (
-          <Failure error={failure.value} retry={() => void run(true)} />
+        {phase.value === 'failed' && !failedBelow.value && (
+          <Failure
+            error={failure.value} retry={retry}
+            stillOfMs={stale.value ? searchedAtMs.value : undefined}
+          />
         )}
         {phase.value === 'running' && rows.value.length === 0 && <Waiting />}
         {asked.group && !isPlain() ? <Groups criteria={asked} /> : (

@@ -1,16 +1,19 @@
 //! The found traces, newest first, as a table; on narrow screens its rows become cards.
 
 import { memo } from '../parts/memo';
-import { count, dateTime, duration, timeOfDay, dateMinute } from '../core/format';
+import { brief, count, dateTimeOr, duration, timeOfDay, dateMinute } from '../core/format';
 import { palette, slotOf } from '../core/colors';
 import { t } from '../core/i18n';
 import { address } from '../core/route';
 import { Icon } from '../parts/icons';
+import { Failure } from '../parts/notice';
 import type { Criteria, Sort } from './criteria';
 import type { Summary } from './source';
-import { end, more, phase, rows, searchFor } from './state';
+import { charts, end, failedBelow, failure, more, phase, retry, rows, searchFor } from './state';
 
 const CHIPS_MAX = 6;
+/** Traces that a search gives at most at once. */
+const LIMIT_MAX = 1000;
 
 export function Results({ criteria }: { criteria: Criteria }) {
   const list = rows.value;
@@ -32,7 +35,9 @@ export function Results({ criteria }: { criteria: Criteria }) {
           {list.map((row) => <Row key={row.id} row={row} longest={longest} />)}
         </tbody>
       </table>
-      {end.value?.cursor && (
+      <Top criteria={criteria} />
+      {failedBelow.value && <Failure error={failure.value} retry={retry} />}
+      {end.value?.cursor && !failedBelow.value && (
         <div class="more">
           <button
             type="button" class="button" disabled={phase.value === 'running'}
@@ -46,6 +51,26 @@ export function Results({ criteria }: { criteria: Criteria }) {
   );
 }
 
+/** In another order than newest first there are no pages: what is not shown, and how to see more. */
+function Top({ criteria }: { criteria: Criteria }) {
+  const total = charts.value?.traces ?? 0;
+  const shown = rows.value.length;
+  if (criteria.sort === 'start' || phase.value !== 'done' || total <= shown) return null;
+  const limit = Math.min(LIMIT_MAX, Math.max(100, shown * 2));
+  return (
+    <div class="more">
+      <p class="muted">{t('results.top', { shown: count(shown), total: count(total) })}</p>
+      {shown < LIMIT_MAX && (
+        <button
+          type="button" class="button" onClick={() => searchFor({ ...criteria, limit })}
+        >
+          {t('results.show', { count: count(limit) })}
+        </button>
+      )}
+    </div>
+  );
+}
+
 function Head({ sort, criteria, text }: { sort: Sort; criteria: Criteria; text: string }) {
   const sorted = criteria.sort === sort;
   return (
@@ -55,7 +80,7 @@ function Head({ sort, criteria, text }: { sort: Sort; criteria: Criteria; text: 
     >
       <button
         type="button" class={sorted ? 'sort sorted' : 'sort'}
-        title={t(`sort.${sort}`)}
+        title={sort === 'duration' ? `${t('sort.duration')} · ${t('results.asSent')}` : t(`sort.${sort}`)}
         onClick={() => searchFor({ ...criteria, sort })}
       >
         {text}
@@ -71,14 +96,14 @@ const Row = memo(function Row({ row, longest }: { row: Summary; longest: number 
   const service = row.root.svc || t('trace.noService');
   return (
     <tr role="row" class={row.errors > 0 ? 'result failed' : 'result'}>
-      <td role="cell" class="col-start num" title={dateTime(startMs)}>
-        <span class="time">{timeOfDay(startMs)}</span>
-        <span class="muted date">{dateMinute(startMs).slice(0, 10)}</span>
+      <td role="cell" class="col-start num" title={dateTimeOr(startMs, t('trace.timeless'))}>
+        <span class="time">{startMs > 0 ? timeOfDay(startMs) : t('trace.timeless')}</span>
+        {startMs > 0 && <span class="muted date">{dateMinute(startMs).slice(0, 10)}</span>}
       </td>
       <td role="cell" class="col-trace">
         <a class="result-link" href={address(`traces/${row.id}`)} data-row>
-          <span class="service">{service}</span>
-          <span class="operation">{name}</span>
+          <span class="service">{brief(service)}</span>
+          <span class="operation" title={name}>{brief(name)}</span>
         </a>
         {row.missingRoot && (
           <span class="badge warn" title={t('trace.missingRootHint')}>{t('trace.missingRoot')}</span>

@@ -122,7 +122,7 @@ export function search(
     async () => {
       const traces = await askJson<PlainSpan[][]>(apiUrl('v2/traces', params), signal);
       const wanted = traces.filter((trace) => trace.length > 0 && !isLeftOut(trace, criteria.without));
-      const rows = wanted.map(summarize);
+      const rows = wanted.map(summarize).filter((row) => isRooted(row, criteria));
       for (const summary of sorted(rows, criteria.sort)) row(summary);
       return { cursor: null, complete: true, reason: null, tookMs: null, scannedSpans: null };
     },
@@ -160,6 +160,13 @@ export interface PlainSpan {
   annotations?: { value: string }[];
 }
 
+/** Whether a trace begins with what is asked for; a plain Zipkin can't be asked that either. */
+export function isRooted({ root }: Summary, asked: Criteria): boolean {
+  const { rootService, rootOperation } = asked;
+  return (rootService === null || root.svc === rootService) &&
+    (rootOperation === null || root.name === rootOperation);
+}
+
 /** Whether a trace has what none of its spans may have; a plain Zipkin can't be asked that. */
 export function isLeftOut(trace: PlainSpan[], without: Term[]): boolean {
   return without.some(({ key, value }) => trace.some((span) => {
@@ -192,7 +199,8 @@ export function summarize(trace: PlainSpan[]): Summary {
   }
   const earliest = (a: PlainSpan, b: PlainSpan) =>
     (b.timestamp ?? Infinity) < (a.timestamp ?? Infinity) ? b : a;
-  const root = trace.find((span) => !span.parentId);
+  const roots = trace.filter((span) => !span.parentId);
+  const root = roots.length > 0 ? roots.reduce(earliest) : undefined;
   const shown = root ?? trace.reduce(earliest);
   return {
     id: trace[0].traceId,

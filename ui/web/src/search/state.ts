@@ -20,11 +20,63 @@ export const chartsFailure = signal<unknown>(null);
 export const reason = signal<Why | null>(null);
 /** When the shown search was made; its window ends then. */
 export const searchedAtMs = signal(0);
+/** Whether what is shown could not be searched anew, and is still that of `searchedAtMs`. */
+export const stale = signal(false);
+/** Whether it is the next page that failed, not the search. */
+export const failedBelow = signal(false);
 /** Whether the store holds no span at all; null while that is unknown. */
 export const emptyStore = signal<boolean | null>(null);
 
 let running: AbortController | null = null;
 let shownAddress = '';
+
+/** What a search has shown, for the way back to it. */
+interface Shown {
+  rows: Summary[];
+  end: PageEnd | null;
+  charts: Overview | null;
+  reason: Why | null;
+  emptyStore: boolean | null;
+  searchedAtMs: number;
+}
+
+/** Searches that the way back finds as they were left, the last ones; older ones are made anew. */
+const KEPT_MAX = 4;
+const kept = new Map<string, Shown>();
+
+/** Keeps what is shown, unless it is not all there. */
+function keep(): void {
+  if (phase.peek() !== 'done') return;
+  kept.delete(shownAddress);
+  kept.set(shownAddress, {
+    rows: rows.peek(), end: end.peek(), charts: charts.peek(), reason: reason.peek(),
+    emptyStore: emptyStore.peek(), searchedAtMs: searchedAtMs.peek(),
+  });
+  for (const [oldest] of kept) if (kept.size > KEPT_MAX) kept.delete(oldest);
+}
+
+/** Shows a search as it was left; false where it is not kept. */
+function recall(address: string): boolean {
+  const shown = kept.get(address);
+  if (!shown) return false;
+  shownAddress = address;
+  running?.abort();
+  running = new AbortController();
+  batch(() => {
+    rows.value = shown.rows;
+    end.value = shown.end;
+    charts.value = shown.charts;
+    reason.value = shown.reason;
+    emptyStore.value = shown.emptyStore;
+    searchedAtMs.value = shown.searchedAtMs;
+    failure.value = chartsFailure.value = null;
+    stale.value = failedBelow.value = false;
+    phase.value = 'done';
+  });
+  // Charts that had not come when the search was left are asked for again.
+  if (!shown.charts) void fetchCharts(criteria(), shown.searchedAtMs, running);
+  return true;
+}
 
 export function defaults(): { lookbackMs: number; limit: number } {
   return { lookbackMs: config.value.defaultLookback, limit: config.value.queryLimit };
@@ -49,22 +101,27 @@ export async function run(again = false): Promise<void> {
   params.delete('view');
   const address = params.toString();
   if (!again && address === shownAddress && phase.peek() !== 'idle') return;
+  keep();
+  if (!again && place.peek().backFrom !== null && recall(address)) return;
+  // What is searched anew stays until there is something to take its place.
+  const isRefresh = again && address === shownAddress && rows.peek().length > 0;
   shownAddress = address;
   running?.abort();
   const abort = (running = new AbortController());
   const asked = criteria();
   const nowMs = Date.now();
   batch(() => {
+    failure.value = chartsFailure.value = null;
+    stale.value = failedBelow.value = false;
+    phase.value = 'running';
+    if (isRefresh) return;
     rows.value = [];
     end.value = null;
-    failure.value = null;
     charts.value = null;
-    chartsFailure.value = null;
     reason.value = null;
     searchedAtMs.value = nowMs;
-    phase.value = 'running';
   });
-  const first = fetchRows(asked, { nowMs, cursor: null }, abort);
+  const first = fetchRows(asked, { nowMs, cursor: null, isRefresh }, abort);
   void fetchCharts(asked, nowMs, abort);
   await first;
   if (!abort.signal.aborted && phase.peek() === 'done' && rows.peek().length === 0) {
@@ -76,16 +133,22 @@ export async function run(again = false): Promise<void> {
 export async function more(): Promise<void> {
   const cursor = end.peek()?.cursor;
   if (!cursor || phase.peek() === 'running' || !running) return;
+  failedBelow.value = false;
   phase.value = 'running';
-  await fetchRows(criteria(), { nowMs: searchedAtMs.peek(), cursor }, running);
+  await fetchRows(criteria(), { nowMs: searchedAtMs.peek(), cursor, isRefresh: false }, running);
+}
+
+/** Tries again what failed. */
+export function retry(): void {
+  void (failedBelow.peek() ? more() : run(true));
 }
 
 async function fetchRows(
   asked: Criteria,
-  at: { nowMs: number; cursor: string | null },
+  at: { nowMs: number; cursor: string | null; isRefresh: boolean },
   abort: AbortController,
 ): Promise<void> {
-  const before = rows.peek();
+  const before = at.cursor ? rows.peek() : [];
   const found: Summary[] = [];
   let frame = 0;
   // Rows are shown once a frame, however fast they come.
@@ -96,19 +159,22 @@ async function fetchRows(
   try {
     const ended = await search(asked, at, (row) => {
       found.push(row);
-      frame ||= requestAnimationFrame(show);
+      if (!at.isRefresh) frame ||= requestAnimationFrame(show);
     }, abort.signal);
     if (abort.signal.aborted) return;
     cancelAnimationFrame(frame);
     batch(() => {
       show();
       end.value = ended;
+      searchedAtMs.value = at.nowMs;
       phase.value = 'done';
     });
   } catch (error) {
     if (abort.signal.aborted) return;
     batch(() => {
-      show();
+      if (!at.isRefresh) show();
+      stale.value = at.isRefresh;
+      failedBelow.value = at.cursor !== null;
       failure.value = error;
       phase.value = 'failed';
     });
@@ -148,8 +214,9 @@ export function shownWindow(): { startMs: number; endMs: number } {
   return windowOf(criteria(), searchedAtMs.value);
 }
 
-/** Leaves the page: what still runs is given up. */
+/** Leaves the page: what still runs is given up, what is there waits for the way back. */
 export function stop(): void {
+  keep();
   running?.abort();
   shownAddress = '';
   phase.value = 'idle';

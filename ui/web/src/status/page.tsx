@@ -106,7 +106,12 @@ export function StatusPage() {
     <div class="status">
       <h1>{t('title.status')}</h1>
       {failure !== null && (
-        <div class="card"><Failure error={failure} retry={() => setRound((n) => n + 1)} /></div>
+        <div class="card">
+          <Failure
+            error={failure} retry={() => setRound((n) => n + 1)}
+            stillOfMs={now && 'nowMs' in now ? now.nowMs : undefined}
+          />
+        </div>
       )}
       {!now && failure === null && <Waiting />}
       {now && ('ingest' in now

@@ -6,6 +6,7 @@ import { t } from '../core/i18n';
 import type { CriticalPath } from './critical';
 import { FAILED, NO_DURATION, PLACEHOLDER, type Columns } from './model';
 import type { Looks } from './rowpool';
+import { stepOf, ticksOf, tickText, type Scale } from './ticks';
 import { ROW_PX } from './rowpool';
 import { failedWithin, runEnd, runSums } from './rows';
 
@@ -14,16 +15,10 @@ const PAD = 12;
 const BAR_TOP = 7;
 const BAR_HEIGHT = 12;
 const PIECES_MAX = 400;
+/** How much is left of bars that do not match; their words stay readable. */
+const FADED = 0.35;
 /** Spans below a folded row whose critical path is drawn on it. */
 const BELOW_MAX = 2_000;
-const STEPS = [1, 2, 5];
-
-/** What part of the time is shown, on how many pixels. */
-export interface Scale {
-  from: number;
-  to: number;
-  width: number;
-}
 
 export function xOf(scale: Scale, us: number): number {
   const { from, to, width } = scale;
@@ -36,21 +31,6 @@ export function timeAt(scale: Scale, x: number): number {
   return from + ((x - PAD) / Math.max(1, width - 2 * PAD)) * (to - from);
 }
 
-/** Returns round times, about one each 110 pixels. */
-export function ticksOf(scale: Scale): number[] {
-  const length = scale.to - scale.from;
-  const least = (length * 110) / Math.max(200, scale.width);
-  let step = 10 ** Math.floor(Math.log10(Math.max(least, 1e-9)));
-  for (const factor of [...STEPS, 10]) {
-    if (step * factor >= least) {
-      step *= factor;
-      break;
-    }
-  }
-  const ticks: number[] = [];
-  for (let at = Math.ceil(scale.from / step) * step; at <= scale.to; at += step) ticks.push(at);
-  return ticks;
-}
 
 export function drawRuler(
   ink: CanvasRenderingContext2D, scale: Scale, height: number,
@@ -58,12 +38,13 @@ export function drawRuler(
 ): void {
   ink.font = FONT;
   ink.textBaseline = 'middle';
+  const step = stepOf(scale);
   for (const at of ticksOf(scale)) {
     const x = Math.round(xOf(scale, at)) + 0.5;
     ink.fillStyle = look.colors.line;
     ink.fillRect(x, height - 7, 1, 7);
     ink.fillStyle = look.colors.text;
-    const text = look.absolute ? timeOfDay((look.t0 + at) / 1000) : duration(at);
+    const text = look.absolute && look.t0 > 0 ? timeOfDay((look.t0 + at) / 1000) : tickText(at, step);
     const wide = ink.measureText(text).width;
     ink.textAlign = 'left';
     ink.fillText(text, Math.min(scale.width - wide - 2, Math.max(2, x - wide / 2)), height / 2 - 2);
@@ -87,7 +68,7 @@ export function drawBars(sheet: Sheet, first: number, top: number, height: numbe
   ink.textBaseline = 'middle';
   for (let at = first, y = top; at < looks.rows.count && y < height; at += 1, y += ROW_PX) {
     const index = looks.rows.span[at];
-    ink.globalAlpha = looks.match && !looks.match[index] ? 0.35 : 1;
+    ink.globalAlpha = looks.match && !looks.match[index] ? FADED : 1;
     if (looks.rows.run[at] > 0) drawRun(sheet, at, y);
     else drawSpan(sheet, index, y);
   }
@@ -231,6 +212,7 @@ function label({ ink, scale, colors }: Sheet, [left, right]: [number, number], y
   const wide = ink.measureText(text).width;
   const fits = right + 6 + wide < scale.width - 2;
   ink.textAlign = 'left';
+  ink.globalAlpha = 1;
   const before = left - 6 - wide;
   let x = fits ? right + 6 : before;
   if (!fits && before < 2) {

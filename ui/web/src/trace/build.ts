@@ -165,12 +165,13 @@ function emptyColumns(n: number, traceId: string): Columns {
     end: new Int32Array(n), depth: new Int32Array(n), service: new Uint32Array(n),
     name: new Uint32Array(n), kind: new Uint8Array(n), flags: new Uint8Array(n),
     ids: new BigUint64Array(n), source: new Int32Array(n), services: [], names: [],
+    remote: new Int32Array(n).fill(-1), remotes: [],
     annFrom: new Int32Array(n + 1), annAt: new Float64Array(0),
     selfFrom: new Int32Array(n + 1), selfAt: new Float64Array(0), self: new Float64Array(n),
     run: new Int32Array(n),
     notes: {
       roots: 0, missingParents: 0, shifts: [], noTime: 0, noDuration: 0, cycles: 0, merged: 0,
-      errors: 0, depth: 0,
+      errors: 0, depth: 0, rawTotal: 0,
     },
   };
 }
@@ -195,7 +196,7 @@ class Words {
 function order(nodes: Nodes): Columns {
   const n = nodes.spans.length;
   const columns = emptyColumns(n, nodes.spans[0]?.traceId ?? '');
-  const [services, names] = [new Words(), new Words()];
+  const [services, names, remotes] = [new Words(), new Words(), new Words()];
   const stack = [...nodes.roots].reverse();
   const place = new Int32Array(n);
   const annotations: number[] = [];
@@ -215,6 +216,8 @@ function order(nodes: Nodes): Columns {
     const span = nodes.spans[node];
     columns.service[at] = services.of(span.localEndpoint?.serviceName ?? '');
     columns.name[at] = names.of(span.name ?? '');
+    const remote = span.remoteEndpoint?.serviceName;
+    if (remote) columns.remote[at] = remotes.of(remote);
     const shift = span.timestamp ? nodes.start[node] - span.timestamp : 0;
     for (const one of span.annotations ?? []) {
       annotations.push(one.timestamp + shift - columns.t0);
@@ -227,6 +230,7 @@ function order(nodes: Nodes): Columns {
   }
   columns.services = services.list;
   columns.names = names.list;
+  columns.remotes = remotes.list;
   columns.annAt = Float64Array.from(annotations);
   close(columns, nodes);
   return columns;
@@ -263,8 +267,20 @@ function close(columns: Columns, nodes: Nodes): void {
     columns.total = Math.max(columns.total, start[i] + dur[i]);
     notes.depth = Math.max(notes.depth, columns.depth[i] + 1);
   }
+  notes.rawTotal = rawTotal(nodes.spans);
   notes.roots = nodes.roots.length;
   notes.missingParents = nodes.placeholders;
+}
+
+/** How long the trace takes by the clocks of its hosts. */
+function rawTotal(spans: Span[]): number {
+  let [first, last] = [Number.POSITIVE_INFINITY, 0];
+  for (const { timestamp, duration } of spans) {
+    if (!timestamp) continue;
+    first = Math.min(first, timestamp);
+    last = Math.max(last, timestamp + (duration ?? 0));
+  }
+  return Math.max(0, last - first);
 }
 
 /** Marks rows of like siblings: same service, same name, one after the other. */

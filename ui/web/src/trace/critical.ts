@@ -1,7 +1,8 @@
 //! The critical path: the chain of pieces of spans that decided how long the trace took. Walked
-//! back from the end of the root, always into the child that ended last.
+//! back from the end of the root, always into the child that ended last. Several roots are walked
+//! as children of one that was not received; time in which none of them ran is nobody's.
 
-import type { Columns } from './model';
+import { NO_DURATION, type Columns } from './model';
 
 export interface CriticalPath {
   /** Per span, whether it has a piece. */
@@ -24,29 +25,49 @@ interface Frame {
   next: number;
 }
 
-function frameOf(columns: Columns, span: number, cursor: number): Frame {
-  const { start, dur, end } = columns;
+/** Above all roots. */
+const ALL = -1;
+
+/** When spans end: one without a duration lasts at least as long as what is below it. */
+function endsOf({ start, dur, flags, parent, count }: Columns): Float64Array {
+  const ends = new Float64Array(count);
+  // Children stand behind their parents, so that theirs are known first.
+  for (let i = count - 1; i >= 0; i -= 1) {
+    ends[i] = flags[i] & NO_DURATION ? Math.max(ends[i], start[i]) : start[i] + dur[i];
+    const up = parent[i];
+    if (up >= 0) ends[up] = Math.max(ends[up], ends[i]);
+  }
+  return ends;
+}
+
+function frameOf(columns: Columns, ends: Float64Array, span: number, cursor: number): Frame {
+  const { start, end, count } = columns;
   const children: number[] = [];
-  for (let c = span + 1; c < end[span]; c = end[c]) if (dur[c] > 0) children.push(c);
-  const stop = Math.min(cursor, start[span] + dur[span]);
-  const ends = (c: number) => Math.min(start[c] + dur[c], stop);
-  children.sort((a, b) => ends(b) - ends(a) || start[a] - start[b]);
+  const last = span === ALL ? count : end[span];
+  for (let c = span + 1; c < last; c = end[c]) if (ends[c] > start[c]) children.push(c);
+  const stop = span === ALL ? cursor : Math.min(cursor, ends[span]);
+  const seen = (c: number) => Math.min(ends[c], stop);
+  children.sort((a, b) => seen(b) - seen(a) || start[a] - start[b]);
   return { span, cursor: stop, children, next: 0 };
 }
 
-/** Returns the critical path below a span. */
-export function criticalPath(columns: Columns, root = 0): CriticalPath {
-  const { start, dur, count } = columns;
+/** Returns the critical path below a span, or of the whole trace. */
+export function criticalPath(columns: Columns, below: number | null = null): CriticalPath {
+  const { start, count, total } = columns;
+  const root = below ?? (count > 0 && columns.end[0] < count ? ALL : 0);
   const pieces: [number, number, number][] = [];
   const add = (span: number, from: number, to: number) => {
-    if (to > from) pieces.push([span, from, to]);
+    if (span !== ALL && to > from) pieces.push([span, from, to]);
   };
+  const ends = endsOf(columns);
+  const beginOf = (span: number) => (span === ALL ? 0 : start[span]);
+  const stopOf = (span: number) => (span === ALL ? total : ends[span]);
   const stack: Frame[] = [];
-  if (count > 0) stack.push(frameOf(columns, root, start[root] + dur[root]));
+  if (count > 0) stack.push(frameOf(columns, ends, root, stopOf(root)));
   while (stack.length > 0) {
     const frame = stack[stack.length - 1];
-    const begin = start[frame.span];
-    const bound = stack.length === 1 ? begin : Math.max(begin, start[root]);
+    const begin = beginOf(frame.span);
+    const bound = stack.length === 1 ? begin : Math.max(begin, beginOf(root));
     const c = frame.children[frame.next];
     if (c === undefined || frame.cursor <= bound) {
       add(frame.span, bound, frame.cursor);
@@ -55,11 +76,11 @@ export function criticalPath(columns: Columns, root = 0): CriticalPath {
     }
     frame.next += 1;
     // What overlaps with the piece that is already explained did not hold anything up.
-    const stop = Math.min(start[c] + dur[c], start[frame.span] + dur[frame.span]);
+    const stop = Math.min(ends[c], stopOf(frame.span));
     if (stop > frame.cursor || start[c] >= stop) continue;
     add(frame.span, Math.max(stop, bound), frame.cursor);
     frame.cursor = Math.max(bound, start[c]);
-    if (stop > bound) stack.push(frameOf(columns, c, stop));
+    if (stop > bound) stack.push(frameOf(columns, ends, c, stop));
   }
   pieces.reverse();
   return indexed(pieces, count);

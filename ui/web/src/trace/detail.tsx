@@ -1,20 +1,25 @@
 //! All there is to know about the selected span, with what one may do next per tag.
 
 import { useEffect, useState } from 'preact/hooks';
-import { count, dateTime, duration, percent, zoneName } from '../core/format';
+import {
+  brief, BRIEF_MAX, count, dateTime, dateTimeOr, duration, percent, timeOfDay, zoneName,
+} from '../core/format';
 import { palette } from '../core/colors';
+import { config } from '../core/config';
 import { t } from '../core/i18n';
 import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
 import { copyLink } from './keys';
+import { timeAround } from './similar';
 import {
   CYCLE, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED, SKEWED,
   type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
-  critical, detailShown, select, selected, setRoot, slots, thread, fetchedAtMs,
+  critical, detailShown, select, selected, slots, thread, fetchedAtMs,
 } from './state';
+import { setRoot } from './zoom';
 
 const VALUE_SHOWN = 4096;
 
@@ -40,7 +45,9 @@ export function Detail({ columns }: { columns: Columns }) {
       <Head columns={columns} at={at} />
       <div class="detail-body" tabIndex={0} role="region" aria-label={t('detail.label')}>
         <Times columns={columns} at={at} span={span} />
-        {span?.tags && <Tags tags={span.tags} service={serviceOf(columns, at)} />}
+        {span?.tags && (
+          <Tags tags={span.tags} service={serviceOf(columns, at)} time={timeOf(columns)} />
+        )}
         {span?.annotations && span.annotations.length > 0 && (
           <Annotations list={span.annotations} columns={columns} at={at} />
         )}
@@ -51,8 +58,17 @@ export function Detail({ columns }: { columns: Columns }) {
   );
 }
 
+/** Returns when searches that begin at this trace look. */
+function timeOf(columns: Columns): Record<string, string> {
+  const { defaultLookback, queryLimit } = config.peek();
+  const defaults = { lookbackMs: defaultLookback, limit: queryLimit };
+  return timeAround(columns, lastSearch(), defaults, Date.now());
+}
+
 function Head({ columns, at }: { columns: Columns; at: number }) {
-  const similar = { serviceName: serviceOf(columns, at), spanName: nameOf(columns, at) };
+  const similar = new URLSearchParams(timeOf(columns));
+  if (serviceOf(columns, at)) similar.set('serviceName', serviceOf(columns, at));
+  if (nameOf(columns, at)) similar.set('spanName', nameOf(columns, at));
   return (
     <div class="detail-head">
       <div class="detail-title">
@@ -61,8 +77,8 @@ function Head({ columns, at }: { columns: Columns; at: number }) {
             class="dot" aria-hidden="true"
             style={{ background: palette()[slots.value[columns.service[at]]] }}
           />
-          <span class="service">{serviceOf(columns, at) || t('trace.noService')}</span>{' '}
-          <span class="operation">{nameOf(columns, at) || t('trace.unnamed')}</span>
+          <span class="service">{brief(serviceOf(columns, at)) || t('trace.noService')}</span>{' '}
+          <span class="operation">{brief(nameOf(columns, at)) || t('trace.unnamed')}</span>
         </h2>
         <button
           type="button" class="icon-button" aria-label={t('close')} title={`${t('close')} (Esc)`}
@@ -124,8 +140,12 @@ function Times({ columns, at, span }: { columns: Columns; at: number; span: Span
       </dd>
       <dt>{t('word.start')}</dt>
       <dd class="num">
-        +{duration(columns.start[at])}
-        <span class="muted block">{dateTime(startMs)} {zoneName(startMs)}</span>
+        {columns.t0 > 0 ? (
+          <>
+            +{duration(columns.start[at])}
+            <span class="muted block">{dateTime(startMs)} {zoneName(startMs)}</span>
+          </>
+        ) : t('trace.timeless')}
       </dd>
       <dt>{t('word.self')}</dt>
       <dd class="num">
@@ -155,7 +175,14 @@ function Times({ columns, at, span }: { columns: Columns; at: number; span: Span
   );
 }
 
-function Tags({ tags, service }: { tags: Record<string, string>; service: string }) {
+interface TagsProps {
+  tags: Record<string, string>;
+  service: string;
+  /** When searches for a tag look. */
+  time: Record<string, string>;
+}
+
+function Tags({ tags, service, time }: TagsProps) {
   const [filter, setFilter] = useState('');
   const keys = Object.keys(tags).sort((a, b) =>
     // What went wrong comes first, the rest by name.
@@ -176,7 +203,9 @@ function Tags({ tags, service }: { tags: Record<string, string>; service: string
         )}
       </div>
       <dl class="tags">
-        {fits.map((key) => <Tag key={key} name={key} value={tags[key]} service={service} />)}
+        {fits.map((key) => (
+          <Tag key={key} name={key} value={tags[key]} from={{ ...time, serviceName: service }} />
+        ))}
       </dl>
     </section>
   );
@@ -195,16 +224,23 @@ export function laidOut(value: string): string | null {
   return value.includes('\n') ? value : null;
 }
 
-function Tag({ name, value, service }: { name: string; value: string; service: string }) {
+interface TagProps {
+  name: string;
+  value: string;
+  /** The search that a tag is added to. */
+  from: Record<string, string>;
+}
+
+function Tag({ name, value, from }: TagProps) {
   const [all, setAll] = useState(false);
   const shape = laidOut(value);
   const text = shape ?? value;
   const shown = all ? text : text.slice(0, VALUE_SHOWN);
   const pair = `${name}=${value}`;
-  const search = new URLSearchParams({ serviceName: service });
+  const search = new URLSearchParams(from);
   search.append(/\sand\s/.test(pair) ? 'tag' : 'annotationQuery', pair);
   // From the search that one comes from, else from what this service does.
-  const exclude = lastSearch() ?? new URLSearchParams({ serviceName: service });
+  const exclude = lastSearch() ?? new URLSearchParams(from);
   if (!exclude.getAll('without').includes(pair)) exclude.append('without', pair);
   return (
     <div class={name === 'error' ? 'tag failed' : 'tag'}>
@@ -264,8 +300,8 @@ function Annotations({ list, columns, at }: AnnotationsProps) {
           const us = columns.annAt[from + k];
           return (
             <li key={k}>
-              <span class="num" title={dateTime((columns.t0 + us) / 1000)}>
-                +{duration(us - columns.start[at])}
+              <span class="num" title={dateTimeOr((columns.t0 + us) / 1000, '')}>
+                {columns.t0 > 0 ? `+${duration(us - columns.start[at])}` : timeOfDay(us / 1000)}
               </span>
               <span class="value" dir="auto">{one.value.slice(0, VALUE_SHOWN)}</span>
             </li>
@@ -285,6 +321,9 @@ function endpointText(end: Endpoint): string {
 
 function Ends({ span, columns, at }: { span: Span | null; columns: Columns; at: number }) {
   const rows: [string, string][] = [];
+  // What the head had to shorten stands here in full.
+  const name = nameOf(columns, at);
+  if (name.length > BRIEF_MAX) rows.push([t('word.operation'), name]);
   if (span?.localEndpoint) rows.push([t('detail.local'), endpointText(span.localEndpoint)]);
   if (span?.remoteEndpoint) rows.push([t('detail.remote'), endpointText(span.remoteEndpoint)]);
   rows.push(['Span ID', idText(columns, at)]);

@@ -36,7 +36,8 @@ export function Events() {
           {found.events.slice(0, 1000).map((event, k) => (
             <tr key={k}>
               <td class="right num">
-                {clock.value === 'absolute'
+                {/* Without a start, an event's own time is all there is. */}
+                {clock.value === 'absolute' || all.t0 === 0
                   ? timeOfDay((all.t0 + event.at) / 1000) : `+${duration(event.at)}`}
               </td>
               <td class="value" dir="auto">{event.value.slice(0, 500)}</td>

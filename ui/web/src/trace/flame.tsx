@@ -1,33 +1,63 @@
-//! The flame graph on a canvas: by time or by weight; a click selects, a double click zooms.
+//! The flame graph on a canvas: by time or by weight; a click selects, a double click zooms, and
+//! arrow keys walk through it.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { canvasColors, palette } from '../core/colors';
 import { count, duration, percent } from '../core/format';
 import { t } from '../core/i18n';
+import { addShortcuts, atFocus } from '../core/keys';
 import { sheetOf } from '../search/plots';
-import { byTime, byWeight, type Flames } from './flamelayout';
+import { beside, byTime, byWeight, type Flames } from './flamelayout';
 import { FAILED, nameOf, PLACEHOLDER, serviceOf, type Columns } from './model';
-import { columns, match, select, selected, slots } from './state';
+import {
+  columns, detailShown, heavy, heavyPart, match, select, selected, slots, view, type Part,
+} from './state';
+import { zoomAll, zoomTo } from './zoom';
 import { Empty } from '../parts/notice';
 
 const ROW_PX = 20;
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 const TEXT_MIN_PX = 36;
+const WHOLE: Part = { from: 0, to: 1 };
 
-interface Window {
-  from: number;
-  to: number;
+/** The keys of the flame graph when it has the focus. */
+const KEYS = {
+  title: 'keys.flame' as const, isLocal: true,
+  list: [
+    { key: 'ArrowLeft ArrowRight', text: 'keys.flameAside' as const, run: atFocus },
+    { key: 'ArrowUp ArrowDown', text: 'keys.flameLevel' as const, run: atFocus },
+    { key: 'Enter', text: 'keys.flameZoom' as const, run: atFocus },
+    { key: 'Escape', text: 'keys.fitAll' as const, run: atFocus },
+  ],
+};
+
+/** Returns what is shown, in shares of the whole width. */
+function shownPart(all: Columns): Part {
+  if (heavy.value) return heavyPart.value;
+  const { from, to } = view.value;
+  return { from: from / all.total, to: to / all.total };
+}
+
+/** Shows a part of the width, which is a time unless it is sorted by weight. */
+function zoomPart(all: Columns, { from, to }: Part): void {
+  const scale = heavy.peek() ? 1 : all.total;
+  zoomTo(from * scale, to * scale);
 }
 
 export function Flame() {
   const all = columns.value;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [heavy, setHeavy] = useState(false);
-  const [shown, setShown] = useState<Window>({ from: 0, to: 1 });
   const [hint, setHint] = useState('');
   const [width, setWidth] = useState(0);
-  const flames = useMemo(() => all && (heavy ? byWeight(all) : byTime(all)), [all, heavy]);
+  /** Where keys are: the span alone does not tell, of those that were merged. */
+  const [at, setAt] = useState(-1);
+  const flames = useMemo(
+    () => all && (heavy.value ? byWeight(all) : byTime(all)), [all, heavy.value],
+  );
   const colors = canvasColors();
+  const part = all ? shownPart(all) : WHOLE;
+  useEffect(() => addShortcuts(KEYS), []);
+  useEffect(() => setAt(-1), [flames]);
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
@@ -36,51 +66,96 @@ export function Flame() {
     return () => watch.disconnect();
   }, []);
   useEffect(() => {
-    if (canvas.current && flames && all) draw(canvas.current, flames, all, shown);
-  }, [flames, shown, width, colors, selected.value, match.value]);
+    if (canvas.current && flames && all) draw(canvas.current, flames, all, part);
+  }, [flames, part.from, part.to, width, colors, selected.value, match.value]);
   if (!all || !flames) return null;
   if (all.count === 0) return <Empty title={t('trace.noRows')} />;
-  const at = (event: MouseEvent) => hit(event, canvas.current as HTMLCanvasElement, flames, shown);
+  const under = (event: MouseEvent) =>
+    hit(event, canvas.current as HTMLCanvasElement, flames, part);
+  const zoomed = part.from > 0 || part.to < 1;
+  const goTo = (k: number) => {
+    setAt(k);
+    setHint(hintOf(all, flames, k));
+    select(flames.span[k]);
+    inView(canvas.current, flames.level[k]);
+    const [from, to] = [flames.from[k], flames.to[k]];
+    const half = (part.to - part.from) / 2;
+    const middle = (from + to) / 2;
+    if (to < part.from || from > part.to) zoomPart(all, { from: middle - half, to: middle + half });
+  };
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const here = at >= 0 ? at : Math.max(0, flames.span.indexOf(selected.peek()));
+    const next = beside(flames, here, event.key);
+    // The first key only shows where one is.
+    if (next !== null) goTo(at < 0 ? here : next);
+    else if (event.key === 'Enter') zoomPart(all, partOf(flames, here));
+    else if (event.key === ' ') select(flames.span[here], !detailShown.peek());
+    else if (event.key === 'Escape' && zoomed) zoomAll();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
   return (
     <div class="flame">
       <div class="sub-bar">
         <div class="segmented" role="group" aria-label={t('flame.order')}>
-          <button type="button" aria-pressed={!heavy} onClick={() => setHeavy(false)}>
+          <button type="button" aria-pressed={!heavy.value} onClick={() => (heavy.value = false)}>
             {t('flame.time')}
           </button>
-          <button type="button" aria-pressed={heavy} onClick={() => setHeavy(true)}>
+          <button type="button" aria-pressed={heavy.value} onClick={() => (heavy.value = true)}>
             {t('flame.weight')}
           </button>
         </div>
-        {(shown.from > 0 || shown.to < 1) && (
-          <button type="button" class="button" onClick={() => setShown({ from: 0, to: 1 })}>
+        {zoomed && (
+          <button type="button" class="button" onClick={zoomAll}>
             {t('keys.fitAll')}
           </button>
         )}
         <output class="muted clip">{hint || t('flame.hint')}</output>
       </div>
-      <div class="flame-scroll" tabIndex={0} role="region" aria-label={t('tab.flame')}>
+      <div
+        class="flame-scroll" tabIndex={0} role="application" onKeyDown={onKey}
+        aria-label={`${t('tab.flame')}. ${t('flame.byKeys')}`}
+      >
         <canvas
           ref={canvas} aria-hidden="true"
           style={{ height: `${Math.min(30_000, flames.levels * ROW_PX + 8)}px` }}
           onPointerMove={(event) => {
-            const k = at(event);
+            const k = under(event);
             setHint(k < 0 ? '' : hintOf(all, flames, k));
           }}
           onPointerLeave={() => setHint('')}
           onClick={(event) => {
-            const k = at(event);
-            if (k >= 0) select(flames.span[k], true);
+            const k = under(event);
+            if (k < 0) return;
+            setAt(k);
+            select(flames.span[k], true);
           }}
           onDblClick={(event) => {
-            const k = at(event);
-            setShown(k < 0 ? { from: 0, to: 1 }
-              : { from: flames.from[k], to: Math.max(flames.to[k], flames.from[k] + 1e-9) });
+            const k = under(event);
+            if (k < 0) zoomAll();
+            else zoomPart(all, partOf(flames, k));
           }}
         />
       </div>
     </div>
   );
+}
+
+function partOf(flames: Flames, k: number): Part {
+  return { from: flames.from[k], to: Math.max(flames.to[k], flames.from[k] + 1e-9) };
+}
+
+/** Scrolls so that a level can be seen. */
+function inView(canvas: HTMLCanvasElement | null, level: number): void {
+  const box = canvas?.parentElement;
+  if (!box) return;
+  const top = level * ROW_PX;
+  if (top < box.scrollTop) box.scrollTop = top;
+  else if (top + 2 * ROW_PX > box.scrollTop + box.clientHeight) {
+    box.scrollTop = top + 2 * ROW_PX - box.clientHeight;
+  }
 }
 
 function hintOf(all: Columns, flames: Flames, k: number): string {
@@ -90,7 +165,7 @@ function hintOf(all: Columns, flames: Flames, k: number): string {
   return `${name} · ${duration(flames.us[k])} (${percent(flames.us[k] / all.total)})`;
 }
 
-function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown: Window): number {
+function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown: Part): number {
   const rect = canvas.getBoundingClientRect();
   const x = shown.from + ((event.clientX - rect.left) / rect.width) * (shown.to - shown.from);
   const level = Math.floor((event.clientY - rect.top) / ROW_PX);
@@ -103,7 +178,7 @@ function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown
   return -1;
 }
 
-function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Window): void {
+function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Part): void {
   const sheet = sheetOf(canvas);
   if (!sheet || sheet.width === 0) return;
   const { ink, width } = sheet;

@@ -88,11 +88,14 @@ function spread(root: Path, size: number): Flames {
     // Children that ran side by side may weigh more than their parent: they are scaled to fit.
     const weight = Math.max(path.us, sum(path), 1);
     let left = from;
+    const row: typeof stack = [];
     for (const child of [...path.children.values()].sort((a, b) => b.us - a.us)) {
       const wide = ((to - from) * child.us) / weight;
-      stack.push({ path: child, from: left, to: left + wide, level });
+      row.push({ path: child, from: left, to: left + wide, level });
       left += wide;
     }
+    // The last one that is pushed comes first: each level goes from left to right.
+    stack.push(...row.reverse());
   };
   push(root, 0, 1, 0);
   while (stack.length > 0) {
@@ -108,4 +111,51 @@ function spread(root: Path, size: number): Flames {
     push(path, from, to, level + 1);
   }
   return flames;
+}
+
+/** Returns the box that an arrow key leads to: the next of its level, the one above, the first
+ * below; itself where there is none, null for other keys. */
+export function beside(flames: Flames, k: number, key: string): number | null {
+  switch (key) {
+    case 'ArrowLeft': return aside(flames, k, -1);
+    case 'ArrowRight': return aside(flames, k, 1);
+    case 'ArrowUp': return above(flames, k);
+    case 'ArrowDown': return beneath(flames, k);
+    default: return null;
+  }
+}
+
+/** Of one level, boxes follow each other by where they begin. */
+function aside({ from, level, count }: Flames, k: number, way: 1 | -1): number {
+  const far = (i: number) => way * (from[i] - from[k] || i - k);
+  let best = k;
+  for (let i = 0; i < count; i += 1) {
+    if (level[i] === level[k] && far(i) > 0 && (best === k || far(i) < far(best))) best = i;
+  }
+  return best;
+}
+
+function above({ from, to, level, count }: Flames, k: number): number {
+  const middle = (from[k] + to[k]) / 2;
+  let best = k;
+  for (let i = 0; i < count; i += 1) {
+    const lies = level[i] < level[k] && from[i] <= middle && to[i] >= middle;
+    if (lies && (best === k || level[i] > level[best])) best = i;
+  }
+  return best;
+}
+
+/** The first box of the nearest level that has one below this one, else the nearest of the next
+ * level: what ran beside it may have pushed that aside. */
+function beneath({ from, to, level, count }: Flames, k: number): number {
+  let [best, near] = [k, k];
+  for (let i = 0; i < count; i += 1) {
+    if (level[i] <= level[k]) continue;
+    const away = (box: number) => Math.abs(from[box] - from[k]);
+    if (level[i] === level[k] + 1 && (near === k || away(i) < away(near))) near = i;
+    if (from[i] < from[k] || from[i] > to[k]) continue;
+    const isNearer = level[i] < level[best] || (level[i] === level[best] && from[i] < from[best]);
+    if (best === k || isNearer) best = i;
+  }
+  return best === k ? near : best;
 }

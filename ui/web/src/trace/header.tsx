@@ -1,21 +1,39 @@
 //! What a trace is, in a line: root, time, counts; what is odd about it; tabs and tools.
 
-import { count, dateTime, duration, percent, zoneName } from '../core/format';
+import { useEffect, useRef } from 'preact/hooks';
+import { brief, count, dateTime, duration, percent, zoneName } from '../core/format';
 import { palette } from '../core/colors';
 import { config, traceLink } from '../core/config';
 import { t } from '../core/i18n';
 import { clock } from '../core/prefs';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
-import { nameOf, PLACEHOLDER, serviceOf, type Columns } from './model';
+import { nameOf, NO_DURATION, PLACEHOLDER, serviceOf, type Columns } from './model';
 import {
   critical, detailShown, failed, findText, fold, match, matches, minUs, onlyMatches, raw, root, runFind,
-  select, selected, setRaw, setRoot, showCritical, slots, step, tab, TABS, type Tab,
+  select, selected, setRaw, showCritical, slots, step, tab, TABS, type Tab,
 } from './state';
+import { setRoot } from './zoom';
+
+/** The span that a trace is named after: the first that was received. */
+export function topOf(columns: Columns): number {
+  return columns.count > 1 && columns.flags[0] & PLACEHOLDER ? 1 : 0;
+}
+
+function rootsOf({ notes }: Columns): number {
+  return notes.roots - notes.missingParents;
+}
+
+/** How long the trace took; without any time or duration that is not known. */
+function totalText({ notes, count: all, total }: Columns): string {
+  const isKnown = total > 1 || notes.noDuration < all - notes.missingParents;
+  return isKnown ? duration(total) : t('trace.unfinished');
+}
 
 export function Header({ columns, refresh }: { columns: Columns; refresh?: () => void }) {
   const { notes } = columns;
-  const top = columns.count > 0 && columns.flags[0] & PLACEHOLDER ? 1 : 0;
+  const top = topOf(columns);
+  const roots = rootsOf(columns);
   const link = (template: string | null) => traceLink(template, columns.traceId);
   const logs = link(config.value.logsUrl);
   const archive = link(config.value.archiveUrl);
@@ -25,18 +43,25 @@ export function Header({ columns, refresh }: { columns: Columns; refresh?: () =>
     <header class="trace-head">
       <div class="trace-title">
         <h1>
-          <span class="service">{serviceOf(columns, top) || t('trace.noService')}</span>{' '}
-          <span class="operation">{nameOf(columns, top) || t('trace.unnamed')}</span>
+          <span class="service">{brief(serviceOf(columns, top)) || t('trace.noService')}</span>{' '}
+          <span class="operation" title={nameOf(columns, top)}>
+            {brief(nameOf(columns, top)) || t('trace.unnamed')}
+          </span>
+          {roots > 1 && (
+            <span class="badge warn">{t('trace.moreRoots', { n: roots - 1, count: count(roots - 1) })}</span>
+          )}
         </h1>
         <dl class="facts">
-          <Fact name={t('word.duration')} text={duration(columns.total)} strong />
+          <Fact name={t('word.duration')} text={totalText(columns)} strong />
           <Fact name={t('word.spans')} text={count(spans)} />
           <Fact name={t('word.services')} text={count(services)} />
           <Fact name={t('word.errors')} text={count(notes.errors)} bad={notes.errors > 0} />
           <Fact name={t('word.depth')} text={count(notes.depth)} />
           <Fact
             name={t('word.start')}
-            text={`${dateTime(columns.t0 / 1000)} ${zoneName(columns.t0 / 1000)}`}
+            text={columns.t0 > 0
+              ? `${dateTime(columns.t0 / 1000)} ${zoneName(columns.t0 / 1000)}`
+              : t('trace.timeless')}
           />
         </dl>
       </div>
@@ -121,7 +146,7 @@ function Shares({ columns }: { columns: Columns }) {
         {list.slice(0, SHARES_MAX).map((one) => (
           <li key={one.name}>
             <span class="dot" aria-hidden="true" style={{ background: one.color }} />
-            {one.name || t('trace.noService')}
+            {brief(one.name) || t('trace.noService')}
             <span class="muted num">{percent(one.us / all)}</span>
           </li>
         ))}
@@ -138,9 +163,10 @@ export function Notices({ columns }: { columns: Columns }) {
   if (notes.missingParents > 0) {
     said.push(t('note.missing', { n: notes.missingParents, count: count(notes.missingParents) }));
   }
-  if (notes.roots - notes.missingParents > 1) {
-    said.push(t('note.roots', { count: count(notes.roots - notes.missingParents) }));
-  }
+  const roots = rootsOf(columns);
+  if (roots > 1) said.push(t('note.roots', { count: count(roots) }));
+  const top = topOf(columns);
+  if (columns.flags[top] & NO_DURATION && columns.end[top] > top + 1) said.push(t('note.openRoot'));
   if (notes.noTime > 0) said.push(t('note.noTime', { n: notes.noTime, count: count(notes.noTime) }));
   if (notes.cycles > 0) said.push(t('note.cycles'));
   const [shift] = notes.shifts;
@@ -149,6 +175,9 @@ export function Notices({ columns }: { columns: Columns }) {
       service: shift.service || t('trace.noService'), by: duration(shift.us),
       more: notes.shifts.length > 1 ? ` +${notes.shifts.length - 1}` : '',
     }));
+    if (notes.rawTotal !== columns.total) {
+      said.push(t('note.rawTotal', { raw: duration(notes.rawTotal) }));
+    }
   }
   const skewed = shift !== undefined || raw.value;
   if (said.length === 0 && !skewed && root.value === null) return null;
@@ -186,8 +215,17 @@ export function Tabs() {
     tab.value = TABS[(at + by + TABS.length) % TABS.length];
     document.getElementById(`tab-${tab.value}`)?.focus();
   };
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a narrow screen the tab that is open may lie beyond the edge.
+    const open = document.getElementById(`tab-${tab.value}`);
+    const [box, all] = [open?.getBoundingClientRect(), list.current?.getBoundingClientRect()];
+    if (!box || !all || !list.current) return;
+    if (box.right > all.right) list.current.scrollLeft += box.right - all.right;
+    else if (box.left < all.left) list.current.scrollLeft -= all.left - box.left;
+  }, [tab.value]);
   return (
-    <div class="tabs" role="tablist" aria-label={t('trace.views')} onKeyDown={move}>
+    <div ref={list} class="tabs" role="tablist" aria-label={t('trace.views')} onKeyDown={move}>
       {TABS.map((name: Tab) => (
         <button
           key={name} id={`tab-${name}`} type="button" role="tab" aria-selected={tab.value === name}

@@ -4,13 +4,19 @@ import type { Shortcut } from '../core/keys';
 import { copy } from '../parts/toast';
 import { idText } from './model';
 import {
-  closeBelow, columns, detailShown, failed, findText, fold, matches, pan, root, runFind, select,
-  selected, setRoot, showCritical, step, tab, TABS, zoomAll, zoomBy, zoomTo,
+  closeBelow, columns, detailShown, failed, findText, fold, foldLevel, matches, root, runFind,
+  select, selected, showCritical, step, tab, TABS,
 } from './state';
+import { pan, setRoot, zoomAll, zoomBy, zoomTime } from './zoom';
 import { stepRows } from './view';
 
-/** How deep one level more or less is, counted from what was last chosen. */
-let level = 1;
+/** Folds one level more (-1) or less (1) than what was last chosen for all. */
+function foldBy(way: 1 | -1): void {
+  // Spans at the last level have nothing to fold.
+  const deepest = (columns.peek()?.notes.depth ?? 0) - 1;
+  const level = (foldLevel.peek() ?? deepest) + way;
+  closeBelow(level >= deepest ? null : Math.max(1, level));
+}
 
 function sibling(way: 1 | -1): void {
   const all = columns.peek();
@@ -32,7 +38,7 @@ function fit(): void {
   const at = selected.peek();
   if (!all || at < 0) return;
   const margin = Math.max(1, all.dur[at] * 0.05);
-  zoomTo(all.start[at] - margin, all.start[at] + all.dur[at] + margin);
+  zoomTime(all.start[at] - margin, all.start[at] + all.dur[at] + margin);
 }
 
 function escape(): void {
@@ -69,10 +75,10 @@ export function traceShortcuts(refresh?: () => void): Shortcut[] {
     { key: '.', text: 'keys.nextSibling', run: () => sibling(1) },
     { key: ',', text: 'keys.previousSibling', run: () => sibling(-1) },
     { key: 'u', text: 'keys.parent', run: onSpan((at) => select(all()?.parent[at] ?? -1)) },
-    { key: '[', text: 'keys.openAll', run: () => closeBelow(-1) },
-    { key: ']', text: 'keys.closeAll', run: () => closeBelow((level = 1)) },
-    { key: '+', text: 'keys.openLevel', run: () => closeBelow((level += 1)) },
-    { key: '-', text: 'keys.closeLevel', run: () => closeBelow((level = Math.max(1, level - 1))) },
+    { key: '[', text: 'keys.openAll', run: () => closeBelow(null) },
+    { key: ']', text: 'keys.closeAll', run: () => closeBelow(1) },
+    { key: '+', text: 'keys.openLevel', run: () => foldBy(1) },
+    { key: '-', text: 'keys.closeLevel', run: () => foldBy(-1) },
     { key: 'h', text: 'tool.fold', run: () => (fold.value = !fold.peek()) },
     { key: 'b', text: 'keys.root', run: onSpan((at) => setRoot(at)) },
     { key: 'shift+b', text: 'keys.rootBack', run: () => setRoot(null) },

@@ -6,7 +6,8 @@ import { canvasColors, palette } from '../core/colors';
 import { t } from '../core/i18n';
 import { sheetOf } from '../search/plots';
 import { FAILED, PLACEHOLDER, type Columns } from './model';
-import { columns, critical, root, showCritical, slots, view, zoomAll, zoomTo } from './state';
+import { columns, critical, root, showCritical, slots, view } from './state';
+import { zoomTime } from './zoom';
 
 const HANDLE_PX = 6;
 
@@ -159,11 +160,11 @@ export function Minimap() {
     const held = grip.current;
     const us = timeOf(event);
     if (!held) return;
-    if (held.kind === 'left') zoomTo(Math.min(us, held.to), Math.max(us, held.to));
-    else if (held.kind === 'right') zoomTo(Math.min(held.from, us), Math.max(held.from, us));
-    else if (held.kind === 'move') zoomTo(held.from + us - held.us, held.to + us - held.us);
+    if (held.kind === 'left') zoomTime(Math.min(us, held.to), Math.max(us, held.to));
+    else if (held.kind === 'right') zoomTime(Math.min(held.from, us), Math.max(held.from, us));
+    else if (held.kind === 'move') zoomTime(held.from + us - held.us, held.to + us - held.us);
     else if (Math.abs(us - held.us) * width > 4 * all.total) {
-      zoomTo(Math.min(us, held.us), Math.max(us, held.us));
+      zoomTime(Math.min(us, held.us), Math.max(us, held.us));
     }
   };
   return (
@@ -178,7 +179,7 @@ export function Minimap() {
         onPointerUp={() => {
           grip.current = null;
         }}
-        onDblClick={zoomAll}
+        onDblClick={() => zoomTime(0, all.total)}
       />
     </div>
   );

@@ -62,6 +62,8 @@ export interface Notes {
   merged: number;
   errors: number;
   depth: number;
+  /** From the first start to the last end by clocks as they are: what lists and searches go by. */
+  rawTotal: number;
 }
 
 export interface Columns {
@@ -88,6 +90,9 @@ export interface Columns {
   source: Int32Array;
   services: string[];
   names: string[];
+  /** Which of `remotes` a span says that it talked with; -1 for none. */
+  remote: Int32Array;
+  remotes: string[];
   /** Annotations of span i are `annAt[annFrom[i]..annFrom[i + 1]]`, in microseconds since `t0`. */
   annFrom: Int32Array;
   annAt: Float64Array;

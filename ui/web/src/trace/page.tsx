@@ -4,7 +4,6 @@ import '../kernel';
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { AskError } from '../core/api';
-import { dateTime, duration } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts } from '../core/keys';
 import { address, place } from '../core/route';
@@ -13,15 +12,17 @@ import { Failure, Waiting } from '../parts/notice';
 import { Detail } from './detail';
 import { Events } from './events';
 import { Flame } from './flame';
-import { Header, Notices, Tabs, Tools } from './header';
+import { Header, Notices, Tabs, Tools, topOf } from './header';
 import { JsonView } from './json';
 import { traceShortcuts } from './keys';
 import { Minimap } from './minimap';
 import { nameOf, serviceOf } from './model';
 import { ServiceGraph } from './services';
-import { columns, detailShown, fetchedAtMs, loadFailure, open, refetch, shut, tab } from './state';
+import {
+  columns, detailShown, fetchedAtMs, loadFailure, open, refetch, refreshFailure, shut, tab,
+} from './state';
 import { Table } from './table';
-import { WaterfallView } from './view';
+import { focusSpan, WaterfallView } from './view';
 
 /** Spans of a trace that ended less than this ago may still come. */
 const FRESH_MS = 30_000;
@@ -70,14 +71,23 @@ function Opened({ refresh }: { refresh?: () => void }) {
   const all = columns.value;
   useEffect(() => {
     if (!all) return;
-    const title = `${serviceOf(all, 0)} ${nameOf(all, 0)}`.trim();
+    const top = topOf(all);
+    const title = `${serviceOf(all, top)} ${nameOf(all, top)}`.trim();
     document.title = t('title.traceOf', { title: title || all.traceId });
   }, [all]);
   useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), []);
+  useEffect(() => {
+    // A panel that is closed takes the focus with it: then it goes back to the row.
+    if (!detailShown.value && document.activeElement === document.body) focusSpan();
+  }, [detailShown.value]);
   if (!all) return <Waiting text={t('trace.opening')} />;
+  const stale = refreshFailure.value !== null;
   return (
-    <div class={detailShown.value ? 'trace with-detail' : 'trace'}>
+    <div class={`trace${detailShown.value ? ' with-detail' : ''}${stale ? ' stale' : ''}`}>
       <Header columns={all} refresh={refresh} />
+      {stale && (
+        <Failure error={refreshFailure.value} retry={refresh} stillOfMs={fetchedAtMs.value} />
+      )}
       <Notices columns={all} />
       <Minimap />
       <div class="trace-bar">
@@ -165,9 +175,4 @@ export function UploadPage() {
       )}
     </div>
   );
-}
-
-/** Returns when and how long, as headings say it. */
-export function whenAndLong(t0: number, total: number): string {
-  return `${dateTime(t0 / 1000)} · ${duration(total)}`;
 }

@@ -36,6 +36,22 @@ export function withAncestors(columns: Columns, match: Uint8Array): Uint8Array {
   return kept;
 }
 
+/** Returns which spans the filters leave, be they rows or within a folded one. */
+export function passing(
+  columns: Columns, view: Pick<View, 'root' | 'minUs' | 'only'>,
+): Uint8Array {
+  const marks = new Uint8Array(columns.count);
+  const from = view.root ?? 0;
+  const to = view.root === null ? columns.count : columns.end[from];
+  const kept = view.only ? withAncestors(columns, view.only) : null;
+  for (let i = from; i < to; ) {
+    const isHidden = (columns.dur[i] < view.minUs && i !== from) || (kept !== null && !kept[i]);
+    marks[i] = isHidden ? 0 : 1;
+    i = isHidden ? columns.end[i] : i + 1;
+  }
+  return marks;
+}
+
 /** Lays out the rows. */
 export function layout(columns: Columns, view: View): Rows {
   const { end, depth, run } = columns;
@@ -59,7 +75,8 @@ export function layout(columns: Columns, view: View): Rows {
     while (around.length > 0 && i >= around[around.length - 1]) around.pop();
     const hidden = (view.minUs > 0 && columns.dur[i] < view.minUs && i !== from) ||
       (kept !== null && !kept[i]);
-    const heads = view.fold && run[i] > 0 && i !== from && !kept;
+    const heads = view.fold && run[i] > 0 && i !== from && !kept &&
+      (view.minUs === 0 || runSums(columns, i).max >= view.minUs);
     if (heads) {
       const stop = runEnd(columns, i);
       push(i, run[i], around.length);

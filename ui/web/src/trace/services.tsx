@@ -4,32 +4,13 @@ import { useMemo, useState } from 'preact/hooks';
 import { config } from '../core/config';
 import { duration, percent } from '../core/format';
 import { t } from '../core/i18n';
-import { isPicture, servicesOf, type Link } from '../graph/links';
+import { isPicture, servicesOf } from '../graph/links';
 import { GraphView, type Picked } from '../graph/view';
 import { Empty } from '../parts/notice';
+import { linksOf, peerOf } from './calls';
 import { showInWaterfall } from './header';
-import { FAILED, PLACEHOLDER, serviceOf, type Columns } from './model';
+import { serviceOf } from './model';
 import { columns, tab } from './state';
-
-/** Calls between different services of a trace. */
-export function linksOf(all: Columns): { links: Link[]; self: Map<string, number> } {
-  const links = new Map<string, Link>();
-  const self = new Map<string, number>();
-  for (let i = 0; i < all.count; i += 1) {
-    if (all.flags[i] & PLACEHOLDER) continue;
-    const child = serviceOf(all, i);
-    self.set(child, (self.get(child) ?? 0) + all.self[i]);
-    const up = all.parent[i];
-    if (up < 0 || all.flags[up] & PLACEHOLDER || all.service[up] === all.service[i]) continue;
-    const parent = serviceOf(all, up);
-    const key = `${parent}\n${child}`;
-    const link = links.get(key) ?? { parent, child, callCount: 0, errorCount: 0 };
-    link.callCount += 1;
-    link.errorCount = (link.errorCount ?? 0) + (all.flags[i] & FAILED);
-    links.set(key, link);
-  }
-  return { links: [...links.values()], self };
-}
 
 export function ServiceGraph() {
   const all = columns.value;
@@ -54,9 +35,17 @@ export function ServiceGraph() {
       const fits = up === null || (all.parent[i] >= 0 && serviceOf(all, all.parent[i]) === up);
       if (serviceOf(all, i) === name && fits) return showInWaterfall(i);
     }
+    // Who sent no span is shown by the first span that names it.
+    for (let i = 0; i < all.count; i += 1) {
+      const peer = peerOf(all, i);
+      const ends = [peer, serviceOf(all, i)];
+      const fits = up === null ? peer === name : ends.includes(up) && ends.includes(name);
+      if (peer && fits) return showInWaterfall(i);
+    }
   };
   const note = (name: string) => {
-    const us = found.self.get(name) ?? 0;
+    const us = found.self.get(name);
+    if (us === undefined) return t('graph.peer');
     return `${t('word.self')} ${duration(us)} · ${percent(us / all.total)}`;
   };
   return (

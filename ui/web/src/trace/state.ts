@@ -4,21 +4,35 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { apiUrl } from '../core/api';
 import { place, rewriteSome } from '../core/route';
 import { slotsOf } from '../core/colors';
+import { count } from '../core/format';
+import { t } from '../core/i18n';
+import { say } from '../parts/toast';
 import { criticalPath, type CriticalPath } from './critical';
+import { below, closedOf, foldsOf, levelOf, listed, unlisted } from './folds';
 import { FAILED, idText, type Columns } from './model';
-import { layout, rowOf, type Rows } from './rows';
+import { layout, passing, rowOf, type Rows } from './rows';
 import { TraceThread } from './thread';
 
 export type Tab = 'waterfall' | 'flame' | 'graph' | 'table' | 'events' | 'json';
 export const TABS: Tab[] = ['waterfall', 'flame', 'graph', 'table', 'events', 'json'];
 
+/** A part of the time, or of a width. */
+export interface Part {
+  from: number;
+  to: number;
+}
+
 export const columns = signal<Columns | null>(null);
 export const loadFailure = signal<unknown>(null);
+/** Why the open trace could not be fetched anew; what is shown is then of `fetchedAtMs`. */
+export const refreshFailure = signal<unknown>(null);
 /** The span that keys and the detail panel are about. */
 export const selected = signal(-1);
 export const detailShown = signal(false);
 export const tab = signal<Tab>('waterfall');
 export const closed = signal<ReadonlySet<number>>(new Set());
+/** Below which level all were folded at once, before single ones were folded or opened. */
+export const foldLevel = signal<number | null>(null);
 export const fold = signal(true);
 export const openRuns = signal<ReadonlySet<number>>(new Set());
 export const root = signal<number | null>(null);
@@ -29,16 +43,35 @@ export const findText = signal('');
 export const onlyMatches = signal(false);
 export const match = signal<Uint8Array | null>(null);
 /** What of the trace's time is shown, in microseconds since its start. */
-export const view = signal({ from: 0, to: 1 });
+export const view = signal<Part>({ from: 0, to: 1 });
+/** Whether the flame graph is sorted by weight, and what of its width is shown then. */
+export const heavy = signal(false);
+export const PART_DIGITS = 7;
+export const heavyPart = signal<Part>({ from: 0, to: 1 });
+/** How the table is grouped and sorted. */
+export const GROUPS = ['operation', 'service', 'name'] as const;
+export const SORTS = ['self', 'spans', 'errors', 'total', 'average', 'max', 'onPath'] as const;
+export const tableBy = signal<(typeof GROUPS)[number]>('operation');
+export const tableSort = signal<(typeof SORTS)[number]>('self');
 /** When spans were last fetched, and whether more may still come. */
 export const fetchedAtMs = signal(0);
 
 export const slots = computed(() => slotsOf(columns.value?.services ?? []));
 
+const onlyThese = computed(() => (onlyMatches.value && findText.value ? match.value : null));
+
+/** Which spans the filters leave, or null where they leave all. */
+const passes = computed<Uint8Array | null>(() => {
+  const all = columns.value;
+  const [at, least, only] = [root.value, minUs.value, onlyThese.value];
+  if (!all || (at === null && least === 0 && !only)) return null;
+  return passing(all, { root: at, minUs: least, only });
+});
+
 export const rows = computed<Rows | null>(() => {
   const all = columns.value;
   if (!all) return null;
-  const only = onlyMatches.value && findText.value ? match.value : null;
+  const only = onlyThese.value;
   return layout(all, {
     root: root.value, closed: closed.value, fold: fold.value, open: openRuns.value,
     minUs: minUs.value, only,
@@ -46,7 +79,7 @@ export const rows = computed<Rows | null>(() => {
 });
 
 export const critical = computed<CriticalPath | null>(() =>
-  columns.value && columns.value.count > 0 ? criticalPath(columns.value, root.value ?? 0) : null,
+  columns.value && columns.value.count > 0 ? criticalPath(columns.value, root.value) : null,
 );
 
 export const matches = computed<Int32Array>(() => {
@@ -80,6 +113,7 @@ export async function open(source: { id: string } | { text: string }): Promise<v
 export async function refetch(id: string): Promise<void> {
   const mine = thread;
   if (!mine) return open({ id });
+  refreshFailure.value = null;
   try {
     const found = await mine.fetch(apiUrl(`v2/trace/${encodeURIComponent(id)}`), raw.peek());
     if (thread !== mine) return;
@@ -87,7 +121,9 @@ export async function refetch(id: string): Promise<void> {
     if (before && sameTrace(found, before)) fetchedAtMs.value = Date.now();
     else take(found, false);
   } catch (error) {
-    if (thread === mine && !columns.peek()) loadFailure.value = error;
+    if (thread !== mine) return;
+    if (columns.peek()) refreshFailure.value = error;
+    else loadFailure.value = error;
   }
 }
 
@@ -108,7 +144,7 @@ export async function setRaw(on: boolean): Promise<void> {
 function take(found: Columns, first: boolean): void {
   const before = columns.peek();
   const kept = (list: Iterable<number>) =>
-    before && !first ? indexes(found, [...list].map((i) => idText(before, i))) : [];
+    before && !first ? sameSpans(before, found, list) : [];
   batch(() => {
     const [wasSelected, wasClosed, wasOpen, wasRoot] = [
       kept(selected.peek() < 0 ? [] : [selected.peek()]), kept(closed.peek()),
@@ -131,12 +167,18 @@ function take(found: Columns, first: boolean): void {
   void runFind();
 }
 
-function indexes(all: Columns, ids: string[]): number[] {
-  const wanted = new Set(ids.filter((id) => /^[0-9a-f]{1,16}$/i.test(id)).map((id) => BigInt(`0x${id}`)));
-  const found: number[] = [];
-  if (wanted.size === 0) return found;
-  for (let i = 0; i < all.count; i += 1) if (wanted.has(all.ids[i])) found.push(i);
-  return found;
+/** Returns where spans of a trace are in its newer columns. */
+function sameSpans(before: Columns, found: Columns, list: Iterable<number>): number[] {
+  const wanted = new Set([...list].map((i) => before.ids[i]));
+  const there: number[] = [];
+  if (wanted.size === 0) return there;
+  for (let i = 0; i < found.count; i += 1) if (wanted.has(found.ids[i])) there.push(i);
+  return there;
+}
+
+/** Returns the one of a list that an address names, else the first. */
+function known<T extends string>(list: readonly T[], text: string | null): T {
+  return list.find((one) => one === text) ?? list[0];
 }
 
 function readAddress(): void {
@@ -149,16 +191,25 @@ function readAddress(): void {
   findText.value = params.get('find') ?? params.get('uiFind') ?? '';
   onlyMatches.value = params.get('only') === '1';
   minUs.value = Math.max(0, Number(params.get('min')) || 0);
+  tableBy.value = known(GROUPS, params.get('by'));
+  tableSort.value = known(SORTS, params.get('sort'));
+  heavy.value = params.get('flame') === 'weight';
+  const part = /^(0(?:\.\d+)?)-([01](?:\.\d+)?)$/.exec(params.get('part') ?? '');
+  heavyPart.value = part && Number(part[1]) < Number(part[2])
+    ? { from: Number(part[1]), to: Math.min(1, Number(part[2])) } : { from: 0, to: 1 };
 }
 
 /** What the address says about spans can be read only once they are there. */
 function readSpans(all: Columns): void {
   const { params } = place.peek();
-  const listed = (key: string) => indexes(all, (params.get(key) ?? '').split('.'));
-  closed.value = new Set(listed('closed'));
-  openRuns.value = new Set(listed('open'));
-  root.value = listed('root')[0] ?? null;
-  const wanted = listed('spanId')[0] ?? -1;
+  const text = (key: string) => params.get(key) ?? '';
+  foldLevel.value = levelOf(text('level'));
+  closed.value = closedOf(all, {
+    level: text('level'), closed: text('closed'), opened: text('opened'),
+  });
+  openRuns.value = new Set(unlisted(all, text('open')));
+  root.value = unlisted(all, text('root'))[0] ?? null;
+  const wanted = unlisted(all, text('spanId'))[0] ?? -1;
   selected.value = wanted;
   detailShown.value = wanted >= 0;
   const from = Number(params.get('from')) || 0;
@@ -166,7 +217,8 @@ function readSpans(all: Columns): void {
   view.value = to > from && from >= 0 ? { from, to } : wholeView(all, root.value);
 }
 
-function wholeView(all: Columns, at: number | null): { from: number; to: number } {
+/** Returns the time of the whole trace, or of what is below a span. */
+export function wholeView(all: Columns, at: number | null): Part {
   if (at === null) return { from: 0, to: all.total };
   let to = all.start[at] + Math.max(1, all.dur[at]);
   for (let i = at; i < all.end[at]; i += 1) to = Math.max(to, all.start[i] + all.dur[i]);
@@ -174,8 +226,12 @@ function wholeView(all: Columns, at: number | null): { from: number; to: number 
 }
 
 const ADDRESS_PAUSE_MS = 200;
-const LISTED_MAX = 40;
 let addressTimer = 0;
+
+/** Apart, so that it is made anew only when something was folded. */
+const folds = computed(() =>
+  columns.value ? foldsOf(columns.value, closed.value, foldLevel.value) : null,
+);
 
 // The address follows what is looked at, a moment later: browsers refuse too many changes a second.
 effect(() => {
@@ -183,14 +239,17 @@ effect(() => {
   if (!all) return;
   const whole = wholeView(all, root.value);
   const zoomed = view.value.from !== whole.from || view.value.to !== whole.to;
-  const ids = (list: Iterable<number>) =>
-    [...list].slice(0, LISTED_MAX).map((i) => idText(all, i)).join('.');
+  const { from, to } = heavyPart.value;
   const next: Record<string, string | null> = {
     tab: tab.value === 'waterfall' ? null : tab.value,
     spanId: selected.value >= 0 && detailShown.value ? idText(all, selected.value) : null,
     root: root.value === null ? null : idText(all, root.value),
-    closed: ids(closed.value),
-    open: ids(openRuns.value),
+    ...folds.value,
+    open: listed(all, openRuns.value),
+    by: tableBy.value === GROUPS[0] ? null : tableBy.value,
+    sort: tableSort.value === SORTS[0] ? null : tableSort.value,
+    flame: heavy.value ? 'weight' : null,
+    part: from > 0 || to < 1 ? `${from.toFixed(PART_DIGITS)}-${to.toFixed(PART_DIGITS)}` : null,
     fold: fold.value ? null : '0',
     critical: showCritical.value ? '1' : null,
     raw: raw.value ? '1' : null,
@@ -233,9 +292,19 @@ export function select(index: number, detail = detailShown.peek()): void {
   });
 }
 
+/** Lifts the filters that hide a span, one after the other, and says so. */
+function lift(index: number): void {
+  const isHidden = () => passes.peek()?.[index] === 0;
+  if (!isHidden()) return;
+  onlyMatches.value = false;
+  if (isHidden()) minUs.value = 0;
+  say(t('trace.lifted'));
+}
+
 function reveal(all: Columns, index: number): void {
   const at = root.peek();
   if (at !== null && (index < at || index >= all.end[at])) root.value = null;
+  lift(index);
   const next = new Set(closed.peek());
   for (let up = all.parent[index]; up >= 0; up = all.parent[up]) next.delete(up);
   if (next.size !== closed.peek().size) closed.value = next;
@@ -245,8 +314,15 @@ function reveal(all: Columns, index: number): void {
   if (shown.run[row] > 0) openRuns.value = new Set(openRuns.peek()).add(shown.span[row]);
 }
 
-/** Goes to the next (1) or previous (-1) of some spans, round and round. */
-export function step(list: ArrayLike<number>, way: 1 | -1): void {
+/** Goes to the next (1) or previous (-1) of some spans, round and round, past hidden ones. */
+export function step(among: ArrayLike<number>, way: 1 | -1): void {
+  const marks = passes.peek();
+  const list = marks ? Array.from(among).filter((i) => marks[i]) : among;
+  const hidden = among.length - list.length;
+  if (hidden > 0) {
+    const key = list.length > 0 ? 'trace.someHidden' : 'trace.allHidden';
+    say(t(key, { n: hidden, count: count(hidden) }));
+  }
   if (list.length === 0) return;
   const at = selected.peek();
   let next = way === 1 ? 0 : list.length - 1;
@@ -281,56 +357,14 @@ export function toggleRun(first: number): void {
   openRuns.value = next;
 }
 
-/** Folds everything below a depth; a negative one opens all. */
-export function closeBelow(depth: number): void {
-  const all = columns.peek();
-  if (!all) return;
-  const next = new Set<number>();
-  if (depth >= 0) {
-    for (let i = 0; i < all.count; i += 1) {
-      if (all.depth[i] >= depth && all.end[i] > i + 1) next.add(i);
-    }
-  }
-  closed.value = next;
-}
-
-export function setRoot(index: number | null): void {
+/** Folds everything below a level; null opens all. */
+export function closeBelow(level: number | null): void {
   const all = columns.peek();
   if (!all) return;
   batch(() => {
-    root.value = index;
-    view.value = wholeView(all, index);
+    foldLevel.value = level;
+    closed.value = below(all, level);
   });
-}
-
-const VIEW_MIN_US = 2;
-
-/** Shows a part of the trace's time, kept within it. */
-export function zoomTo(from: number, to: number): void {
-  const all = columns.peek();
-  if (!all) return;
-  const whole = wholeView(all, root.peek());
-  const length = Math.min(whole.to - whole.from, Math.max(VIEW_MIN_US, to - from));
-  const begin = Math.max(whole.from, Math.min(from, whole.to - length));
-  view.value = { from: begin, to: begin + length };
-}
-
-export function zoomAll(): void {
-  const all = columns.peek();
-  if (all) view.value = wholeView(all, root.peek());
-}
-
-/** Zooms by a factor around a point (a share of the view). */
-export function zoomBy(factor: number, around = 0.5): void {
-  const { from, to } = view.peek();
-  const point = from + (to - from) * around;
-  zoomTo(point - (point - from) * factor, point + (to - point) * factor);
-}
-
-export function pan(share: number): void {
-  const { from, to } = view.peek();
-  const by = (to - from) * share;
-  zoomTo(from + by, to + by);
 }
 
 /** Leaves the trace. */
@@ -341,10 +375,12 @@ export function shut(): void {
   batch(() => {
     columns.value = null;
     loadFailure.value = null;
+    refreshFailure.value = null;
     selected.value = -1;
     detailShown.value = false;
     match.value = null;
     closed.value = new Set();
+    foldLevel.value = null;
     openRuns.value = new Set();
     root.value = null;
   });

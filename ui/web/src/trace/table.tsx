@@ -1,15 +1,14 @@
 //! The trace as a table, grouped by service, operation, or both, with what each cost.
 
-import { useState } from 'preact/hooks';
-import { count, duration, percent } from '../core/format';
+import { brief, count, duration, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { Icon } from '../parts/icons';
 import { download } from './json';
 import { showInWaterfall } from './header';
 import { FAILED, nameOf, PLACEHOLDER, serviceOf, type Columns } from './model';
-import { columns, critical } from './state';
+import { columns, critical, GROUPS, tableBy, tableSort } from './state';
 
-export type GroupBy = 'operation' | 'service' | 'name';
+type GroupBy = (typeof GROUPS)[number];
 
 export interface Sums {
   key: string;
@@ -68,8 +67,7 @@ function pathTimes(all: Columns): Float64Array {
 
 export function Table() {
   const all = columns.value;
-  const [by, setBy] = useState<GroupBy>('operation');
-  const [sort, setSort] = useState<Column>('self');
+  const [by, sort] = [tableBy.value, tableSort.value];
   if (!all) return null;
   const groups = sums(all, by, pathTimes(all));
   groups.sort((a, b) => valueOf(b, sort) - valueOf(a, sort) || (a.key < b.key ? -1 : 1));
@@ -79,7 +77,9 @@ export function Table() {
         <label for="group-by">{t('table.by')}</label>
         <select
           id="group-by" value={by}
-          onChange={(event) => setBy(event.currentTarget.value as GroupBy)}
+          onChange={(event) => {
+            tableBy.value = event.currentTarget.value as GroupBy;
+          }}
         >
           <option value="operation">{t('trace.serviceOperation')}</option>
           <option value="service">{t('word.service')}</option>
@@ -104,7 +104,9 @@ export function Table() {
                 >
                   <button
                     type="button" class={sort === column ? 'sort sorted' : 'sort'}
-                    onClick={() => setSort(column)}
+                    onClick={() => {
+                      tableSort.value = column;
+                    }}
                   >
                     {t(`table.${column}`)}<Icon name="down" />
                   </button>
@@ -129,8 +131,8 @@ function Line({ group, all, by }: { group: Sums; all: Columns; by: GroupBy }) {
     <tr>
       <th scope="row">
         <button type="button" class="link" onClick={() => showInWaterfall(group.longest)}>
-          {by !== 'name' && <span class="service">{group.service || t('trace.noService')}</span>}{' '}
-          {by !== 'service' && (group.name || t('trace.unnamed'))}
+          {by !== 'name' && <span class="service">{brief(group.service) || t('trace.noService')}</span>}{' '}
+          {by !== 'service' && (brief(group.name) || t('trace.unnamed'))}
         </button>
       </th>
       <td class="right num">{count(group.spans)}</td>

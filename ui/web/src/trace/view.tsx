@@ -19,6 +19,13 @@ export function stepRows(by: number): void {
   current?.step(by);
 }
 
+/** Gives the focus to what shows the selected span: its row, or the view that is open. */
+export function focusSpan(): void {
+  if (selected.peek() < 0) return;
+  const find = (name: string) => document.querySelector<HTMLElement>(name);
+  (grid ?? find('.flame-scroll') ?? find('[role=tab][tabindex="0"]'))?.focus({ preventScroll: true });
+}
+
 const WIDTH_KEY = 'speargun.tree';
 const WIDTH_MIN = 140;
 
@@ -57,7 +64,7 @@ export function WaterfallView() {
           <span class="wf-head-buttons">
             <button
               type="button" class="icon-button" aria-label={t('keys.openAll')}
-              title={t('keys.openAll')} onClick={() => closeBelow(-1)}
+              title={t('keys.openAll')} onClick={() => closeBelow(null)}
             >
               <Icon name="plus" />
             </button>

@@ -5,14 +5,16 @@ import { effect } from '@preact/signals';
 import { canvasColors, palette } from '../core/colors';
 import { clock, language, zone } from '../core/prefs';
 import { sheetOf } from '../search/plots';
-import { drawBars, drawRuler, timeAt, xOf, type Scale } from './bars';
+import { drawBars, drawRuler, timeAt, xOf } from './bars';
 import { idText } from './model';
 import { rowElementId, RowPool, ROW_PX, type Looks } from './rowpool';
 import { rowOf } from './rows';
 import {
   closed, columns, critical, match, openRuns, rows, select, selected, showCritical, slots, toggle,
-  toggleRun, view, zoomBy, zoomTo, pan,
+  toggleRun, view,
 } from './state';
+import type { Scale } from './ticks';
+import { pan, zoomBy, zoomTo } from './zoom';
 
 /** Browsers lose precision in taller elements; beyond this, scrolling is scaled. */
 const SPACE_MAX_PX = 8_000_000;
