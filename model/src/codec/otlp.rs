@@ -285,10 +285,10 @@ fn endpoint(out: &mut SpanBatch, service_name: Text, address: Address) -> Endpoi
         port: u16::try_from(address.port).unwrap_or(0),
         ..EndpointRecord::default()
     };
-    if let Some(ip) = address.ip {
-        if let Some(ip) = parse_ip(out.bytes(ip)) {
-            put_ip(&mut endpoint, ip, &mut out.ipv6);
-        }
+    if let Some(ip) = address.ip
+        && let Some(ip) = parse_ip(out.bytes(ip))
+    {
+        put_ip(&mut endpoint, ip, &mut out.ipv6);
     }
     endpoint
 }

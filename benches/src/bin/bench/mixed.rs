@@ -18,6 +18,8 @@ use speargun_loadgen::report::ratio;
 const WINDOW_US: u64 = 6 * 3_600_000_000;
 /// Questions of all kinds together.
 const EACH_SECOND: u64 = 50;
+/// People who ask in turns, so that none waits for the answer to another.
+const ASKERS: usize = 7;
 /// How long a phase lasts.
 const PHASE: Duration = Duration::from_secs(20);
 /// How long the highest rate is looked for, by as fast as 16 connections are answered.
@@ -67,10 +69,10 @@ pub(crate) fn run(words: Words) -> Result<()> {
     })?;
 
     let about = format!(
-        "{EACH_SECOND} queries a second over {count} spans that span six hours, first of an idle \
-         server, then while spans of the reference workload come in, as proto in batches of 100 \
-         from 16 connections, at half of what a closed loop reached; everything on the same cores. \
-         Latency in microseconds from the moment a query was due. x is loaded by idle."
+        "{EACH_SECOND} queries a second on {ASKERS} connections over {count} spans that span six \
+         hours, first of an idle server, then while spans of the reference workload come in, as \
+         proto in batches of 100 from 16 connections, at half of what a closed loop reached; \
+         everything on the same cores. Latency in microseconds from the moment a query was due. x is loaded by idle."
     );
     let mut report = Report::new("mixed", &about);
     report.head(&[
@@ -127,18 +129,36 @@ fn ask(port: u16, known: &[Known], phase: Duration) -> Result<Latencies> {
     let count = (phase.as_millis() / every.as_millis()).max(KINDS.len() as u128) as usize;
     let traces: Vec<Known> = spread(known, count).collect();
     ensure!(!traces.is_empty(), "no trace to ask for");
-    let mut taken: [Vec<u64>; KINDS.len()] = Default::default();
-    let mut connection = Connection::open(port)?;
     let begin = Instant::now();
-    for number in 0..count {
-        let due = begin + every * number as u32;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        let kind = number % KINDS.len();
-        let target = target(kind, number, traces[number % traces.len()]);
-        let answer = connection.ask(&Request::get(target.as_str()))?;
-        ensure!(answer.status == 200, "{target}: {}", answer.status);
+    let asker = |first: usize| -> Result<Vec<(usize, u64)>> {
+        let mut connection = Connection::open(port)?;
+        let mut taken = Vec::new();
+        for number in (first..count).step_by(ASKERS) {
+            let due = begin + every * number as u32;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let kind = number % KINDS.len();
+            let target = target(kind, number, traces[number % traces.len()]);
+            let answer = connection.ask(&Request::get(target.as_str()))?;
+            ensure!(answer.status == 200, "{target}: {}", answer.status);
+            taken.push((kind, due.elapsed().as_micros() as u64));
+        }
+        Ok(taken)
+    };
+    let ask = &asker;
+    let all = thread::scope(|scope| {
+        let threads: Vec<_> = (0..ASKERS)
+            .map(|first| scope.spawn(move || ask(first)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| {
+            let ended = thread.join();
+            ended.map_err(|_| anyhow::anyhow!("an asker panicked"))?
+        });
+        ended.collect::<Result<Vec<_>>>()
+    })?;
+    let mut taken: [Vec<u64>; KINDS.len()] = Default::default();
+    for (kind, latency) in all.into_iter().flatten() {
         if let Some(taken) = taken.get_mut(kind) {
-            taken.push(due.elapsed().as_micros() as u64);
+            taken.push(latency);
         }
     }
     Ok(taken.map(Samples::new))

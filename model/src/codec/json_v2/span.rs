@@ -241,7 +241,7 @@ impl Cursor<'_> {
         let mut more = self.open(b'{', b'}')?;
         while more {
             let key = self.string()?;
-            let value = if self.take_pair(b":\"") {
+            let value = if self.take_pair(*b":\"") {
                 self.rest_of_string()?
             } else {
                 self.odd_value()?
@@ -256,9 +256,9 @@ impl Cursor<'_> {
     /// Moves behind the two bytes, if they are the next: what stands between two strings in
     /// compact JSON.
     #[inline(always)]
-    fn take_pair(&mut self, pair: &[u8; 2]) -> bool {
+    fn take_pair(&mut self, pair: [u8; 2]) -> bool {
         let rest = self.body.get(self.at..).unwrap_or_default();
-        let is_next = rest.first_chunk() == Some(pair);
+        let is_next = rest.first_chunk() == Some(&pair);
         self.at += usize::from(is_next) * pair.len();
         is_next
     }
