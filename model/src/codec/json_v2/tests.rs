@@ -65,6 +65,46 @@ fn json_v1_is_recognised_by_a_key_of_its_own() {
     assert_eq!(fields(r#""tags":{"a":"yAnnotations"}"#), text);
     let escaped = r#""tags":{"a":"yAnnotations\""}"#;
     assert_eq!(fields(escaped), escaped);
+    // Wherever it stands, and whatever else is wrong.
+    for elsewhere in [
+        r#""tags":{"binaryAnnotations":"","another":"so that this is not the end"}"#,
+        r#""tags":{"a":"some \n yAnnotations"},"name":"so that this is not the end""#,
+        r#""name":"is a yAnnotations","kind":"CLIENT""#,
+        r#""other":{"some":["where","binaryAnnotations",1]},"name":"so that it goes on""#,
+        r#""localEndpoint":{"serviceName":"binaryAnnotations","ipv4":"1.2.3.4"},"debug":true"#,
+        r#""binaryAnnotations":[{"key":"a","value":}]"#,
+    ] {
+        assert_eq!(fields(elsewhere), text, "{elsewhere}");
+    }
+    assert_eq!(answer(r#"[{"traceId":"1","id":"1"}] "yAnnotations""#), text);
+    assert_eq!(answer(r#"[{"id":"1"},{"a":"binaryAnnotations"}]"#), text);
+    let near = r#""tags":{"a":"notionally an yAnnotation"},"shared":true"#;
+    assert_eq!(fields(near), near);
+}
+
+#[test]
+fn endpoints_that_are_said_again_are_the_same() {
+    let said = r#"{"serviceName":"CHECKOUT","ipv4":"10.1.2.3","ipv6":"2001:db8::c001","port":80}"#;
+    let read = said.replace("CHECKOUT", "checkout");
+    let span = |endpoints: &str| format!(r#"{{"traceId":"1","id":"1",{endpoints}}}"#);
+    let other = r#"{"serviceName":"CHECKOUT","ipv4":"10.1.2.4"}"#;
+    let body = [
+        span(&format!(
+            r#""localEndpoint":{said},"remoteEndpoint":{said}"#
+        )),
+        span(&format!(r#""localEndpoint":{other}"#)),
+        span(&format!(r#""remoteEndpoint": {said}"#)),
+    ];
+    let body = format!("[{}]", body.join(","));
+    let other = other.replace("CHECKOUT", "checkout");
+    let expected = [
+        format!(r#""localEndpoint":{read},"remoteEndpoint":{read}"#),
+        format!(r#""localEndpoint":{other}"#),
+        format!(r#""remoteEndpoint":{read}"#),
+    ];
+    let id = r#""traceId":"0000000000000001","id":"0000000000000001""#;
+    let expected = expected.map(|endpoints| format!("{{{id},{endpoints}}}"));
+    assert_eq!(answer(body.as_str()), format!("[{}]", expected.join(",")));
 }
 
 #[test]
