@@ -123,7 +123,7 @@ impl Scene {
         );
     }
 
-    /// Takes parts of the first day away, or all of it.
+    /// Takes parts of the first day away, or all of it: more than comes in all steps that follow.
     fn forget_some(&self, chance: &mut Chance) {
         let database = &self.config.database;
         let partition = run(&format!("SELECT toString(toDate({}))", self.day));
@@ -135,7 +135,8 @@ impl Scene {
         }
         let parts = run(&format!(
             "SELECT name FROM system.parts WHERE database = '{database}' AND table = 'spans' AND \
-             active AND partition = '{partition}'"
+             active AND partition = '{partition}' AND rows >= {}",
+            STEPS / 2
         ));
         let parts: Vec<&str> = parts.lines().collect();
         if !parts.is_empty() {
