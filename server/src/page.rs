@@ -25,13 +25,6 @@ pub(crate) struct Page {
     jaeger_links: bool,
 }
 
-/// The pages beside the search and single traces.
-const PAGES: [&str; 3] = [
-    "/zipkin/dependency",
-    "/zipkin/traceViewer",
-    "/zipkin/status",
-];
-
 const JSON_UTF8: &str = "application/json; charset=utf-8";
 
 impl Page {
@@ -78,21 +71,14 @@ impl Page {
             // Other methods are refused whether or not there is such a file.
             _ if !reads => reply::method_not_allowed(),
             "/zipkin/config.json" => self.config.answer(headers),
-            "/zipkin/" | "/zipkin/index.html" => self.index.answer(headers),
-            _ if PAGES.contains(&path) => self.index.answer(headers),
+            "/zipkin/"
+            | "/zipkin/index.html"
+            | "/zipkin/dependency"
+            | "/zipkin/traceViewer"
+            | "/zipkin/status" => self.index.answer(headers),
             _ if is_trace_page(path) => self.index.answer(headers),
-            _ => self
-                .without_slash(path, query)
-                .unwrap_or_else(|| self.file(path, head)),
+            _ => self.file(path, head),
         })
-    }
-
-    /// Leads from an address of the page with a slash too many, as people type them, to the page.
-    fn without_slash(&self, path: &str, query: Option<&str>) -> Option<Reply> {
-        let page = path.strip_suffix('/')?;
-        let is_page = PAGES.contains(&page) || is_trace_page(page);
-        let to = page.strip_prefix("/zipkin/").filter(|_| is_page)?;
-        Some(reply::redirect(&format!("{}{to}", self.base), query))
     }
 
     /// Answers with the file below the page's path, or where an address of before leads.
