@@ -4,7 +4,9 @@
 //! # Layout
 //!
 //! - [`walk`]: the files that are there.
+//! - [`follow`]: when they are read.
 
+mod follow;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,7 @@ use super::location;
 use crate::document::Format;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{Reading, Snapshot};
+use follow::Following;
 use walk::{Found, Read, Walk};
 
 #[derive(Debug, Default)]
@@ -63,7 +66,9 @@ pub struct Folder {
     /// How files are read.
     read: Read,
     state: ArcSwap<State>,
+    /// Held while files are read and until they are served.
     seen: Mutex<Found>,
+    following: Following,
     changed: watch::Sender<u64>,
     /// The paths of what is new, until they are taken.
     changed_paths: Mutex<Changed>,
@@ -87,6 +92,7 @@ impl Folder {
             read,
             state: ArcSwap::default(),
             seen: Mutex::default(),
+            following: Following::default(),
             changed: watch::Sender::new(0),
             changed_paths: Mutex::default(),
         };
@@ -174,23 +180,6 @@ impl Folder {
         all
     }
 
-    /// Keeps what is served up to date until it is told to end.
-    pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(self.config.refresh) => {}
-                _ = ending.wait_for(|ending| *ending) => return,
-            }
-            let this = Arc::clone(&self);
-            if tokio::task::spawn_blocking(move || this.read())
-                .await
-                .is_err()
-            {
-                tracing::error!("reading folders panicked");
-            }
-        }
-    }
-
     /// Reads what is there, and serves it unless something is newly wrong with it: whoever has all
     /// must not lose it because a volume is away. Blocks.
     fn read(&self) {
@@ -214,7 +203,6 @@ impl Folder {
         broken.extend(lost(&state.snapshot, &snapshot));
         let now = Flaws { broken, unreadable };
         *seen = found;
-        drop(seen);
         for file in &now.broken {
             tracing::error!(error = %file, "a file of the folder is broken");
         }

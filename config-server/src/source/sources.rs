@@ -216,14 +216,17 @@ impl Sources {
         all
     }
 
-    /// Fetches all repositories soon; returns when that ended or the time is over. Those that serve
-    /// nothing need not be there.
+    /// Fetches all repositories and reads all folders soon; returns when that ended or the time is
+    /// over. Repositories that serve nothing need not be there.
     pub async fn fetch_now(&self, within: Duration) -> Result<(), String> {
         let mut fetches = JoinSet::new();
         for standing in self.standings() {
-            if let Standing::Git(repository) = standing {
-                fetches.spawn(async move { repository.fetch_now(within).await });
-            }
+            fetches.spawn(async move {
+                match standing {
+                    Standing::Git(repository) => repository.fetch_now(within).await,
+                    Standing::Native(folder) => folder.read_now(within).await,
+                }
+            });
         }
         let mut outcome = Ok(());
         while let Some(ended) = fetches.join_next().await {

@@ -170,6 +170,34 @@ async fn a_changed_file_of_a_folder_reaches_the_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_read_before_anybody_is_told_of_it() {
+    let (port, heard) = stack();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("shop.yml"), "a: 1\n").unwrap();
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.cloud.config.server.native.search-locations: {}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n",
+        folder.path().display()
+    );
+    let server = start_with(file, data.path(), |settings| {
+        for backend in &mut settings.backends {
+            if let Backend::Native(native) = backend {
+                native.refresh = Duration::from_hours(1);
+            }
+        }
+    });
+    let server = server.await;
+    std::fs::write(folder.path().join("shop.yml"), "a: 2\n").unwrap();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    // Nothing but the webhook asked for that.
+    assert_eq!(value(&server).await, "2");
+    assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_rolls_over_the_instances_of_what_changed() {
     let work = Work::new(&[("shop.yml", "a: 1\n")]);
     let (port, heard) = stack();
