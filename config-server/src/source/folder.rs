@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use super::changed::Changed;
 use super::config::NativeConfig;
 use super::location;
+use super::news::HeldBack;
 use crate::document::Format;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{Reading, Snapshot};
@@ -121,6 +122,18 @@ impl Folder {
     /// Returns whether what is served was read whole.
     pub fn is_whole(&self) -> bool {
         self.state.load().served.unreadable.is_empty()
+    }
+
+    /// Returns what is held back: what is there now, when it is not what is served.
+    pub(crate) fn held_back(&self) -> Option<HeldBack> {
+        let state = self.state.load();
+        let broken = state.now.broken.iter().map(ToString::to_string);
+        let unreadable = state.now.unreadable.values().cloned();
+        let newest: Vec<String> = broken.chain(unreadable).collect();
+        (state.now != state.served).then(|| HeldBack {
+            newest: newest.join("; "),
+            served: self.changed.borrow().to_string(),
+        })
     }
 
     /// Returns what is set.

@@ -317,6 +317,72 @@ async fn a_remote_that_stays_away_holds_nobody_up_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_stays_away_has_nobody_told_twice_and_holds_up_nobody_else() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let other = Work::new(&[("bank.yml", "a: 1\n")]);
+    let daemon = Daemon::start(&work);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let git =
+        |uri: &str| format!("  - {{type: git, uri: '{uri}', refresh-rate: -1, timeout: 60}}\n");
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n\
+         spring.cloud.config.server.composite:\n{}{}",
+        git(&daemon.uri()),
+        git(&other.origin())
+    );
+    let server = start(file, folder.path()).await;
+    assert_eq!(value(&server).await, "1");
+    let daemon_port = daemon.stop();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    let failed = server.api().refresher.counts().1;
+    for _ in 0..3 {
+        heard.lock().unwrap().clear();
+        until_idle(&server, &heard).await;
+        assert_eq!(told(&heard), 0, "{heard:?}");
+    }
+    assert_eq!(server.api().refresher.counts(), (2, failed));
+    // What it brings when it is back is told, and no webhook is needed for that.
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    let _daemon = Daemon::start_at(&work, daemon_port);
+    until_counts(&server, &heard, |(done, _)| done == 4).await;
+    assert_eq!(value(&server).await, "2");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_wait_for_their_own_commit_however_many_webhooks_come() {
+    let work = Work::new(&[("bank.yml", "a: 1\n"), ("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&work.origin(), port, folder.path()).await;
+    work.commit("bank.yml", "a: [\n");
+    work.push();
+    // By its files nobody knows that it concerns the shop.
+    tell(&server, "shop.yml").await;
+    until("it waits", async || {
+        let is_held_back = match server.api().sources.standings().first() {
+            Some(Standing::Git(repository)) => repository.served()["main"].is_held_back(),
+            _ => false,
+        };
+        is_held_back && server.api().refresher.debts().owed == 1
+    })
+    .await;
+    until_idle(&server, &heard).await;
+    until_idle(&server, &heard).await;
+    assert_eq!(told(&heard), 0, "{heard:?}");
+    work.commit("bank.yml", "a: 2\n");
+    work.push();
+    tell(&server, "bank.yml").await;
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(server.api().refresher.debts().owed, 0);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_busy_is_asked_again() {
     let work = Work::new(&[("shop.yml", "a: 1\n")]);
     let (port, heard) = stack_that_is_busy("/apps/", 2);
@@ -434,12 +500,16 @@ async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
 
 /// Sends a webhook about something that is nobody's, and waits until it is dealt with.
 async fn until_idle(server: &ConfigServer, heard: &Mutex<Vec<String>>) {
-    tell(server, "nobody.yml").await;
-    until("the last webhook is dealt with", async || {
+    let asked = || {
         let heard = heard.lock().unwrap();
-        heard.iter().any(|line| line == "GET /eureka/apps/NOBODY")
-    })
-    .await;
+        let asked = heard
+            .iter()
+            .filter(|line| *line == "GET /eureka/apps/NOBODY");
+        asked.count()
+    };
+    let before = asked();
+    tell(server, "nobody.yml").await;
+    until("the last webhook is dealt with", async || asked() > before).await;
 }
 
 fn told(heard: &Mutex<Vec<String>>) -> usize {
