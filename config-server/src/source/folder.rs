@@ -255,7 +255,7 @@ impl Folder {
         for location in &self.locations {
             let root = root(location);
             let read = match root.canonicalize() {
-                Ok(within) => walk.folder(&root, (&within, 0)),
+                Ok(within) => walk.folder(&root, &within),
                 Err(_) => Err(format!("{} is no folder that can be read", root.display())),
             };
             let is_within = |path: &str| Path::new(path).starts_with(&root);
