@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::api::auth::Auth;
 use crate::api::monitor::Webhooks;
+use crate::api::serve::PATIENCE;
 use crate::cipher::{DEFAULT_SALT, KeyText, Padding, RsaForm};
 use crate::document::{Bounds, Document, Entry, Place, Secrecy};
 use crate::refresh::RefreshConfig;
@@ -97,6 +98,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
+    /// How long a client may be silent.
+    pub patience: Duration,
     /// Names that were given and mean nothing here.
     pub notes: Vec<String>,
 }
@@ -174,6 +177,7 @@ impl Settings {
             },
             connections_max: keys.count("speargun.config.connections-max", 10_000)?,
             body_bytes_max: keys.count("speargun.config.body-bytes-max", 8 << 20)?,
+            patience: PATIENCE,
             notes: Vec::new(),
         })
     }
