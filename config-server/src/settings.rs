@@ -184,16 +184,21 @@ impl Settings {
 }
 
 fn auth(keys: &mut Keys) -> Result<Auth, SettingError> {
-    let name = keys
-        .text("spring.security.user.name")
-        .unwrap_or_else(|| "user".to_owned());
+    let name = keys.text("spring.security.user.name");
     let password = keys.secret("spring.security.user.password")?;
+    let tokens = keys.secrets("speargun.config.tokens")?;
+    if name.is_some() && password.is_none() && tokens.is_empty() {
+        return Err(SettingError::Unsupported {
+            name: "spring.security.user.name".to_owned(),
+            advice: "without a password everybody would be let in: set \
+                     spring.security.user.password, or leave the name out",
+        });
+    }
+    let name = name.unwrap_or_else(|| "user".to_owned());
+    let users = password.map(|password| (name, password));
     Ok(Auth {
-        users: password
-            .map(|password| (name, password))
-            .into_iter()
-            .collect(),
-        tokens: keys.secrets("speargun.config.tokens")?,
+        users: users.into_iter().collect(),
+        tokens,
     })
 }
 

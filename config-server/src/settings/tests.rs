@@ -330,3 +330,22 @@ fn unknown_and_wrong_settings_stop_the_start() {
         SettingError::Unknown("SPEARGUN_CONFIG_NOTHING".to_owned())
     );
 }
+
+#[test]
+fn a_user_without_a_password_lets_nobody_in() {
+    let read = |line: &str| {
+        let sources = Sources {
+            file: Some(("config.yml".to_owned(), line.as_bytes().to_vec())),
+            ..Sources::default()
+        };
+        Settings::read(&sources).map(|settings| settings.auth.users.len())
+    };
+    let native = "spring.cloud.config.server.native.search-locations: /c\n";
+    let user = "spring.security.user.name: me\n";
+    let error = read(&format!("{native}{user}")).unwrap_err().to_string();
+    assert!(error.contains("spring.security.user.password"), "{error}");
+    let tokens = "speargun.config.tokens: [t]\n";
+    assert_eq!(read(&format!("{native}{user}{tokens}")), Ok(0));
+    let password = "spring.security.user.password: p\n";
+    assert_eq!(read(&format!("{native}{user}{password}")), Ok(1));
+}
