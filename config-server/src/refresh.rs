@@ -60,6 +60,8 @@ const NAMES_SHOWN_MAX: usize = 5;
 pub struct RefreshConfig {
     /// Registries of Eureka; nobody is told without one.
     pub registries: Vec<String>,
+    /// The application of configuration servers, which are not told.
+    pub own_application: String,
     /// Instances of one application that are asked at a time.
     pub at_once: usize,
     /// Rest between an application's instances.
@@ -82,6 +84,7 @@ impl Default for RefreshConfig {
     fn default() -> Self {
         Self {
             registries: Vec::new(),
+            own_application: registry::SERVERS.to_owned(),
             at_once: 1,
             pause: Duration::ZERO,
             timeout: Duration::from_secs(30),
@@ -124,7 +127,10 @@ impl Refresher {
             .user_agent(concat!("speargun/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Arc::new(Self {
-            registries: Registries::new(config.registries.clone(), client.clone()),
+            registries: Registries::new(
+                (config.registries.clone(), &config.own_application),
+                client.clone(),
+            ),
             config,
             client,
             waiting: Mutex::default(),

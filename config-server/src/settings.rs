@@ -27,6 +27,9 @@ use crate::value::Value;
 
 pub use keys::{Keys, Sources};
 
+/// Other servers are not waited for any longer before applications are told.
+const OTHERS_FETCH_WITHIN_MAX: Duration = Duration::from_mins(1);
+
 /// Why the start stops.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SettingError {
@@ -138,7 +141,8 @@ impl Settings {
             inner => format!("/{inner}"),
         };
         let registries = registries(keys)?;
-        let fetch = Duration::from_secs(5);
+        let backends = backends::read(keys)?;
+        let registration = registration(keys, registries.clone(), &prefix)?;
         Ok(Self {
             address: keys
                 .parsed("server.address", "an address", |text| text.parse().ok())?
@@ -150,7 +154,6 @@ impl Settings {
             accept_empty: keys
                 .switch("spring.cloud.config.server.accept-empty")?
                 .unwrap_or(true),
-            backends: backends::read(keys)?,
             overrides: overrides(keys),
             key: key(keys)?,
             decrypts: keys
@@ -159,11 +162,13 @@ impl Settings {
             fails_on_undecryptable: keys.switch("encrypt.fail-on-error")?.unwrap_or(true),
             webhooks: webhooks(keys)?,
             refresh: RefreshConfig {
-                registries: registries.clone(),
-                others_fetch_within: fetch,
+                registries,
+                own_application: registration.application.clone(),
+                others_fetch_within: others_fetch_within(&backends),
                 ..refresh(keys)?
             },
-            registration: registration(keys, registries, &prefix)?,
+            registration,
+            backends,
             auth,
             prefix,
             bounds: Bounds {
@@ -319,6 +324,22 @@ fn refresh(keys: &mut Keys) -> Result<RefreshConfig, SettingError> {
         credentials: user.map(|user| (user, password)),
         ..default
     })
+}
+
+/// Returns how long other servers of these settings take until they have fetched by themselves, of
+/// which there is no telling for those that wait for webhooks; no longer than anybody should wait.
+fn others_fetch_within(backends: &[Backend]) -> Duration {
+    let mut longest = Duration::ZERO;
+    for backend in backends {
+        match backend {
+            Backend::Git { default, others } => {
+                let all = others.iter().chain([&**default]);
+                longest = longest.max(all.filter_map(|git| git.refresh).max().unwrap_or_default());
+            }
+            Backend::Native(native) => longest = longest.max(native.refresh),
+        }
+    }
+    longest.min(OTHERS_FETCH_WITHIN_MAX)
 }
 
 fn registries(keys: &mut Keys) -> Result<Vec<String>, SettingError> {

@@ -72,6 +72,8 @@ fn answer(stream: &TcpStream, port: u16, (heard, busy): (&Mutex<Vec<String>>, Bu
                 instances("SHOP", &[("one", "/one"), ("two", "/two")], port),
             ),
             "/eureka/apps/CONFIGSERVER" => ("404 Not Found", String::new()),
+            "/eureka/apps/OURS" => ("200 OK", instances("OURS", &[("us", "/us")], port)),
+            "/eureka/apps/" => ("200 OK", everybody(port)),
             target if target.ends_with("/actuator/refresh") => ("200 OK", "[\"a\"]".to_owned()),
             _ => ("404 Not Found", String::new()),
         };
@@ -92,6 +94,24 @@ fn instances(name: &str, all: &[(&str, &str)], port: u16) -> String {
     let all: Vec<String> = all.iter().map(instance).collect();
     format!(
         r#"{{"application":{{"name":"{name}","instance":[{}]}}}}"#,
+        all.join(",")
+    )
+}
+
+/// Returns the answer about all: the shop, and a server of configurations that has a name of its
+/// own.
+fn everybody(port: u16) -> String {
+    let all = [
+        instances("SHOP", &[("one", "/one"), ("two", "/two")], port),
+        instances("OURS", &[("us", "/us")], port),
+    ];
+    let inner = |one: &String| {
+        let inner = one.strip_prefix(r#"{"application":"#).unwrap();
+        inner.strip_suffix('}').unwrap().to_owned()
+    };
+    let all: Vec<String> = all.iter().map(inner).collect();
+    format!(
+        r#"{{"applications":{{"application":[{}]}}}}"#,
         all.join(",")
     )
 }
@@ -432,6 +452,42 @@ async fn a_commit_that_was_held_back_is_told_of_when_it_is_served() {
     let heard = heard.lock().unwrap().clone();
     let told = heard.iter().filter(|line| line.starts_with("POST"));
     assert_eq!(told.count(), 2, "{heard:?}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_configurations_are_not_told_whatever_their_name() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.application.name: ours\n\
+         spring.cloud.config.server.git: {{uri: {}, refresh-rate: -1, timeout: 60}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n",
+        work.origin()
+    );
+    let server = start(file, folder.path()).await;
+    assert_eq!(value(&server).await, "1");
+    tell(&server, "application.yml").await;
+    until_both_are_told(&server, &heard).await;
+    tell(&server, "ours.yml").await;
+    for _ in 0..2 {
+        until_idle(&server, &heard).await;
+    }
+    let heard = heard.lock().unwrap().clone();
+    assert!(
+        heard.iter().any(|line| line == "GET /eureka/apps/OURS"),
+        "{heard:?}"
+    );
+    let told: Vec<_> = heard
+        .iter()
+        .filter(|line| line.starts_with("POST"))
+        .collect();
+    assert_eq!(
+        told,
+        ["POST /one/actuator/refresh", "POST /two/actuator/refresh"]
+    );
     server.end().await;
 }
 
