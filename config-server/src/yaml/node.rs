@@ -27,8 +27,11 @@ pub(super) enum Node {
     Null(Place),
     Scalar(Value, Place),
     List(Vec<Rc<Node>>, Trunk),
-    Map(Vec<(Key, Rc<Node>)>, Trunk),
+    Map(Vec<Pair>, Trunk),
 }
+
+/// A key and its value.
+type Pair = (Key, Rc<Node>);
 
 /// Where a node with others in it begins, and how many levels are below it, those behind aliases
 /// included.
@@ -211,8 +214,8 @@ impl Reader<'_> {
     }
 
     /// Own keys win over merged ones, and of those the first; each stays where it came first.
-    fn merge(&mut self, own: Vec<(Name, Rc<Node>)>) -> Result<Vec<(Key, Rc<Node>)>, Broken> {
-        let mut merged: Vec<(Key, Rc<Node>)> = Vec::with_capacity(own.len());
+    fn merge(&mut self, own: Vec<(Name, Rc<Node>)>) -> Result<Vec<Pair>, Broken> {
+        let mut merged: Vec<Pair> = Vec::with_capacity(own.len());
         let mut index: HashMap<Key, usize> = HashMap::new();
         for (name, value) in own {
             let name = match name {
@@ -244,14 +247,14 @@ impl Reader<'_> {
 }
 
 /// Returns the entries of what a merge key merges: of a mapping, or of each of a list.
-fn mappings(value: &Node) -> Result<Vec<&[(Key, Rc<Node>)]>, Broken> {
+fn mappings(value: &Node) -> Result<Vec<&[Pair]>, Broken> {
     match value {
         Node::List(items, _) => items.iter().map(|item| entries(item)).collect(),
         one => Ok(vec![entries(one)?]),
     }
 }
 
-fn entries(node: &Node) -> Result<&[(Key, Rc<Node>)], Broken> {
+fn entries(node: &Node) -> Result<&[Pair], Broken> {
     match node {
         Node::Map(entries, _) => Ok(entries),
         other => {
