@@ -42,10 +42,10 @@ pub(crate) fn read(bytes: &[u8], bounds: &Bounds) -> Result<Vec<Document>, Broke
     let mut events = Events::new(Parser::new_from_str_with_options(text, options), text);
     let mut documents = Vec::new();
     let mut budget = Budget::new(bounds);
-    let mut room = Room::new(bounds);
+    let mut left = Room::new(bounds);
     while let Some((event, _)) = events.next()? {
         if let Event::DocumentStart(..) = event {
-            let root = node::read(&mut events, bounds.entries_max, &mut room)?;
+            let root = node::read(&mut events, bounds.entries_max, &mut left)?;
             let mut entries = Entries::new(&mut budget);
             if flat::flatten(&root, &mut entries)? {
                 documents.push(entries.finish()?);

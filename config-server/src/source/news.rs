@@ -69,7 +69,7 @@ impl Sources {
         &self,
         within: impl Fn(&str, bool) -> Option<Duration>,
     ) -> Failures {
-        let mut fetches = JoinSet::new();
+        let mut all = JoinSet::new();
         for standing in self.standings() {
             let (name, is_failing) = match &standing {
                 Standing::Git(one) => (one.shown(), one.health().error.is_some()),
@@ -78,7 +78,7 @@ impl Sources {
             let Some(within) = within(&name, is_failing) else {
                 continue;
             };
-            fetches.spawn(async move {
+            all.spawn(async move {
                 let fetched = match standing {
                     Standing::Git(repository) => repository.fetch_now(within).await,
                     Standing::Native(folder) => folder.read_now(within).await,
@@ -87,7 +87,7 @@ impl Sources {
             });
         }
         let mut failures = Failures::new();
-        while let Some(ended) = fetches.join_next().await {
+        while let Some(ended) = all.join_next().await {
             failures.extend(ended.ok().and_then(Result::err));
         }
         failures

@@ -88,9 +88,9 @@ impl<'a> Walk<'a> {
             return Err(format!("{} is too deep", folder.display()));
         }
         self.trail.push(real);
-        let read = self.inner(folder, within);
+        let found = self.inner(folder, within);
         self.trail.pop();
-        read
+        found
     }
 
     fn inner(&mut self, folder: &Path, within: &Path) -> Result<(), String> {
