@@ -248,8 +248,10 @@ impl Repository {
     fn fetch(&self) {
         let started = Instant::now();
         let before = self.state.load().health.clone();
-        if self.is_damaged.swap(false, Ordering::Relaxed) {
-            self.git.forget();
+        if self.is_damaged.swap(false, Ordering::Relaxed)
+            && let Err(error) = self.git.forget_damaged()
+        {
+            tracing::warn!(uri = self.shown(), %error, "the clone is not made again");
         }
         let outcome = self.git.fetch().and_then(|labels| {
             if self.git.is_interrupted() {
@@ -264,7 +266,7 @@ impl Repository {
             };
             match self.take_up(labels, &health) {
                 Err(GitError::Damaged(why)) if !self.git.is_interrupted() => {
-                    self.git.forget();
+                    self.git.forget_damaged()?;
                     Err(GitError::Failed(why))
                 }
                 other => other,
