@@ -48,6 +48,8 @@ pub struct Repository {
     config: GitConfig,
     uri: String,
     git: Arc<Git>,
+    /// Held while the clone is written to.
+    clone: Arc<Mutex<()>>,
     reading: Arc<Reading>,
     state: ArcSwap<State>,
     /// Whether the clone is to be made again with the next fetch.
@@ -66,10 +68,11 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Returns a repository that nothing is known of yet.
+    /// Returns a repository that nothing is known of yet, by its address and what is held while its
+    /// clone is written to.
     pub(crate) fn new(
         config: GitConfig,
-        uri: String,
+        (uri, clone): (String, Arc<Mutex<()>>),
         base: &Path,
         reading: &Arc<Reading>,
     ) -> Arc<Self> {
@@ -78,6 +81,7 @@ impl Repository {
             config,
             uri,
             git,
+            clone,
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
             is_damaged: AtomicBool::new(false),
@@ -246,6 +250,7 @@ impl Repository {
 
     /// Fetches once; blocks.
     fn fetch(&self) {
+        let _held = self.clone.lock();
         let started = Instant::now();
         let before = self.state.load().health.clone();
         if self.is_damaged.swap(false, Ordering::Relaxed)
@@ -273,8 +278,11 @@ impl Repository {
             }
         });
         let took_ms = started.elapsed().as_millis() as u64;
-        // Another one may stand in its place by now, also in its folder.
+        // Another one may stand in its place by now, which waits for the folder.
         if self.git.is_interrupted() {
+            if self.git.known().is_none() {
+                self.git.forget();
+            }
             return;
         }
         let Err(error) = outcome else {

@@ -143,7 +143,8 @@ impl Sources {
         }
         let base = slot.config.base.as_ref().unwrap_or(&self.base);
         let config = slot.config.clone();
-        let repository = Repository::new(config, uri.to_owned(), base, &self.reading);
+        let place = (uri.to_owned(), made.clone_of(uri));
+        let repository = Repository::new(config, place, base, &self.reading);
         let ending = self.ending.subscribe();
         let task = {
             let mut tasks = self.tasks.lock();

@@ -148,6 +148,11 @@ async fn a_fetch_for_nobody_any_more_ends() {
             counts[0].load(SeqCst) == counts[1].load(SeqCst)
         })
         .await;
+        // Of what nothing came nothing is left.
+        sources::until("all clones go", async || {
+            std::fs::read_dir(base.path()).unwrap().next().is_none()
+        })
+        .await;
     }
 }
 

@@ -66,7 +66,8 @@ mod tests {
         let folder = std::path::Path::new("/nowhere");
         let made = |uri: &str| {
             let config = GitConfig::default();
-            Repository::new(config, uri.to_owned(), folder, &Arc::default())
+            let place = (uri.to_owned(), Arc::default());
+            Repository::new(config, place, folder, &Arc::default())
         };
         let clone = made("https://example.org/x.git");
         assert!(clone.mend("it"));
