@@ -146,8 +146,8 @@ impl Repository {
                 None => {
                     match read::snapshot(repository, earlier, &mut known.files, &self.reading) {
                         Ok(snapshot) => paths(&self.check(&snapshot)),
-                        // One that is too large was never served; nothing is known of those before.
-                        Err(GitError::TooMuch(_)) => break,
+                        // One that has too much is never served, but those before it may be.
+                        Err(GitError::TooMuch(_)) => continue,
                         Err(error) => return Err(error),
                     }
                 }

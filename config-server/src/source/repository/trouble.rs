@@ -20,8 +20,11 @@ impl Repository {
         is_long.then(|| format!("a fetch goes on for {} s without an end", elapsed.as_secs()))
     }
 
-    /// Returns that there is nothing for requests without a label.
+    /// Returns that there is nothing for requests of a label that is there, or without one.
     pub(super) fn lacking(&self, state: &State) -> Option<String> {
+        if state.health.refused.is_some() {
+            return state.health.refused.clone();
+        }
         state.health.good?;
         if state.labels.is_empty() {
             return Some("it has no branch".to_owned());
