@@ -149,6 +149,7 @@ fn connect<'a, 'repo>(
     let transport: Box<dyn Transport + Send> = match url.scheme {
         Scheme::Http | Scheme::Https => {
             let setup = http::Setup {
+                home: remote.uri.clone(),
                 connect_within: remote.timeout,
                 any_certificate: remote.access.0.any_certificate,
                 authorization: authorization(remote),
