@@ -73,7 +73,8 @@ impl Sources {
         for standing in self.standings() {
             let (name, is_failing) = match &standing {
                 Standing::Git(one) => (one.shown(), one.health().error.is_some()),
-                Standing::Native(one) => (one.shown(), false),
+                // Of folders nothing fails but reads that do not end.
+                Standing::Native(one) => (one.shown(), true),
             };
             let Some(within) = within(&name, is_failing) else {
                 continue;
