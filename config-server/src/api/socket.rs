@@ -1,6 +1,6 @@
-//! A connection that waits for its client only so long: for the first bytes, by which the version of
-//! HTTP is known, and for room to write. All else that a client may be slow with has a limit in the
-//! HTTP library, which has none for these.
+//! A connection that waits for its client only so long: for the first bytes, by which the version
+//! of HTTP is known, and for room to write. All else that a client may be slow with has a limit in
+//! the HTTP library, which has none for these.
 
 use std::io::{Error, ErrorKind, IoSlice};
 use std::pin::Pin;

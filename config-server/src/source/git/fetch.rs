@@ -43,8 +43,8 @@ pub(super) fn fetch(remote: &Remote, interrupt: &Arc<Interrupt>) -> Result<Label
     }
 }
 
-/// Returns whether a commit of a branch or tag is not as it should be. One that the machine does not
-/// let be read says nothing.
+/// Returns whether a commit of a branch or tag is not as it should be. One that the machine does
+/// not let be read says nothing.
 fn is_damaged(repository: &gix::Repository) -> bool {
     let read = |id: &gix::ObjectId| {
         let commit = repository
