@@ -9,6 +9,7 @@
 //! - `environment`, `plain`, `encrypt`, [`monitor`], `health`, `page`: the answers.
 //! - [`metrics`]: figures about them.
 //! - `reply`: answers as bytes.
+//! - `socket`: how long a client is waited for.
 
 pub mod auth;
 mod encrypt;
@@ -21,6 +22,7 @@ mod plain;
 mod reply;
 mod route;
 pub mod serve;
+mod socket;
 
 use std::sync::Arc;
 

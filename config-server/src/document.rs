@@ -187,6 +187,15 @@ impl<'a> Entries<'a> {
         Ok(())
     }
 
+    /// Takes room for what holds nothing: through aliases it may be gone to as often as for what
+    /// does.
+    pub(crate) fn pass(&mut self, place: Place) -> Result<(), Broken> {
+        let left = self.budget.entries.checked_sub(1);
+        let too_much = || Broken::new(place, "more than one file may hold");
+        self.budget.entries = left.ok_or_else(too_much)?;
+        Ok(())
+    }
+
     /// Returns the document, with what its own keys say about when it counts.
     pub(crate) fn finish(self) -> Result<Document, Broken> {
         let entry = |(key, (value, place))| Entry {

@@ -3,8 +3,9 @@
 //! registry for a moment. What comes in meanwhile is put together.
 //!
 //! Whom a commit concerns is found in the files that differ, and kept until it was told. What a
-//! webhook names beside is told once a fetch went well, or at the third try. Whoever is away, the
-//! repository, the registry or an instance, is tried again until it is back, or for a day.
+//! webhook names beside is told once, when every source was fetched or is known to be away, and
+//! when what is held back since then is served. Whoever is away, a repository, the registry or an
+//! instance, is tried again until it is back, or for a day.
 //!
 //! Without `on-change` only a webhook has applications told. Differences that none came for in time
 //! are forgotten: of several servers behind one address another one was told, and to tell
@@ -14,12 +15,18 @@
 //!
 //! - [`names`]: which applications a changed file concerns.
 //! - [`registry`]: instances, as the registry tells of them.
+//! - `fetch`: what webhooks have fetched, and when whom they name is told.
+//! - `away`: sources that gave no answer.
+//! - `held`: names that wait for what is held back.
 //! - `owed`: what applications are owed until they have it.
 //! - `course`: when it is tried again.
 //! - `roll`: asking instances.
 //! - `outcome`: what became of it.
 
+mod away;
 mod course;
+mod fetch;
+mod held;
 pub mod names;
 mod outcome;
 mod owed;
@@ -35,6 +42,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use course::Course;
+use held::Held;
 pub use names::Names;
 use outcome::Outcomes;
 pub use outcome::{Debts, Report};
@@ -44,9 +52,6 @@ use roll::Turn;
 
 use crate::source::sources::Sources;
 
-/// At this try names are told although not all was fetched: the repository that is away may be
-/// another one, and a refresh in vain costs less than one that does not come.
-const TOLD_ANYWAY: u32 = 3;
 /// Names that a report of a failure tells.
 const NAMES_SHOWN_MAX: usize = 5;
 
@@ -55,6 +60,8 @@ const NAMES_SHOWN_MAX: usize = 5;
 pub struct RefreshConfig {
     /// Registries of Eureka; nobody is told without one.
     pub registries: Vec<String>,
+    /// The application of configuration servers, which are not told.
+    pub own_application: String,
     /// Instances of one application that are asked at a time.
     pub at_once: usize,
     /// Rest between an application's instances.
@@ -77,6 +84,7 @@ impl Default for RefreshConfig {
     fn default() -> Self {
         Self {
             registries: Vec::new(),
+            own_application: registry::SERVERS.to_owned(),
             at_once: 1,
             pause: Duration::ZERO,
             timeout: Duration::from_secs(30),
@@ -95,8 +103,10 @@ pub struct Refresher {
     config: RefreshConfig,
     registries: Registries,
     client: reqwest::Client,
-    /// What webhooks named, until a fetch went well.
+    /// What webhooks named, until all was fetched.
     waiting: Mutex<OwedNames>,
+    /// What they named, until it is served.
+    held: Mutex<Held>,
     /// Whom something concerns that is served now, until the registry was asked.
     telling: Mutex<OwedNames>,
     /// Instances that could not be told.
@@ -117,10 +127,14 @@ impl Refresher {
             .user_agent(concat!("speargun/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Arc::new(Self {
-            registries: Registries::new(config.registries.clone(), client.clone()),
+            registries: Registries::new(
+                (config.registries.clone(), &config.own_application),
+                client.clone(),
+            ),
             config,
             client,
             waiting: Mutex::default(),
+            held: Mutex::default(),
             telling: Mutex::default(),
             owed: Mutex::default(),
             pushed: Mutex::default(),
@@ -152,7 +166,8 @@ impl Refresher {
     /// Returns how much waits, and how much was let go.
     pub fn debts(&self) -> Debts {
         let names = |names: &Mutex<OwedNames>| names.lock().names().iter().count();
-        let owed = names(&self.waiting) + names(&self.telling) + self.owed.lock().count();
+        let held = self.held.lock().names().iter().count();
+        let owed = names(&self.waiting) + held + names(&self.telling) + self.owed.lock().count();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Debts {
             owed: owed as u64,
@@ -209,7 +224,8 @@ impl Refresher {
     /// webhook told of in vain.
     fn listens(&self) -> bool {
         let is_any = |names: &Mutex<OwedNames>| !names.lock().names().is_empty();
-        self.config.on_change || is_any(&self.waiting) || is_any(&self.telling)
+        let is_held = !self.held.lock().names().is_empty();
+        self.config.on_change || is_held || is_any(&self.waiting) || is_any(&self.telling)
     }
 
     /// Tells whom it can, and keeps in mind whom it could not.
@@ -219,12 +235,12 @@ impl Refresher {
         if is_asked {
             course.held_back_next = sources.held_back();
         }
-        if done.is_ok() && self.owed.lock().count() == 0 {
+        if done.is_ok() && self.owed.lock().count() == 0 && !course.away.are_owed() {
             course.done();
         } else {
             course.left();
-            self.give_up(Instant::now());
         }
+        self.give_up(course, Instant::now());
         match done {
             Ok(()) => course.said = None,
             Err(why) => self.put_off(&why, course),
@@ -232,13 +248,19 @@ impl Refresher {
     }
 
     /// Fetches if a webhook asks for it, and tells whom it concerns; an error is worth another try.
-    async fn work(self: &Arc<Self>, sources: &Arc<Sources>, course: &Course) -> Result<(), String> {
+    async fn work(
+        self: &Arc<Self>,
+        sources: &Arc<Sources>,
+        course: &mut Course,
+    ) -> Result<(), String> {
         let fetched = self.fetch(sources, course).await;
         let mut found = Names::default();
         let changed = sources.take_changed();
         changed.iter().for_each(|path| found.add_path(path));
         let names = {
+            let released = self.held.lock().release(&sources.held_back());
             let mut telling = self.telling.lock();
+            telling.add(&released, Instant::now());
             telling.add(&found, Instant::now());
             telling.names().clone()
         };
@@ -291,29 +313,11 @@ impl Refresher {
         asked.map_err(|why| format!("the registry gives no answer: {why}"))
     }
 
-    /// Fetches when a webhook came. What it names is told if that went well and brought no commit
-    /// that is held back beside those that were: until then they would read again what they have.
-    async fn fetch(&self, sources: &Sources, course: &Course) -> Result<(), String> {
-        let asked = std::mem::take(&mut *self.waiting.lock());
-        if asked.names().is_empty() {
-            return Ok(());
-        }
-        let fetched = sources.fetch_now(self.config.fetch_within).await;
-        let now = Instant::now();
-        if fetched.is_ok() && sources.held_back().is_subset(&course.held_back) {
-            self.telling.lock().add(asked.names(), now);
-        } else {
-            if fetched.is_err() && course.tries == TOLD_ANYWAY {
-                self.telling.lock().add(asked.names(), now);
-            }
-            self.waiting.lock().put_back(&asked);
-        }
-        fetched.map_err(|why| format!("not fetched: {why}"))
-    }
-
     /// Gives up what was owed for too long.
-    fn give_up(&self, now: Instant) {
-        let mut old: Vec<String> = Vec::new();
+    fn give_up(&self, course: &mut Course, now: Instant) {
+        let mut old = course.away.take_old(now);
+        let held = self.held.lock().take_old(now);
+        old.extend(held.iter().map(str::to_owned));
         for names in [&self.waiting, &self.telling] {
             let names = names.lock().take_old(now);
             old.extend(names.iter().map(str::to_owned));

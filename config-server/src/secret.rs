@@ -51,8 +51,8 @@ const BESIDE_KEY: [&str; 12] = [
     "aes",
     "rsa",
 ];
-/// Names in connection strings and the like, before `=` or `:`.
-const NAMES: [&str; 9] = [
+/// Names in connection strings and the like, before `=` or `:`, whatever joins their words.
+const NAMES: [&str; 12] = [
     "password",
     "passwd",
     "pwd",
@@ -62,6 +62,9 @@ const NAMES: [&str; 9] = [
     "accountkey",
     "accesskey",
     "apikey",
+    "secretkey",
+    "privatekey",
+    "authorization",
 ];
 /// What stands for a secret.
 const HIDDEN: &str = "***";
@@ -121,9 +124,15 @@ fn words(key: &str) -> Vec<String> {
 
 fn is_secret_value(value: &str) -> bool {
     let lower = value.to_lowercase();
-    let is_header = ["bearer ", "basic "]
-        .iter()
-        .any(|scheme| lower.starts_with(scheme));
+    let mut schemes = ["bearer ", "basic "].into_iter();
+    let is_header = schemes.any(|scheme| {
+        let mut places = lower.match_indices(scheme);
+        // Alone, or behind the name of a header.
+        places.any(|(at, _)| {
+            let before = lower.get(..at).unwrap_or_default().trim_end();
+            before.is_empty() || before.ends_with([':', '='])
+        })
+    });
     is_header
         || lower.contains("-----begin") && lower.contains("private key")
         || Credentials::of(value).next().is_some()
@@ -137,9 +146,10 @@ fn names_a_secret(lower: &str) -> bool {
         let behind = behind.trim_start_matches(['"', '\'', ' ']);
         behind.starts_with(['=', ':'])
     };
+    let joined = lower.replace(['_', '-'], "");
     let named = |name: &&str| {
-        let mut places = lower.match_indices(*name);
-        places.any(|(at, _)| is_name(lower.get(at + name.len()..).unwrap_or_default()))
+        let mut places = joined.match_indices(*name);
+        places.any(|(at, _)| is_name(joined.get(at + name.len()..).unwrap_or_default()))
     };
     let passes = || {
         let mut words = lower.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
@@ -331,6 +341,15 @@ mod tests {
             "postgres://u:pa/ss@h",
             "jdbc:oracle:thin:scott/tiger@h:1521",
             "Bearer abc",
+            "x; api_key=abc",
+            "x; Api-Key: abc",
+            "secret_key: abc",
+            "aws_secret_access_key = abc",
+            "aws_secret_access_key=abc aws_access_key_id=x",
+            "PRIVATE_KEY=abc",
+            "accept: x, Authorization: Bearer abc",
+            "X-Auth: Bearer abc",
+            "{\"x-auth\": bearer abc",
             "org.x.Login required password=\"x\";",
         ] {
             assert!(is_secret_value(value), "{value}");
@@ -344,6 +363,8 @@ mod tests {
             "jdbc:oracle:thin:@h:1521",
             "-----BEGIN CERTIFICATE-----",
             "a password is needed",
+            "the bearer is known",
+            "visual basic",
             "compass: north",
             "SSH://git@host/x",
         ] {

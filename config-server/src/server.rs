@@ -100,6 +100,7 @@ impl ConfigServer {
         let serving = Serving {
             connections_max: settings.connections_max,
             body_bytes_max: settings.body_bytes_max,
+            patience: settings.patience,
             tls,
         };
         let mut tasks = JoinSet::new();

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::api::auth::Auth;
 use crate::api::monitor::Webhooks;
+use crate::api::serve::PATIENCE;
 use crate::cipher::{DEFAULT_SALT, KeyText, Padding, RsaForm};
 use crate::document::{Bounds, Document, Entry, Place, Secrecy};
 use crate::refresh::RefreshConfig;
@@ -25,6 +26,9 @@ use crate::source::config::Backend;
 use crate::value::Value;
 
 pub use keys::{Keys, Sources};
+
+/// Other servers are not waited for any longer before applications are told.
+const OTHERS_FETCH_WITHIN_MAX: Duration = Duration::from_mins(1);
 
 /// Why the start stops.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -97,6 +101,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
+    /// How long a client may be silent.
+    pub patience: Duration,
     /// Names that were given and mean nothing here.
     pub notes: Vec<String>,
 }
@@ -135,7 +141,8 @@ impl Settings {
             inner => format!("/{inner}"),
         };
         let registries = registries(keys)?;
-        let fetch = Duration::from_secs(5);
+        let backends = backends::read(keys)?;
+        let registration = registration(keys, registries.clone(), &prefix)?;
         Ok(Self {
             address: keys
                 .parsed("server.address", "an address", |text| text.parse().ok())?
@@ -147,7 +154,6 @@ impl Settings {
             accept_empty: keys
                 .switch("spring.cloud.config.server.accept-empty")?
                 .unwrap_or(true),
-            backends: backends::read(keys)?,
             overrides: overrides(keys),
             key: key(keys)?,
             decrypts: keys
@@ -156,11 +162,13 @@ impl Settings {
             fails_on_undecryptable: keys.switch("encrypt.fail-on-error")?.unwrap_or(true),
             webhooks: webhooks(keys)?,
             refresh: RefreshConfig {
-                registries: registries.clone(),
-                others_fetch_within: fetch,
+                registries,
+                own_application: registration.application.clone(),
+                others_fetch_within: others_fetch_within(&backends),
                 ..refresh(keys)?
             },
-            registration: registration(keys, registries, &prefix)?,
+            registration,
+            backends,
             auth,
             prefix,
             bounds: Bounds {
@@ -174,22 +182,28 @@ impl Settings {
             },
             connections_max: keys.count("speargun.config.connections-max", 10_000)?,
             body_bytes_max: keys.count("speargun.config.body-bytes-max", 8 << 20)?,
+            patience: PATIENCE,
             notes: Vec::new(),
         })
     }
 }
 
 fn auth(keys: &mut Keys) -> Result<Auth, SettingError> {
-    let name = keys
-        .text("spring.security.user.name")
-        .unwrap_or_else(|| "user".to_owned());
+    let name = keys.text("spring.security.user.name");
     let password = keys.secret("spring.security.user.password")?;
+    let tokens = keys.secrets("speargun.config.tokens")?;
+    if name.is_some() && password.is_none() && tokens.is_empty() {
+        return Err(SettingError::Unsupported {
+            name: "spring.security.user.name".to_owned(),
+            advice: "without a password everybody would be let in: set \
+                     spring.security.user.password, or leave the name out",
+        });
+    }
+    let name = name.unwrap_or_else(|| "user".to_owned());
+    let users = password.map(|password| (name, password));
     Ok(Auth {
-        users: password
-            .map(|password| (name, password))
-            .into_iter()
-            .collect(),
-        tokens: keys.secrets("speargun.config.tokens")?,
+        users: users.into_iter().collect(),
+        tokens,
     })
 }
 
@@ -310,6 +324,22 @@ fn refresh(keys: &mut Keys) -> Result<RefreshConfig, SettingError> {
         credentials: user.map(|user| (user, password)),
         ..default
     })
+}
+
+/// Returns how long other servers of these settings take until they have fetched by themselves, of
+/// which there is no telling for those that wait for webhooks; no longer than anybody should wait.
+fn others_fetch_within(backends: &[Backend]) -> Duration {
+    let mut longest = Duration::ZERO;
+    for backend in backends {
+        match backend {
+            Backend::Git { default, others } => {
+                let all = others.iter().chain([&**default]);
+                longest = longest.max(all.filter_map(|git| git.refresh).max().unwrap_or_default());
+            }
+            Backend::Native(native) => longest = longest.max(native.refresh),
+        }
+    }
+    longest.min(OTHERS_FETCH_WITHIN_MAX)
 }
 
 fn registries(keys: &mut Keys) -> Result<Vec<String>, SettingError> {

@@ -9,6 +9,7 @@
 //! - `repository`: one git repository, kept up to date; `git` speaks to it.
 //! - `folder`: one folder, kept up to date.
 //! - `changed`: what differs from what was served before.
+//! - `news`: what there is to tell of all sources.
 //! - `slot`: the repositories that one address stands for.
 //! - [`sources`]: all of them; [`plain`] finds a file among them.
 
@@ -17,6 +18,7 @@ pub mod config;
 pub(crate) mod folder;
 pub(crate) mod git;
 pub mod location;
+pub(crate) mod news;
 pub mod pattern;
 pub mod plain;
 pub(crate) mod repository;

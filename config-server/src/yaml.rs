@@ -6,13 +6,17 @@
 //!
 //! - [`events`]: what the parser says, and what it lets pass that `SnakeYAML` does not.
 //! - [`scalar`]: what a plain scalar means.
+//! - [`key`]: what a key is.
 //! - [`node`]: the tree of a document, with aliases and merge keys.
+//! - [`room`]: how much a file may make of them.
 //! - [`tagged`]: what rare tags make of a node.
 //! - [`flat`]: the tree made flat.
 
 mod events;
 mod flat;
+mod key;
 mod node;
+mod room;
 mod scalar;
 mod tagged;
 
@@ -21,6 +25,7 @@ use std::borrow::Cow;
 use granit_parser::{Event, Options, Parser};
 
 use events::Events;
+use room::Room;
 
 use crate::document::{Bounds, Broken, Budget, Document, Entries, Place};
 
@@ -37,9 +42,10 @@ pub(crate) fn read(bytes: &[u8], bounds: &Bounds) -> Result<Vec<Document>, Broke
     let mut events = Events::new(Parser::new_from_str_with_options(text, options), text);
     let mut documents = Vec::new();
     let mut budget = Budget::new(bounds);
+    let mut left = Room::new(bounds);
     while let Some((event, _)) = events.next()? {
         if let Event::DocumentStart(..) = event {
-            let root = node::read(&mut events, bounds.entries_max)?;
+            let root = node::read(&mut events, bounds.entries_max, &mut left)?;
             let mut entries = Entries::new(&mut budget);
             if flat::flatten(&root, &mut entries)? {
                 documents.push(entries.finish()?);

@@ -1,9 +1,10 @@
 //! Files as they are, with placeholders resolved; as bytes when those are asked for.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use httpdate::HttpDate;
 
 use super::environment::refused;
 use super::reply::{Reply, TEXT_UTF8, empty, error, with};
@@ -22,7 +23,7 @@ impl Api {
             Ok(None) | Err(SourceError::NoLabel(_)) => return empty(StatusCode::NOT_FOUND),
             Err(problem) => return refused(asked, &problem),
         };
-        let mut reply = if is_unchanged(asked, plain.changed) {
+        let mut reply = if is_unchanged(asked.header(header::IF_MODIFIED_SINCE), plain.changed) {
             empty(StatusCode::NOT_MODIFIED)
         } else if asked.header(header::ACCEPT).contains(BYTES) {
             with(StatusCode::OK, BYTES, plain.bytes)
@@ -65,11 +66,34 @@ impl Api {
     }
 }
 
-/// Returns whether a client has the file as it is. Dates of HTTP have no fractions of seconds.
-fn is_unchanged(asked: &Asked, changed: Option<SystemTime>) -> bool {
-    let since = httpdate::parse_http_date(asked.header(header::IF_MODIFIED_SINCE));
+/// Returns whether a client has the file as it is. What is older than what it has is another one
+/// too: a branch may have been pushed back by force. Dates of HTTP have no fractions of seconds.
+fn is_unchanged(since: &str, changed: Option<SystemTime>) -> bool {
+    let since = httpdate::parse_http_date(since);
     let (Ok(since), Some(changed)) = (since, changed) else {
         return false;
     };
-    changed.duration_since(since).unwrap_or_default() < Duration::from_secs(1)
+    HttpDate::from(changed) == HttpDate::from(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_older_than_what_a_client_has_is_another_file() {
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_hours(12);
+        let since = "Thu, 01 Jan 1970 12:00:00 GMT";
+        assert!(is_unchanged(since, Some(noon)));
+        assert!(is_unchanged(since, Some(noon + Duration::from_millis(999))));
+        for seconds in [1, 3600] {
+            let seconds = Duration::from_secs(seconds);
+            assert!(!is_unchanged(since, Some(noon + seconds)));
+            assert!(!is_unchanged(since, Some(noon - seconds)));
+        }
+        assert!(!is_unchanged(since, None));
+        assert!(!is_unchanged("", Some(noon)));
+    }
 }

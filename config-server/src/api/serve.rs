@@ -21,11 +21,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Api;
 use super::reply::Reply;
+use super::socket::Socket;
 
 /// Bytes of a request's headers.
 const HEADERS_BYTES_MAX: usize = 16 << 10;
-/// How long a client may take for a request's head, its body, or a handshake.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may take, when nothing else is set.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const STREAMS_MAX: u32 = 128;
 /// Bytes of all bodies at a time, when one may not be larger.
 const BODIES_BYTES_MAX: usize = 64 << 20;
@@ -43,6 +44,9 @@ pub struct Serving {
     pub connections_max: usize,
     /// Bytes of a body.
     pub body_bytes_max: usize,
+    /// How long a client may take for a request's head, its body, or a handshake, and until it
+    /// reads any more of an answer.
+    pub patience: Duration,
     /// What makes TLS of a connection; `None` for none.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -128,7 +132,7 @@ async fn connection(stream: TcpStream, shared: &Arc<Shared>) {
         None => http(stream, shared, peer).await,
         Some(config) => {
             let handshake = TlsAcceptor::from(Arc::clone(config)).accept(stream);
-            match tokio::time::timeout(HEAD_WITHIN, handshake).await {
+            match tokio::time::timeout(shared.serving.patience, handshake).await {
                 Ok(Ok(stream)) => http(stream, shared, peer).await,
                 Ok(Err(error)) => tracing::debug!(?peer, %error, "no TLS"),
                 Err(_) => tracing::debug!(?peer, "a handshake took too long"),
@@ -145,19 +149,21 @@ where
         let shared = Arc::clone(shared);
         async move { Ok::<Reply, Infallible>(answer(request, &shared).await) }
     };
+    let patience = shared.serving.patience;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(patience)
         .max_buf_size(HEADERS_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEADERS_BYTES_MAX as u32)
         .max_concurrent_streams(STREAMS_MAX)
-        .keep_alive_interval(HEAD_WITHIN)
-        .keep_alive_timeout(HEAD_WITHIN);
+        .keep_alive_interval(patience)
+        .keep_alive_timeout(patience);
+    let stream = Socket::new(stream, patience);
     let served = builder.serve_connection(TokioIo::new(stream), service_fn(answer));
     let mut served = std::pin::pin!(served);
     let mut ending = shared.ending.clone();
@@ -201,7 +207,8 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Reply {
             Who::Stranger => &shared.strangers,
         };
         let bytes_max = shared.serving.body_bytes_max;
-        let read = tokio::time::timeout(HEAD_WITHIN, read((body, bytes_max), room)).await;
+        let read =
+            tokio::time::timeout(shared.serving.patience, read((body, bytes_max), room)).await;
         read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
     };
     shared.api.answer(head, body).await

@@ -1,10 +1,13 @@
 //! What the refresher remembers from one turn to the next: how often it failed, and when it tries
 //! again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::away::Away;
+use crate::source::news::HeldBack;
 
 /// Rest before the second try; it doubles with each.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -15,14 +18,16 @@ const REST_MAX: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Course {
     /// Tries that failed in a row.
-    pub(super) tries: u32,
+    tries: u32,
     /// When the next one is due.
     due: Option<Instant>,
     /// The commits that were held back when the webhook before the last one was done with: what
     /// was fetched by itself since then may be what the last one tells of.
-    pub(super) held_back: BTreeSet<String>,
+    pub(super) held_back: BTreeMap<String, HeldBack>,
     /// The same of the last one.
-    pub(super) held_back_next: BTreeSet<String>,
+    pub(super) held_back_next: BTreeMap<String, HeldBack>,
+    /// The sources that gave no answer.
+    pub(super) away: Away,
     /// What was said last of a failure.
     pub(super) said: Option<(String, String)>,
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Names;
 
 /// What is owed for longer is given up.
-const OWED_FOR: Duration = Duration::from_hours(24);
+pub(super) const OWED_FOR: Duration = Duration::from_hours(24);
 /// Instances that are owed something; more are given up at once.
 const INSTANCES_MAX: usize = 10_000;
 

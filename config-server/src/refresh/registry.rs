@@ -10,8 +10,8 @@ use super::{Names, reasons};
 const REGISTRY_BYTES_MAX: usize = 32 << 20;
 /// Applications asked for one by one; for more the whole registry is.
 const SINGLE_MAX: usize = 16;
-/// The application of configuration servers.
-const SERVERS: &str = "CONFIGSERVER";
+/// The application of configuration servers, unless it is set otherwise.
+pub(super) const SERVERS: &str = "configserver";
 
 /// An instance.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,12 +26,15 @@ pub struct Instance {
 #[derive(Debug)]
 pub(super) struct Registries {
     urls: Vec<String>,
+    /// The application that this server is an instance of.
+    own: String,
     client: reqwest::Client,
 }
 
 impl Registries {
-    pub(super) fn new(urls: Vec<String>, client: reqwest::Client) -> Self {
-        Self { urls, client }
+    pub(super) fn new((urls, own): (Vec<String>, &str), client: reqwest::Client) -> Self {
+        let own = own.to_uppercase();
+        Self { urls, own, client }
     }
 
     /// Returns the instances that are up of each application.
@@ -39,12 +42,13 @@ impl Registries {
         &self,
         names: &Names,
     ) -> Result<BTreeMap<String, Vec<Instance>>, String> {
-        let wanted: Vec<String> = names.iter().map(str::to_uppercase).collect();
+        let wanted = names.iter().map(str::to_uppercase);
+        // Configuration servers read by themselves.
+        let wanted: Vec<String> = wanted.filter(|name| *name != self.own).collect();
         if names.are_everybody() || wanted.len() > SINGLE_MAX {
             let body = self.ask("/apps/").await?.unwrap_or_default();
             let mut all = applications(&body);
-            // Those of configuration servers read by themselves.
-            all.remove(SERVERS);
+            all.remove(&self.own);
             if !names.are_everybody() {
                 all.retain(|name, _| wanted.contains(name));
             }
@@ -52,10 +56,7 @@ impl Registries {
         }
         let mut all = BTreeMap::new();
         for name in wanted {
-            if !name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            {
+            if !is_plain(&name) {
                 continue;
             }
             if let Some(body) = self.ask(&format!("/apps/{name}")).await? {
@@ -67,7 +68,11 @@ impl Registries {
 
     /// Returns whether there are configuration servers beside this one.
     pub(super) async fn has_other_servers(&self) -> bool {
-        let body = self.ask(&format!("/apps/{SERVERS}")).await.ok().flatten();
+        if !is_plain(&self.own) {
+            return false;
+        }
+        let own = &self.own;
+        let body = self.ask(&format!("/apps/{own}")).await.ok().flatten();
         let servers = body.map(|body| applications(&body)).unwrap_or_default();
         servers.values().map(Vec::len).sum::<usize>() > 1
     }
@@ -104,6 +109,12 @@ impl Registries {
         let body = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         Ok(Some(body))
     }
+}
+
+/// Returns whether a name may stand in a path as it is.
+fn is_plain(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    name.bytes().all(allowed)
 }
 
 /// Reads a body that must not be longer.

@@ -330,3 +330,47 @@ fn unknown_and_wrong_settings_stop_the_start() {
         SettingError::Unknown("SPEARGUN_CONFIG_NOTHING".to_owned())
     );
 }
+
+#[test]
+fn a_user_without_a_password_lets_nobody_in() {
+    let read = |line: &str| {
+        let sources = Sources {
+            file: Some(("config.yml".to_owned(), line.as_bytes().to_vec())),
+            ..Sources::default()
+        };
+        Settings::read(&sources).map(|settings| settings.auth.users.len())
+    };
+    let native = "spring.cloud.config.server.native.search-locations: /c\n";
+    let user = "spring.security.user.name: me\n";
+    let error = read(&format!("{native}{user}")).unwrap_err().to_string();
+    assert!(error.contains("spring.security.user.password"), "{error}");
+    let tokens = "speargun.config.tokens: [t]\n";
+    assert_eq!(read(&format!("{native}{user}{tokens}")), Ok(0));
+    let password = "spring.security.user.password: p\n";
+    assert_eq!(read(&format!("{native}{user}{password}")), Ok(1));
+}
+
+#[test]
+fn other_servers_are_waited_for_as_long_as_they_may_take() {
+    let refresh = |lines: &str| {
+        let sources = Sources {
+            file: Some(("config.yml".to_owned(), lines.as_bytes().to_vec())),
+            ..Sources::default()
+        };
+        Settings::read(&sources).unwrap().refresh
+    };
+    let seconds = |rate: &str| {
+        let rate = format!("refresh-rate: {rate}");
+        let git = format!("spring.cloud.config.server.git: {{uri: /c, {rate}}}\n");
+        refresh(&git).others_fetch_within.as_secs()
+    };
+    assert_eq!([seconds("20"), seconds("-1"), seconds("3600")], [20, 0, 60]);
+    let composite = "spring.cloud.config.server.composite:\n\
+                     - {type: git, uri: /c, refresh-rate: -1}\n\
+                     - {type: git, uri: /d, refresh-rate: 7}\n\
+                     - {type: native, search-locations: /e}\n\
+                     spring.application.name: ours\n";
+    let refresh = refresh(composite);
+    assert_eq!(refresh.others_fetch_within.as_secs(), 7);
+    assert_eq!(refresh.own_application, "ours");
+}

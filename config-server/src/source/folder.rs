@@ -4,7 +4,9 @@
 //! # Layout
 //!
 //! - [`walk`]: the files that are there.
+//! - [`follow`]: when they are read.
 
+mod follow;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +21,11 @@ use tokio::sync::watch;
 use super::changed::Changed;
 use super::config::NativeConfig;
 use super::location;
+use super::news::HeldBack;
 use crate::document::Format;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{Reading, Snapshot};
+use follow::Following;
 use walk::{Found, Read, Walk};
 
 #[derive(Debug, Default)]
@@ -63,7 +67,9 @@ pub struct Folder {
     /// How files are read.
     read: Read,
     state: ArcSwap<State>,
+    /// Held while files are read and until they are served.
     seen: Mutex<Found>,
+    following: Following,
     changed: watch::Sender<u64>,
     /// The paths of what is new, until they are taken.
     changed_paths: Mutex<Changed>,
@@ -87,6 +93,7 @@ impl Folder {
             read,
             state: ArcSwap::default(),
             seen: Mutex::default(),
+            following: Following::default(),
             changed: watch::Sender::new(0),
             changed_paths: Mutex::default(),
         };
@@ -115,6 +122,18 @@ impl Folder {
     /// Returns whether what is served was read whole.
     pub fn is_whole(&self) -> bool {
         self.state.load().served.unreadable.is_empty()
+    }
+
+    /// Returns what is held back: what is there now, when it is not what is served.
+    pub(crate) fn held_back(&self) -> Option<HeldBack> {
+        let state = self.state.load();
+        let broken = state.now.broken.iter().map(ToString::to_string);
+        let unreadable = state.now.unreadable.values().cloned();
+        let newest: Vec<String> = broken.chain(unreadable).collect();
+        (state.now != state.served).then(|| HeldBack {
+            newest: newest.join("; "),
+            served: self.changed.borrow().to_string(),
+        })
     }
 
     /// Returns what is set.
@@ -174,23 +193,6 @@ impl Folder {
         all
     }
 
-    /// Keeps what is served up to date until it is told to end.
-    pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(self.config.refresh) => {}
-                _ = ending.wait_for(|ending| *ending) => return,
-            }
-            let this = Arc::clone(&self);
-            if tokio::task::spawn_blocking(move || this.read())
-                .await
-                .is_err()
-            {
-                tracing::error!("reading folders panicked");
-            }
-        }
-    }
-
     /// Reads what is there, and serves it unless something is newly wrong with it: whoever has all
     /// must not lose it because a volume is away. Blocks.
     fn read(&self) {
@@ -214,7 +216,6 @@ impl Folder {
         broken.extend(lost(&state.snapshot, &snapshot));
         let now = Flaws { broken, unreadable };
         *seen = found;
-        drop(seen);
         for file in &now.broken {
             tracing::error!(error = %file, "a file of the folder is broken");
         }
@@ -254,7 +255,7 @@ impl Folder {
         for location in &self.locations {
             let root = root(location);
             let read = match root.canonicalize() {
-                Ok(within) => walk.folder(&root, (&within, 0)),
+                Ok(within) => walk.folder(&root, &within),
                 Err(_) => Err(format!("{} is no folder that can be read", root.display())),
             };
             let is_within = |path: &str| Path::new(path).starts_with(&root);

@@ -91,14 +91,24 @@ fn is_of_clone(kind: ErrorKind) -> bool {
     )
 }
 
-/// Returns why the machine does not let a clone be read: git's library takes it for none then, and
-/// does not say why.
+/// Returns why the machine does not let a clone be read: git's library takes it for none then, or
+/// its objects for missing, and does not say why.
 fn refused(clone: &Path) -> Option<GitError> {
     let head = std::fs::read(clone.join("HEAD")).err();
     let folders = ["objects", "refs"].map(|name| std::fs::read_dir(clone.join(name)).err());
-    let mut errors = folders.into_iter().chain([head]).flatten();
+    let errors = folders.into_iter().chain([head]).flatten();
+    let mut errors = errors.chain(read_packs(&clone.join("objects/pack")).err());
     let error = errors.find(|error| !is_of_clone(error.kind()))?;
     Some(GitError::Failed(format!("{}: {error}", clone.display())))
+}
+
+/// Reads what a clone came in, to the first error.
+fn read_packs(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let mut pack = std::fs::File::open(entry?.path())?;
+        std::io::copy(&mut pack, &mut std::io::sink())?;
+    }
+    Ok(())
 }
 
 /// The commits of branches and tags by name.
@@ -172,9 +182,9 @@ impl Git {
             Place::Here(path) => labels(&open(path)?),
             Place::Remote(remote) => match fetch::fetch(remote, &self.interrupt) {
                 Err(GitError::Damaged(why)) if !self.interrupt.is_set() => {
+                    self.forget_damaged()?;
                     let uri = super::config::shown(&remote.uri);
                     tracing::warn!(uri, why, "the clone is damaged: it is made again");
-                    self.forget();
                     fetch::fetch(remote, &self.interrupt)
                 }
                 other => other,
@@ -194,6 +204,18 @@ impl Git {
     /// Returns whether it is a clone, which can be made again.
     pub(crate) fn is_clone(&self) -> bool {
         matches!(self.place, Place::Remote(_))
+    }
+
+    /// Removes a clone that is damaged, so that it is made again; an error when it is the machine
+    /// that does not let it be read.
+    pub(crate) fn forget_damaged(&self) -> Result<(), GitError> {
+        if let Place::Remote(remote) = &self.place
+            && let Some(refused) = refused(&remote.clone)
+        {
+            return Err(refused);
+        }
+        self.forget();
+        Ok(())
     }
 
     /// Removes the clone, so that it is made again.
@@ -312,6 +334,21 @@ mod tests {
         assert!(matches!(error, GitError::Failed(_)), "{error:?}");
         std::fs::remove_file(&head).unwrap();
         assert!(matches!(open(&clone), Err(GitError::Damaged(_))));
+        let remote = Git {
+            place: Place::Remote(Box::new(Remote {
+                uri: String::new(),
+                clone: clone.clone(),
+                access: AccessOf(Access::default()),
+                timeout: std::time::Duration::ZERO,
+            })),
+            interrupt: Arc::default(),
+        };
+        let pack = clone.join("objects/pack/x.pack");
+        std::os::unix::fs::symlink("x.pack", &pack).unwrap();
+        let refused = remote.forget_damaged();
+        assert!(matches!(refused, Err(GitError::Failed(_))) && clone.exists());
+        std::fs::remove_file(&pack).unwrap();
+        assert!(remote.forget_damaged().is_ok() && !clone.exists());
         let nothing = open(&folder.path().join("nothing"));
         assert!(matches!(nothing, Err(GitError::Damaged(_))));
     }

@@ -6,11 +6,13 @@
 //! - [`state`]: what is served, and how it stands.
 //! - [`choose`]: which commit of a label is served.
 //! - [`ask`]: what requests ask for.
+//! - [`take_up`]: what a fetch brought.
 //! - [`trouble`]: what is wrong beside failed fetches, and a damaged clone.
 
 mod ask;
 mod choose;
 mod state;
+mod take_up;
 mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
@@ -48,6 +50,8 @@ pub struct Repository {
     config: GitConfig,
     uri: String,
     git: Arc<Git>,
+    /// Held while the clone is written to.
+    clone: Arc<Mutex<()>>,
     reading: Arc<Reading>,
     state: ArcSwap<State>,
     /// Whether the clone is to be made again with the next fetch.
@@ -66,10 +70,11 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Returns a repository that nothing is known of yet.
+    /// Returns a repository that nothing is known of yet, by its address and what is held while its
+    /// clone is written to.
     pub(crate) fn new(
         config: GitConfig,
-        uri: String,
+        (uri, clone): (String, Arc<Mutex<()>>),
         base: &Path,
         reading: &Arc<Reading>,
     ) -> Arc<Self> {
@@ -78,6 +83,7 @@ impl Repository {
             config,
             uri,
             git,
+            clone,
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
             is_damaged: AtomicBool::new(false),
@@ -246,10 +252,13 @@ impl Repository {
 
     /// Fetches once; blocks.
     fn fetch(&self) {
+        let _held = self.clone.lock();
         let started = Instant::now();
         let before = self.state.load().health.clone();
-        if self.is_damaged.swap(false, Ordering::Relaxed) {
-            self.git.forget();
+        if self.is_damaged.swap(false, Ordering::Relaxed)
+            && let Err(error) = self.git.forget_damaged()
+        {
+            tracing::warn!(uri = self.shown(), %error, "the clone is not made again");
         }
         let outcome = self.git.fetch().and_then(|labels| {
             if self.git.is_interrupted() {
@@ -259,20 +268,24 @@ impl Repository {
                 fetches: before.fetches + 1,
                 failures: before.failures,
                 error: None,
+                refused: None,
                 good: Some(Instant::now()),
                 is_old: false,
             };
             match self.take_up(labels, &health) {
                 Err(GitError::Damaged(why)) if !self.git.is_interrupted() => {
-                    self.git.forget();
+                    self.git.forget_damaged()?;
                     Err(GitError::Failed(why))
                 }
                 other => other,
             }
         });
         let took_ms = started.elapsed().as_millis() as u64;
-        // Another one may stand in its place by now, also in its folder.
+        // Another one may stand in its place by now, which waits for the folder.
         if self.git.is_interrupted() {
+            if self.git.known().is_none() {
+                self.git.forget();
+            }
             return;
         }
         let Err(error) = outcome else {
@@ -305,71 +318,6 @@ impl Repository {
 
     fn update(&self, change: impl Fn(&State) -> State) {
         self.state.rcu(|state| Arc::new(change(state)));
-    }
-
-    /// Loads what changed of the labels that are served, and then serves it.
-    fn take_up(&self, labels: Labels, health: &Health) -> Result<(), GitError> {
-        let state = self.state.load_full();
-        let labels = Arc::new(labels);
-        let mut loaded = HashMap::new();
-        let mut wanted: Vec<String> = state.loaded.keys().cloned().collect();
-        let default = self.default_label(&labels);
-        if !wanted.contains(&default) {
-            wanted.push(default);
-        }
-        for label in wanted {
-            let before = state.loaded.get(&label);
-            let Some(commit) = labels.get(&label).copied() else {
-                // A commit that was asked for by its number stays what it is.
-                if let Some(before) = before.filter(|one| one.newest.starts_with(&label)) {
-                    loaded.insert(label, before.clone());
-                }
-                continue;
-            };
-            let served = match before {
-                Some(before) if commit == *before.newest => before.clone(),
-                before => self.serve(commit, before)?,
-            };
-            loaded.insert(label, served);
-        }
-        let news = |label: &String, served: &Served| {
-            let before = state.loaded.get(label);
-            before.is_none_or(|before| before.snapshot.version != served.snapshot.version)
-        };
-        let is_new = loaded.iter().any(|(label, served)| news(label, served));
-        self.note_changed(&state, &loaded);
-        self.update(|state| {
-            let mut all = loaded.clone();
-            // Labels that were asked for in the meantime.
-            for (label, served) in &state.loaded {
-                if labels.get(label).is_some_and(|id| **id == *served.newest) {
-                    all.entry(label.clone()).or_insert_with(|| served.clone());
-                }
-            }
-            State {
-                labels: Arc::clone(&labels),
-                loaded: all,
-                health: health.clone(),
-            }
-        });
-        if is_new {
-            self.changed.send_modify(|count| *count += 1);
-        }
-        Ok(())
-    }
-
-    /// Notes which files differ from those that were served before.
-    fn note_changed(&self, before: &State, after: &HashMap<String, Served>) {
-        let mut paths = self.changed_paths.lock();
-        for (label, served) in after {
-            let Some(before) = before.loaded.get(label) else {
-                continue;
-            };
-            let (old, new) = (&before.snapshot, &served.snapshot);
-            if !Arc::ptr_eq(old, new) {
-                paths.note((old, new), Instant::now());
-            }
-        }
     }
 
     /// Takes the paths of what is new since the last time.

@@ -3,7 +3,7 @@
 //! there are too many the one that was asked for longest ago.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -35,6 +35,9 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Made {
     all: HashMap<String, One>,
+    /// For each address what is held while its clone is written to: a fetch for nobody any more may
+    /// still end when the next one begins.
+    clones: HashMap<String, Weak<Mutex<()>>>,
     /// Counts what was asked for, so that it is known what was longest ago.
     asked: u64,
 }
@@ -85,6 +88,17 @@ impl Made {
         }
         one.asked = self.asked;
         Some(Arc::clone(&one.repository))
+    }
+
+    /// Returns what is held while the clone of an address is written to.
+    pub(super) fn clone_of(&mut self, uri: &str) -> Arc<Mutex<()>> {
+        self.clones.retain(|_, held| held.strong_count() > 0);
+        let known = self.clones.get(uri).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let held = Arc::default();
+            self.clones.insert(uri.to_owned(), Arc::downgrade(&held));
+            held
+        })
     }
 
     /// Adds a repository and what keeps it up to date, and makes room for it.

@@ -1,10 +1,8 @@
 //! All sources in their order, and what is asked of them: the environment of an application, or a
 //! file.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -145,7 +143,8 @@ impl Sources {
         }
         let base = slot.config.base.as_ref().unwrap_or(&self.base);
         let config = slot.config.clone();
-        let repository = Repository::new(config, uri.to_owned(), base, &self.reading);
+        let place = (uri.to_owned(), made.clone_of(uri));
+        let repository = Repository::new(config, place, base, &self.reading);
         let ending = self.ending.subscribe();
         let task = {
             let mut tasks = self.tasks.lock();
@@ -181,57 +180,6 @@ impl Sources {
             }
         }
         all
-    }
-
-    /// Takes the paths of files that changed since the last time.
-    pub(crate) fn take_changed(&self) -> BTreeSet<String> {
-        let of = |standing: Standing| match standing {
-            Standing::Git(repository) => repository.take_changed(),
-            Standing::Native(folder) => folder.take_changed(),
-        };
-        self.standings().into_iter().flat_map(of).collect()
-    }
-
-    /// Forgets the paths of files that changed before a moment, and returns how many they were.
-    pub(crate) fn forget_changed(&self, before: Instant) -> usize {
-        let of = |standing: Standing| match standing {
-            Standing::Git(repository) => repository.forget_changed(before),
-            Standing::Native(folder) => folder.forget_changed(before),
-        };
-        self.standings().into_iter().map(of).sum()
-    }
-
-    /// Returns the commits that are held back.
-    pub(crate) fn held_back(&self) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        for standing in self.standings() {
-            if let Standing::Git(repository) = standing {
-                let served = repository.served().into_iter();
-                let held_back = served.filter(|(_, served)| served.is_held_back());
-                all.extend(held_back.map(|(label, served)| {
-                    format!("{} {label} {}", repository.shown(), served.newest)
-                }));
-            }
-        }
-        all
-    }
-
-    /// Fetches all repositories soon; returns when that ended or the time is over. Those that serve
-    /// nothing need not be there.
-    pub async fn fetch_now(&self, within: Duration) -> Result<(), String> {
-        let mut fetches = JoinSet::new();
-        for standing in self.standings() {
-            if let Standing::Git(repository) = standing {
-                fetches.spawn(async move { repository.fetch_now(within).await });
-            }
-        }
-        let mut outcome = Ok(());
-        while let Some(ended) = fetches.join_next().await {
-            if let Ok(Err(why)) = ended {
-                outcome = Err(why);
-            }
-        }
-        outcome
     }
 
     /// Returns the environment of an application with its profiles.

@@ -1,6 +1,7 @@
 //! A tree made flat, as Spring does it: `a.b`, `a[0]`, `a[true]`.
 
-use super::node::{Key, Node};
+use super::key::Key;
+use super::node::Node;
 use crate::document::{Broken, Entries, Place};
 use crate::value::{Value, push};
 
@@ -27,7 +28,10 @@ fn put(node: &Node, key: &mut String, entries: &mut Entries<'_>) -> Result<(), B
     }
     let empty = |at: Place| (Value::text(""), at);
     let (value, at) = match node {
-        Node::Map(inner, _) => {
+        Node::Map(inner, trunk) => {
+            if inner.is_empty() {
+                return entries.pass(trunk.at);
+            }
             for (name, value) in inner {
                 let length = key.len();
                 append(key, name);

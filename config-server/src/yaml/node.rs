@@ -8,6 +8,8 @@ use std::rc::Rc;
 use granit_parser::{Event, ScalarStyle, Tag};
 
 use super::events::Events;
+use super::key::Key;
+use super::room::{self, Room};
 use super::scalar::{self, Plain};
 use super::tagged;
 use crate::document::{Broken, Place};
@@ -25,8 +27,11 @@ pub(super) enum Node {
     Null(Place),
     Scalar(Value, Place),
     List(Vec<Rc<Node>>, Trunk),
-    Map(Vec<(Key, Rc<Node>)>, Trunk),
+    Map(Vec<Pair>, Trunk),
 }
+
+/// A key and its value.
+type Pair = (Key, Rc<Node>);
 
 /// Where a node with others in it begins, and how many levels are below it, those behind aliases
 /// included.
@@ -47,20 +52,16 @@ impl Trunk {
     }
 }
 
-/// A key, as it is written behind its mapping's own key.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Key {
-    /// A text.
-    Text(String),
-    /// Java's text of anything else.
-    Other(String),
-}
-
 /// Reads the document that has just begun.
-pub(super) fn read(events: &mut Events<'_>, nodes_max: usize) -> Result<Rc<Node>, Broken> {
+pub(super) fn read(
+    events: &mut Events<'_>,
+    nodes_max: usize,
+    room: &mut Room,
+) -> Result<Rc<Node>, Broken> {
     let mut reader = Reader {
         anchors: HashMap::new(),
         nodes_left: nodes_max.saturating_mul(2),
+        room,
     };
     let node = reader.next(events)?;
     match node {
@@ -70,9 +71,10 @@ pub(super) fn read(events: &mut Events<'_>, nodes_max: usize) -> Result<Rc<Node>
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     anchors: HashMap<usize, Rc<Node>>,
     nodes_left: usize,
+    room: &'a mut Room,
 }
 
 enum Item {
@@ -82,15 +84,19 @@ enum Item {
     End,
 }
 
-impl Reader {
+/// What stands in front of a value of a mapping.
+enum Name {
+    Own(Key),
+    /// The key that merges.
+    Merge(Place),
+}
+
+impl Reader<'_> {
     fn next(&mut self, events: &mut Events<'_>) -> Result<Item, Broken> {
         let Some((event, at)) = events.next()? else {
             return Ok(Item::End);
         };
-        self.nodes_left = self
-            .nodes_left
-            .checked_sub(1)
-            .ok_or_else(|| Broken::new(at, "more than one file may hold"))?;
+        self.nodes_left = room::take(self.nodes_left, 1, at)?;
         let (node, anchor) = match event {
             Event::Alias(id) => {
                 let node = self.anchors.get(&id).cloned();
@@ -108,7 +114,7 @@ impl Reader {
                 let tag = suffix(tag.as_deref(), &["seq", "omap", "pairs"], at)?;
                 let list = self.list(events, at)?;
                 let node = match (tag, &list) {
-                    ("omap", _) => tagged::ordered(list)?,
+                    ("omap", _) => tagged::ordered(list, self.room)?,
                     // What Spring's server makes of pairs it can't answer with.
                     ("pairs", Node::List(items, _)) if !items.is_empty() => {
                         return Err(unknown(at));
@@ -159,7 +165,7 @@ impl Reader {
             };
             let name = match &*key {
                 Node::Null(_) => None,
-                key => Some(Key::of(key)?),
+                key => Some(self.key(key)?),
             };
             if !seen.insert(name) {
                 return Err(Broken::new(key.place(), "the set has it twice"));
@@ -174,21 +180,21 @@ impl Reader {
     }
 
     fn map(&mut self, events: &mut Events<'_>, at: Place) -> Result<Node, Broken> {
-        let mut own: Vec<(Option<Key>, Rc<Node>)> = Vec::new();
+        let mut own: Vec<(Name, Rc<Node>)> = Vec::new();
         let mut seen = HashSet::new();
         loop {
-            let key = match self.next(events)? {
-                Item::Node(key) => Some(key),
-                Item::Merge(_) => None,
+            let name = match self.next(events)? {
+                Item::Node(node) => {
+                    let key = self.key(&node)?;
+                    if !seen.insert(key.clone()) {
+                        let what = format!("the key {} is there twice", key.text());
+                        return Err(Broken::new(node.place(), what));
+                    }
+                    Name::Own(key)
+                }
+                Item::Merge(at) => Name::Merge(at),
                 Item::End => break,
             };
-            let name = key.as_deref().map(Key::of).transpose()?;
-            if let (Some(name), Some(node)) = (&name, &key)
-                && !seen.insert(name.clone())
-            {
-                let what = format!("the key {} is there twice", name.text());
-                return Err(Broken::new(node.place(), what));
-            }
             let value = match self.next(events)? {
                 Item::Node(value) => value,
                 Item::Merge(at) => Rc::new(Node::Scalar(Value::text("<<"), at)),
@@ -201,22 +207,32 @@ impl Reader {
         Ok(Node::Map(entries, trunk))
     }
 
+    fn key(&mut self, node: &Node) -> Result<Key, Broken> {
+        let key = Key::of(node)?;
+        self.room.key(key.text(), node.place())?;
+        Ok(key)
+    }
+
     /// Own keys win over merged ones, and of those the first; each stays where it came first.
-    fn merge(&mut self, own: Vec<(Option<Key>, Rc<Node>)>) -> Result<Vec<(Key, Rc<Node>)>, Broken> {
-        let mut merged: Vec<(Key, Rc<Node>)> = Vec::with_capacity(own.len());
+    fn merge(&mut self, own: Vec<(Name, Rc<Node>)>) -> Result<Vec<Pair>, Broken> {
+        let mut merged: Vec<Pair> = Vec::with_capacity(own.len());
         let mut index: HashMap<Key, usize> = HashMap::new();
         for (name, value) in own {
-            let Some(name) = name else {
-                for (key, value) in merged_entries(&value)? {
-                    if let Entry::Vacant(vacant) = index.entry(key.clone()) {
-                        self.nodes_left = self.nodes_left.checked_sub(1).ok_or_else(|| {
-                            Broken::new(value.place(), "more than one file may hold")
-                        })?;
-                        vacant.insert(merged.len());
-                        merged.push((key.clone(), Rc::clone(value)));
+            let name = match name {
+                Name::Own(name) => name,
+                Name::Merge(at) => {
+                    for inner in mappings(&value)? {
+                        self.room.merge(1 + inner.len(), at)?;
+                        for (key, one) in inner {
+                            self.room.key(key.text(), at)?;
+                            if let Entry::Vacant(vacant) = index.entry(key.clone()) {
+                                vacant.insert(merged.len());
+                                merged.push((key.clone(), Rc::clone(one)));
+                            }
+                        }
                     }
+                    continue;
                 }
-                continue;
             };
             match index.get(&name).and_then(|at| merged.get_mut(*at)) {
                 Some(entry) => entry.1 = value,
@@ -230,22 +246,21 @@ impl Reader {
     }
 }
 
-/// Returns what a merge key merges: a mapping, or each of a list.
-fn merged_entries(value: &Node) -> Result<Vec<&(Key, Rc<Node>)>, Broken> {
-    let wrong = |node: &Node| Broken::new(node.place(), "<< needs a mapping or a list of mappings");
+/// Returns the entries of what a merge key merges: of a mapping, or of each of a list.
+fn mappings(value: &Node) -> Result<Vec<&[Pair]>, Broken> {
     match value {
-        Node::Map(entries, _) => Ok(entries.iter().collect()),
-        Node::List(items, _) => {
-            let mut all = Vec::new();
-            for item in items {
-                match &**item {
-                    Node::Map(entries, _) => all.extend(entries),
-                    other => return Err(wrong(other)),
-                }
-            }
-            Ok(all)
+        Node::List(items, _) => items.iter().map(|item| entries(item)).collect(),
+        one => Ok(vec![entries(one)?]),
+    }
+}
+
+fn entries(node: &Node) -> Result<&[Pair], Broken> {
+    match node {
+        Node::Map(entries, _) => Ok(entries),
+        other => {
+            let what = "<< needs a mapping or a list of mappings";
+            Err(Broken::new(other.place(), what))
         }
-        other => Err(wrong(other)),
     }
 }
 
@@ -322,61 +337,6 @@ impl Node {
         match self {
             Self::Null(_) | Self::Scalar(..) => 0,
             Self::List(_, trunk) | Self::Map(_, trunk) => trunk.height,
-        }
-    }
-
-    /// Returns Java's text of a value within a key.
-    fn text(&self, out: &mut String) {
-        if out.len() > KEY_BYTES_MAX {
-            return;
-        }
-        match self {
-            Self::Null(_) => out.push_str("null"),
-            Self::Scalar(value, _) => out.push_str(&value.to_string()),
-            Self::List(items, _) => {
-                out.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    out.push_str(if index == 0 { "" } else { ", " });
-                    item.text(out);
-                }
-                out.push(']');
-            }
-            Self::Map(entries, _) => {
-                out.push('{');
-                for (index, (key, value)) in entries.iter().enumerate() {
-                    out.push_str(if index == 0 { "" } else { ", " });
-                    out.push_str(key.text());
-                    out.push('=');
-                    value.text(out);
-                }
-                out.push('}');
-            }
-        }
-    }
-}
-
-/// Bytes of a key that is no text.
-const KEY_BYTES_MAX: usize = 64 << 10;
-
-impl Key {
-    fn of(node: &Node) -> Result<Self, Broken> {
-        match node {
-            Node::Null(at) => Err(Broken::new(*at, "a key is null")),
-            Node::Scalar(Value::Text(text), _) => Ok(Self::Text(text.to_string())),
-            other => {
-                let mut text = String::new();
-                other.text(&mut text);
-                if text.len() > KEY_BYTES_MAX {
-                    return Err(Broken::new(other.place(), "the key is too long"));
-                }
-                Ok(Self::Other(text))
-            }
-        }
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Self::Text(text) | Self::Other(text) => text,
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::node::{Key, Node};
+use super::key::Key;
+use super::node::Node;
+use super::room::Room;
 use crate::document::Broken;
 use crate::{calendar, cipher};
 
@@ -75,7 +77,7 @@ fn digits(text: &str, allowed: std::ops::RangeInclusive<usize>) -> Option<(i64, 
 
 /// Makes a mapping of a list of mappings with one key each, of which later ones win; an empty one
 /// stays a list, since Spring makes the empty text of both.
-pub(super) fn ordered(list: Node) -> Result<Node, Broken> {
+pub(super) fn ordered(list: Node, room: &mut Room) -> Result<Node, Broken> {
     let wrong = |node: &Node| Broken::new(node.place(), "!!omap needs a list of one key each");
     let Node::List(items, trunk) = list else {
         return Err(wrong(&list));
@@ -91,6 +93,7 @@ pub(super) fn ordered(list: Node) -> Result<Node, Broken> {
         let [(key, value)] = &**inner else {
             return Err(wrong(&item));
         };
+        room.key(key.text(), item.place())?;
         entries.insert(key.clone(), Rc::clone(value));
     }
     Ok(Node::Map(entries.into_iter().collect(), trunk))

@@ -236,6 +236,68 @@ fn aliases_can_neither_explode_nor_overflow_the_stack() {
     assert!(shown("a: &a [*a]").is_err());
 }
 
+/// Returns the place of the error of a file that would make much of little.
+fn too_much(text: &str) -> String {
+    let broken = shown(text).unwrap_err();
+    assert_eq!(broken.what, "more than one file may hold", "{broken}");
+    broken.place.to_string()
+}
+
+#[test]
+fn merge_keys_can_not_make_much_of_little() {
+    let keys = |count: usize| {
+        (0..count)
+            .map(|key| format!("k{key}: 1"))
+            .collect::<Vec<_>>()
+    };
+    let base = format!("a: &a {{{}}}\n", keys(1000).join(", "));
+    let many = vec!["*a"; 1000].join(", ");
+    assert_eq!(too_much(&format!("{base}b:\n  <<: [{many}]\n")), "3:3");
+    // Nor by many mappings, in which nothing of it counts, nor by many documents.
+    let overridden = "- {<<: *a, <<: *a}\n".repeat(101);
+    assert_eq!(too_much(&format!("{base}b:\n{overridden}")), "102:12");
+    let document = format!("---\n{base}b: {{<<: [{}]}}\n", vec!["*a"; 90].join(", "));
+    assert!(shown(&document).is_ok());
+    too_much(&document.repeat(3));
+    let nothing = format!("a: &a [{}]\nb:\n", vec!["{}"; 1000].join(", "));
+    too_much(&format!("{nothing}{}", "- {<<: *a}\n".repeat(1000)));
+    // What a file may hold is merged as before.
+    let base = format!("a: &a {{{}}}\n", keys(90).join(", "));
+    let merged = format!("{base}b:\n{}", "- {<<: *a}\n".repeat(1000));
+    assert!(shown(&merged).is_ok());
+}
+
+#[test]
+fn keys_can_not_make_much_of_little() {
+    let (text, list) = ("x".repeat(60_000), vec!["x"; 20_000].join(", "));
+    let lines = |line: &str| line.repeat(300);
+    for anchored in [text.clone(), format!("[{list}]")] {
+        too_much(&format!(
+            "a: &a {anchored}\nb:\n{}",
+            lines("- {? *a : 1}\n")
+        ));
+        too_much(&format!(
+            "a: &a {anchored}\nb:\n{}",
+            lines("- !!set {? *a}\n")
+        ));
+    }
+    let row = vec!["*a"; 1000].join(", ");
+    too_much(&format!("a: &a {{? {text} : 1}}\nb: !!omap [{row}]\n"));
+    too_much(&format!("a: &a {{? {text} : 1}}\nb: {{<<: [{row}]}}\n"));
+}
+
+#[test]
+fn mappings_without_anything_can_not_take_for_ever() {
+    let mut laughs = "a0: &a0 {}\n".to_owned();
+    for level in 1..8 {
+        let row: Vec<_> = (0..10)
+            .map(|key| format!("{key}: *a{}", level - 1))
+            .collect();
+        laughs += &*format!("a{level}: &a{level} {{{}}}\n", row.join(", "));
+    }
+    assert_eq!(too_much(&laughs), "1:9");
+}
+
 #[test]
 fn rare_tags_mean_what_they_do_in_spring() {
     for (text, expected) in [

@@ -13,12 +13,17 @@ use crate::repository::Work;
 
 /// Starts a server with these settings of Spring's, one a line.
 async fn start(lines: &str) -> (ConfigServer, TempDir) {
+    start_with(lines, |_| {}).await
+}
+
+async fn start_with(lines: &str, change: impl FnOnce(&mut Settings)) -> (ConfigServer, TempDir) {
     let file = format!("server: {{address: 127.0.0.1, port: 0}}\n{lines}");
     let sources = Sources {
         file: Some(("config.yml".to_owned(), file.into_bytes())),
         ..Sources::default()
     };
-    let settings = Settings::read(&sources).unwrap();
+    let mut settings = Settings::read(&sources).unwrap();
+    change(&mut settings);
     let folder = tempfile::tempdir().unwrap();
     let server = ConfigServer::start(settings, Some(folder.path().to_owned()));
     (server.await.unwrap(), folder)
@@ -280,5 +285,43 @@ async fn slow_bodies_keep_nobody_out() {
     assert_eq!(hook.send().await.unwrap().status(), 200);
     assert!(started.elapsed() < Duration::from_secs(20));
     drop(slow);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing_or_does_not_read_is_not_served_for_ever() {
+    let bytes = 4 << 20;
+    let files = folder("large.txt", &"x".repeat(bytes));
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n",
+        files.path().display()
+    );
+    let soon = |settings: &mut Settings| {
+        (settings.patience, settings.connections_max) = (Duration::from_millis(100), 1);
+    };
+    let (server, _clones) = start_with(&lines, soon).await;
+    let mut all = Vec::new();
+    for said in ["", "PRI * HT"] {
+        let mut silent = TcpStream::connect(server.address()).await.unwrap();
+        silent.write_all(said.as_bytes()).await.unwrap();
+        // Without a limit this would not end.
+        let ended = silent.read_to_end(&mut all);
+        let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
+        assert!(ended.is_ok(), "{said:?}");
+    }
+    assert!(all.is_empty());
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut idle = socket.connect(server.address()).await.unwrap();
+    let request = "GET /x/default/main/large.txt HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8);
+    idle.write_all(request.as_bytes()).await.unwrap();
+    // It has the only place, which somebody else gets once it is given up.
+    let url = format!("http://{}/x/default", server.address());
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while reqwest::get(&url).await.is_err() {
+        assert!(Instant::now() < deadline, "the place is still taken");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(idle);
     server.end().await;
 }

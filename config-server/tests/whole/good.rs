@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::repository::Work;
-use crate::sources::{broken_of, config, error_of, start, until, until_value, value};
+use crate::sources::{broken_of, config, error_of, request, start, until, until_value, value};
+use speargun_config_server::environment::assemble::Request;
 use speargun_config_server::snapshot::{Limits, Reading};
 use speargun_config_server::source::config::{Backend, NativeConfig};
 use speargun_config_server::source::sources::{Answering, Sources, Standing};
@@ -43,6 +44,28 @@ async fn a_file_that_was_always_broken_holds_nothing_back() {
         assert_eq!(value(sources, None).await.as_deref(), Ok("three"));
     }
     later.end().await;
+    sources.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_broken_commit_gets_no_other() {
+    let work = Work::new(&[("app.yml", "a: one\n"), ("other.yml", "a: one\n")]);
+    work.commit("other.yml", "a: [\n");
+    work.commit("app.yml", "a: two\n");
+    work.push();
+    let base = tempfile::tempdir().unwrap();
+    let sources = start(config(&work.origin()), &base);
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    let head = work.head();
+    let environment = sources.environment(&request(Some(&head))).await.unwrap();
+    assert_eq!(environment.version.as_deref(), Some(&*head));
+    assert_eq!(environment.get("a").unwrap().value.to_string(), "two");
+    let other = Request {
+        application: "other".to_owned(),
+        ..request(Some(&head))
+    };
+    let error = sources.environment(&other).await.unwrap_err().to_string();
+    assert!(error.starts_with("other.yml: line "), "{error}");
     sources.end().await;
 }
 

@@ -72,6 +72,8 @@ fn answer(stream: &TcpStream, port: u16, (heard, busy): (&Mutex<Vec<String>>, Bu
                 instances("SHOP", &[("one", "/one"), ("two", "/two")], port),
             ),
             "/eureka/apps/CONFIGSERVER" => ("404 Not Found", String::new()),
+            "/eureka/apps/OURS" => ("200 OK", instances("OURS", &[("us", "/us")], port)),
+            "/eureka/apps/" => ("200 OK", everybody(port)),
             target if target.ends_with("/actuator/refresh") => ("200 OK", "[\"a\"]".to_owned()),
             _ => ("404 Not Found", String::new()),
         };
@@ -92,6 +94,24 @@ fn instances(name: &str, all: &[(&str, &str)], port: u16) -> String {
     let all: Vec<String> = all.iter().map(instance).collect();
     format!(
         r#"{{"application":{{"name":"{name}","instance":[{}]}}}}"#,
+        all.join(",")
+    )
+}
+
+/// Returns the answer about all: the shop, and a server of configurations that has a name of its
+/// own.
+fn everybody(port: u16) -> String {
+    let all = [
+        instances("SHOP", &[("one", "/one"), ("two", "/two")], port),
+        instances("OURS", &[("us", "/us")], port),
+    ];
+    let inner = |one: &String| {
+        let inner = one.strip_prefix(r#"{"application":"#).unwrap();
+        inner.strip_suffix('}').unwrap().to_owned()
+    };
+    let all: Vec<String> = all.iter().map(inner).collect();
+    format!(
+        r#"{{"applications":{{"application":[{}]}}}}"#,
         all.join(",")
     )
 }
@@ -165,6 +185,34 @@ async fn a_changed_file_of_a_folder_reaches_the_instances() {
     let server = start(file, data.path()).await;
     std::fs::write(folder.path().join("shop.yml"), "a: 2\n").unwrap();
     until_both_are_told(&server, &heard).await;
+    assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_read_before_anybody_is_told_of_it() {
+    let (port, heard) = stack();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("shop.yml"), "a: 1\n").unwrap();
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.cloud.config.server.native.search-locations: {}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n",
+        folder.path().display()
+    );
+    let server = start_with(file, data.path(), |settings| {
+        for backend in &mut settings.backends {
+            if let Backend::Native(native) = backend {
+                native.refresh = Duration::from_hours(1);
+            }
+        }
+    });
+    let server = server.await;
+    std::fs::write(folder.path().join("shop.yml"), "a: 2\n").unwrap();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    // Nothing but the webhook asked for that.
+    assert_eq!(value(&server).await, "2");
     assert_eq!(*heard.lock().unwrap(), SHOP_IS_TOLD);
     server.end().await;
 }
@@ -289,6 +337,72 @@ async fn a_remote_that_stays_away_holds_nobody_up_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_stays_away_has_nobody_told_twice_and_holds_up_nobody_else() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let other = Work::new(&[("bank.yml", "a: 1\n")]);
+    let daemon = Daemon::start(&work);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let git =
+        |uri: &str| format!("  - {{type: git, uri: '{uri}', refresh-rate: -1, timeout: 60}}\n");
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n\
+         spring.cloud.config.server.composite:\n{}{}",
+        git(&daemon.uri()),
+        git(&other.origin())
+    );
+    let server = start(file, folder.path()).await;
+    assert_eq!(value(&server).await, "1");
+    let daemon_port = daemon.stop();
+    tell(&server, "shop.yml").await;
+    until_both_are_told(&server, &heard).await;
+    let failed = server.api().refresher.counts().1;
+    for _ in 0..3 {
+        heard.lock().unwrap().clear();
+        until_idle(&server, &heard).await;
+        assert_eq!(told(&heard), 0, "{heard:?}");
+    }
+    assert_eq!(server.api().refresher.counts(), (2, failed));
+    // What it brings when it is back is told, and no webhook is needed for that.
+    work.commit("shop.yml", "a: 2\n");
+    work.push();
+    let _daemon = Daemon::start_at(&work, daemon_port);
+    until_counts(&server, &heard, |(done, _)| done == 4).await;
+    assert_eq!(value(&server).await, "2");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_wait_for_their_own_commit_however_many_webhooks_come() {
+    let work = Work::new(&[("bank.yml", "a: 1\n"), ("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_for_webhooks(&work.origin(), port, folder.path()).await;
+    work.commit("bank.yml", "a: [\n");
+    work.push();
+    // By its files nobody knows that it concerns the shop.
+    tell(&server, "shop.yml").await;
+    until("it waits", async || {
+        let is_held_back = match server.api().sources.standings().first() {
+            Some(Standing::Git(repository)) => repository.served()["main"].is_held_back(),
+            _ => false,
+        };
+        is_held_back && server.api().refresher.debts().owed == 1
+    })
+    .await;
+    until_idle(&server, &heard).await;
+    until_idle(&server, &heard).await;
+    assert_eq!(told(&heard), 0, "{heard:?}");
+    work.commit("bank.yml", "a: 2\n");
+    work.push();
+    tell(&server, "bank.yml").await;
+    until_both_are_told(&server, &heard).await;
+    assert_eq!(server.api().refresher.debts().owed, 0);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_busy_is_asked_again() {
     let work = Work::new(&[("shop.yml", "a: 1\n")]);
     let (port, heard) = stack_that_is_busy("/apps/", 2);
@@ -338,6 +452,42 @@ async fn a_commit_that_was_held_back_is_told_of_when_it_is_served() {
     let heard = heard.lock().unwrap().clone();
     let told = heard.iter().filter(|line| line.starts_with("POST"));
     assert_eq!(told.count(), 2, "{heard:?}");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_configurations_are_not_told_whatever_their_name() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let (port, heard) = stack();
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!(
+        "server: {{address: 127.0.0.1, port: 0}}\n\
+         spring.application.name: ours\n\
+         spring.cloud.config.server.git: {{uri: {}, refresh-rate: -1, timeout: 60}}\n\
+         eureka.client.service-url.defaultZone: http://127.0.0.1:{port}/eureka/\n",
+        work.origin()
+    );
+    let server = start(file, folder.path()).await;
+    assert_eq!(value(&server).await, "1");
+    tell(&server, "application.yml").await;
+    until_both_are_told(&server, &heard).await;
+    tell(&server, "ours.yml").await;
+    for _ in 0..2 {
+        until_idle(&server, &heard).await;
+    }
+    let heard = heard.lock().unwrap().clone();
+    assert!(
+        heard.iter().any(|line| line == "GET /eureka/apps/OURS"),
+        "{heard:?}"
+    );
+    let told: Vec<_> = heard
+        .iter()
+        .filter(|line| line.starts_with("POST"))
+        .collect();
+    assert_eq!(
+        told,
+        ["POST /one/actuator/refresh", "POST /two/actuator/refresh"]
+    );
     server.end().await;
 }
 
@@ -406,12 +556,16 @@ async fn until(what: &str, mut test: impl AsyncFnMut() -> bool) {
 
 /// Sends a webhook about something that is nobody's, and waits until it is dealt with.
 async fn until_idle(server: &ConfigServer, heard: &Mutex<Vec<String>>) {
-    tell(server, "nobody.yml").await;
-    until("the last webhook is dealt with", async || {
+    let asked = || {
         let heard = heard.lock().unwrap();
-        heard.iter().any(|line| line == "GET /eureka/apps/NOBODY")
-    })
-    .await;
+        let asked = heard
+            .iter()
+            .filter(|line| *line == "GET /eureka/apps/NOBODY");
+        asked.count()
+    };
+    let before = asked();
+    tell(server, "nobody.yml").await;
+    until("the last webhook is dealt with", async || asked() > before).await;
 }
 
 fn told(heard: &Mutex<Vec<String>>) -> usize {

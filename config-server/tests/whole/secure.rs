@@ -31,8 +31,8 @@ fn serve(work: &Work, authorization: Option<&'static str>) -> u16 {
     port
 }
 
-/// Answers one request by way of `git http-backend`, a program of CGI; what is below `/moved` or
-/// `/round` is elsewhere.
+/// Answers one request by way of `git http-backend`, a program of CGI; what is below `/moved`,
+/// `/round` or `/away/{port}` is elsewhere.
 fn answer(stream: &TcpStream, folder: &Path, authorization: Option<&str>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -54,9 +54,14 @@ fn answer(stream: &TcpStream, folder: &Path, authorization: Option<&str>) -> std
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut stream = stream;
     let elsewhere = match path.strip_prefix("/moved") {
-        Some(rest) => Some(rest),
-        None => Some(path).filter(|path| path.starts_with("/round")),
+        Some(rest) => Some(rest.to_owned()),
+        None => Some(path.to_owned()).filter(|path| path.starts_with("/round")),
     };
+    let away = path
+        .strip_prefix("/away/")
+        .and_then(|rest| rest.split_once('/'));
+    let elsewhere =
+        elsewhere.or(away.map(|(port, rest)| format!("https://localhost:{port}/{rest}")));
     if let Some(place) = elsewhere {
         let answer = format!(
             "HTTP/1.1 301 Moved Permanently\r\nLocation: {place}?{query}\r\nContent-Length: 0\r\n\
@@ -242,6 +247,38 @@ async fn a_repository_over_tls_is_read_with_its_password_when_it_asks() {
             "{more}: {told}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_not_given_to_where_a_repository_leads() {
+    let work = Work::new(&[("app.yml", "a: elsewhere\n")]);
+    let answer = async |from: u16, path: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(
+            "server: {{address: 127.0.0.1, port: 0}}\nspring.cloud.config.server.git:\n  \
+             uri: https://localhost:{from}{path}/origin.git\n  timeout: 60\n  username: me\n  \
+             password: token\n  skip-ssl-validation: true\n"
+        );
+        let server = start(file, folder.path()).await;
+        let url = format!("http://{}/app/default", server.address());
+        let answer = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        server.end().await;
+        answer
+    };
+    let near = secured(serve(&work, None)).await;
+    let (open, closed) = (serve(&work, None), serve(&work, Some(AUTHORIZATION)));
+    let (open, closed) = (secured(open).await, secured(closed).await);
+    let told = answer(near, &format!("/away/{open}")).await;
+    assert!(told.contains("elsewhere"), "{told}");
+    // It would let in whoever has the password, and is not told.
+    let told = answer(near, &format!("/away/{closed}")).await;
+    assert!(
+        told.contains("can't be read") && !told.contains("elsewhere"),
+        "{told}"
+    );
+    // Within the same place it is given.
+    let told = answer(closed, "/moved").await;
+    assert!(told.contains("elsewhere"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,11 @@ async fn a_fetch_for_nobody_any_more_ends() {
             counts[0].load(SeqCst) == counts[1].load(SeqCst)
         })
         .await;
+        // Of what nothing came nothing is left.
+        sources::until("all clones go", async || {
+            std::fs::read_dir(base.path()).unwrap().next().is_none()
+        })
+        .await;
     }
 }
 
@@ -169,30 +174,66 @@ async fn a_default_branch_that_is_deleted_is_missed() {
     all.end().await;
 }
 
+/// Starts sources for which a commit of two files has too much.
+fn start_with_one_file(work: &Work, base: &tempfile::TempDir) -> Arc<All> {
+    let backend = Backend::Git {
+        default: Box::new(sources::config(&work.origin())),
+        others: Vec::new(),
+    };
+    let limits = Limits {
+        files_max: 1,
+        ..Limits::default()
+    };
+    let reading = Reading {
+        limits,
+        ..Reading::default()
+    };
+    let base = base.path().to_owned();
+    All::start(vec![backend], reading, Answering::default(), base)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_with_too_many_files_does_not_hide_a_good_one_before_it() {
+    let work = Work::new(&[("app.yml", "a: one\n")]);
+    work.commit("more.yml", "a: two\n");
+    work.git(&["rm", "--quiet", "more.yml"]);
+    work.commit("app.yml", "a: [\n");
+    work.push();
+    let base = tempfile::tempdir().unwrap();
+    let all = start_with_one_file(&work, &base);
+    assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
+    all.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_always_had_too_much_keeps_no_other_from_being_served() {
+    let work = Work::new(&[("app.yml", "a: one\n"), ("more.yml", "a: two\n")]);
+    work.git(&["checkout", "--quiet", "--orphan", "side"]);
+    work.git(&["rm", "--quiet", "--force", "more.yml"]);
+    work.commit("app.yml", "a: side\n");
+    work.git(&["push", "--quiet", "origin", "side"]);
+    let base = tempfile::tempdir().unwrap();
+    let all = start_with_one_file(&work, &base);
+    let side = sources::value(&all, Some("side")).await;
+    assert_eq!(side.as_deref(), Ok("side"));
+    let error = sources::value(&all, None).await.unwrap_err().to_string();
+    assert!(error.contains("more than 1 files"), "{error}");
+    sources::until("it is told", async || {
+        sources::error_of(&all).is_some_and(|error| error.starts_with("main: the commit has"))
+    })
+    .await;
+    // What is new of the others is served.
+    work.commit("app.yml", "a: new\n");
+    work.git(&["push", "--quiet", "origin", "side"]);
+    sources::until_value(&all, Some("side"), "new").await;
+    all.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_with_too_many_files_is_said_to_be_held_back() {
     let work = Work::new(&[("app.yml", "a: one\n")]);
     let base = tempfile::tempdir().unwrap();
-    let start = || {
-        let backend = Backend::Git {
-            default: Box::new(sources::config(&work.origin())),
-            others: Vec::new(),
-        };
-        let limits = Limits {
-            files_max: 1,
-            ..Limits::default()
-        };
-        let reading = Reading {
-            limits,
-            ..Reading::default()
-        };
-        All::start(
-            vec![backend],
-            reading,
-            Answering::default(),
-            base.path().to_owned(),
-        )
-    };
+    let start = || start_with_one_file(&work, &base);
     let all = start();
     assert_eq!(sources::value(&all, None).await.as_deref(), Ok("one"));
     work.commit("more.yml", "a: two\n");

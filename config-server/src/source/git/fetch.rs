@@ -38,18 +38,22 @@ pub(super) fn fetch(remote: &Remote, interrupt: &Arc<Interrupt>) -> Result<Label
         .to_thread_local();
     match receive(&repository, remote, interrupt) {
         Ok(()) => labels(&open(&remote.clone)?),
-        Err(error) if interrupt.is_set() || is_whole(&repository) => Err(error),
+        Err(error) if interrupt.is_set() || !is_damaged(&repository) => Err(error),
         Err(error) => Err(GitError::Damaged(error.to_string())),
     }
 }
 
-/// Returns whether the commits of all branches and tags can be read.
-fn is_whole(repository: &gix::Repository) -> bool {
-    let readable = |id: &gix::ObjectId| {
-        let commit = repository.find_commit(*id);
-        commit.is_ok_and(|commit| commit.tree().is_ok())
+/// Returns whether a commit of a branch or tag is not as it should be. One that the machine does
+/// not let be read says nothing.
+fn is_damaged(repository: &gix::Repository) -> bool {
+    let read = |id: &gix::ObjectId| {
+        let commit = repository
+            .find_commit(*id)
+            .map_err(|error| in_clone(&error))?;
+        commit.tree().map(|_| ()).map_err(|error| in_clone(&error))
     };
-    labels(repository).is_ok_and(|labels| labels.values().all(readable))
+    let all = labels(repository).and_then(|labels| labels.values().try_for_each(read));
+    matches!(all, Err(GitError::Damaged(_)))
 }
 
 fn receive(
@@ -145,6 +149,7 @@ fn connect<'a, 'repo>(
     let transport: Box<dyn Transport + Send> = match url.scheme {
         Scheme::Http | Scheme::Https => {
             let setup = http::Setup {
+                home: remote.uri.clone(),
                 connect_within: remote.timeout,
                 any_certificate: remote.access.0.any_certificate,
                 authorization: authorization(remote),

@@ -12,7 +12,7 @@ use gix::protocol::transport::client::AuthenticationRequired;
 use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse,
 };
-use http::header::{HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use parking_lot::Mutex;
 use reqwest::redirect::Policy;
 use tokio::runtime::Handle;
@@ -28,6 +28,8 @@ const SENT_BYTES_MAX: usize = 64 << 20;
 
 /// How a remote is spoken to.
 pub(super) struct Setup {
+    /// The address of the repository: whatever lets in is for this place alone.
+    pub(super) home: String,
     pub(super) connect_within: Duration,
     pub(super) any_certificate: bool,
     /// What lets in, when it is not git's library that says it.
@@ -39,6 +41,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     wire: Arc<Wire>,
     authorization: Option<HeaderValue>,
+    home: Option<reqwest::Url>,
 }
 
 /// What all exchanges share.
@@ -75,7 +78,14 @@ impl Client {
                 base: Mutex::default(),
             }),
             authorization: setup.authorization,
+            home: setup.home.parse().ok(),
         })
+    }
+
+    /// Returns whether a place is where the repository was said to be, and not where that leads to.
+    fn is_home(&self, url: &str) -> bool {
+        let home = self.home.as_ref().zip(url.parse().ok());
+        home.is_some_and(|(home, url)| is_same_place(home, &url))
     }
 
     fn exchange(
@@ -98,7 +108,10 @@ impl Client {
             }
         }
         if let Some(value) = &self.authorization {
-            headers.insert(http::header::AUTHORIZATION, value.clone());
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        if !self.is_home(url) {
+            headers.remove(AUTHORIZATION);
         }
         Arc::new(Mutex::new(Exchange {
             wire: Arc::clone(&self.wire),
@@ -109,6 +122,15 @@ impl Client {
             answer: None,
         }))
     }
+}
+
+/// Returns whether two addresses are of the same place, the way to which may be secret now.
+fn is_same_place(home: &reqwest::Url, url: &reqwest::Url) -> bool {
+    let is_upgrade = home.scheme() == "http"
+        && url.scheme() == "https"
+        && home.port().is_none()
+        && url.port().is_none();
+    home.host_str() == url.host_str() && (home.origin() == url.origin() || is_upgrade)
 }
 
 /// Follows what leads to the same thing elsewhere, from clear to secret but not the other way, and
@@ -356,5 +378,26 @@ impl Write for Sending {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_port_or_host_or_a_clear_way_is_another_place() {
+        for (home, url, expected) in [
+            ("https://h/x", "https://h/y", true),
+            ("https://me:token@h/x", "https://h:443/y", true),
+            ("http://h/x", "https://h/x", true),
+            ("https://h/x", "http://h/x", false),
+            ("https://h/x", "https://h:444/x", false),
+            ("https://h/x", "https://i/x", false),
+            ("http://h:80/x", "https://h:8443/x", false),
+        ] {
+            let (home, url) = (home.parse().unwrap(), url.parse().unwrap());
+            assert_eq!(is_same_place(&home, &url), expected, "{home} {url}");
+        }
     }
 }

@@ -80,8 +80,8 @@ impl Repository {
         let served = match of_label {
             Some(commit) => self.serve(commit, None)?,
             None => match read::by_id(&self.git.open()?, label) {
-                // Who asks for a commit gets no other.
-                Some(commit) => self.load(commit, None)?,
+                // Who asks for a commit gets no other, whatever is broken in it.
+                Some(commit) => self.load_itself(commit)?,
                 None => return Ok(None),
             },
         };

@@ -112,6 +112,21 @@ impl Repository {
         })
     }
 
+    /// Reads a commit in the place of which no other is served.
+    pub(super) fn load_itself(&self, commit: ObjectId) -> Result<Served, GitError> {
+        let repository = self.git.open()?;
+        let files = &mut self.known.lock().files;
+        let snapshot = read::snapshot(&repository, commit, files, &self.reading)?;
+        let broken = self.check(&snapshot);
+        self.tell(commit, commit, &broken);
+        Ok(Served {
+            snapshot: Arc::new(snapshot),
+            broken,
+            newest: commit.to_string(),
+            refused: None,
+        })
+    }
+
     /// Returns what is broken in commits, the newest first, back to one that is whole.
     fn history(
         &self,
@@ -131,8 +146,8 @@ impl Repository {
                 None => {
                     match read::snapshot(repository, earlier, &mut known.files, &self.reading) {
                         Ok(snapshot) => paths(&self.check(&snapshot)),
-                        // One that is too large was never served; nothing is known of those before.
-                        Err(GitError::TooMuch(_)) => break,
+                        // One that has too much is never served, but those before it may be.
+                        Err(GitError::TooMuch(_)) => continue,
                         Err(error) => return Err(error),
                     }
                 }

@@ -45,6 +45,8 @@ pub struct Health {
     pub failures: u64,
     /// Why the last one failed, if it did.
     pub error: Option<String>,
+    /// Of which label there is nothing that can be served, and why.
+    pub refused: Option<String>,
     /// When one went well last.
     pub good: Option<Instant>,
     /// Whether the labels are those of a clone that was there already.

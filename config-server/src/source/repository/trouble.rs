@@ -20,8 +20,11 @@ impl Repository {
         is_long.then(|| format!("a fetch goes on for {} s without an end", elapsed.as_secs()))
     }
 
-    /// Returns that there is nothing for requests without a label.
+    /// Returns that there is nothing for requests of a label that is there, or without one.
     pub(super) fn lacking(&self, state: &State) -> Option<String> {
+        if state.health.refused.is_some() {
+            return state.health.refused.clone();
+        }
         state.health.good?;
         if state.labels.is_empty() {
             return Some("it has no branch".to_owned());
@@ -66,7 +69,8 @@ mod tests {
         let folder = std::path::Path::new("/nowhere");
         let made = |uri: &str| {
             let config = GitConfig::default();
-            Repository::new(config, uri.to_owned(), folder, &Arc::default())
+            let place = (uri.to_owned(), Arc::default());
+            Repository::new(config, place, folder, &Arc::default())
         };
         let clone = made("https://example.org/x.git");
         assert!(clone.mend("it"));
