@@ -72,7 +72,8 @@ pub(crate) fn run(words: Words) -> Result<()> {
         "{EACH_SECOND} queries a second on {ASKERS} connections over {count} spans that span six \
          hours, first of an idle server, then while spans of the reference workload come in, as \
          proto in batches of 100 from 16 connections, at half of what a closed loop reached; \
-         everything on the same cores. Latency in microseconds from the moment a query was due. x is loaded by idle."
+         everything on the same cores. Latency in microseconds from the moment a query was due. x \
+         is loaded by idle."
     );
     let mut report = Report::new("mixed", &about);
     report.head(&[
