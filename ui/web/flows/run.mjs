@@ -13,6 +13,7 @@ import { keys } from './keys.mjs';
 import { zipkinsOwn } from './lens.mjs';
 import { looks } from './looks.mjs';
 import { search } from './search.mjs';
+import { times } from './times.mjs';
 import { told } from './told.mjs';
 import { trace } from './trace.mjs';
 
@@ -34,7 +35,7 @@ const world = {
 };
 let [passed, failed] = [0, 0];
 const all = [
-  ...search, ...back, ...keys, ...told, ...dependency, ...addresses, ...bad, ...looks,
+  ...search, ...back, ...keys, ...told, ...times, ...dependency, ...addresses, ...bad, ...looks,
   ...zipkinsOwn, ...trace,
 ];
 for (const [name, run] of all) {

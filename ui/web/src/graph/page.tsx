@@ -12,7 +12,7 @@ import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
 import { Empty, Failure, Waiting } from '../parts/notice';
 import { filtered, isPicture, servicesOf, sumsOf, type Filter, type Link } from './links';
-import { DEFAULT_MS, TimeBar, windowOf } from './time';
+import { DEFAULT_MS, TIME_KEYS, TimeBar, windowOf } from './time';
 import { GraphView, type Picked } from './view';
 
 interface State {
@@ -49,8 +49,6 @@ function useLinks(key: string): [State, () => void] {
   }, [key, round]);
   return [state, () => setRound((n) => n + 1)];
 }
-
-const TIME_KEYS = ['lookback', 'endTs', 'startTs', 'startTime', 'endTime'];
 
 function filterOf(params: URLSearchParams): Filter {
   return {
