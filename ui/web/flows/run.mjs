@@ -8,6 +8,7 @@ import { addresses } from './addresses.mjs';
 import { back } from './back.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
+import { grown } from './grown.mjs';
 import { Backend } from './harness.mjs';
 import { keys } from './keys.mjs';
 import { zipkinsOwn } from './lens.mjs';
@@ -36,7 +37,7 @@ const world = {
 let [passed, failed] = [0, 0];
 const all = [
   ...search, ...back, ...keys, ...told, ...times, ...dependency, ...addresses, ...bad, ...looks,
-  ...zipkinsOwn, ...trace,
+  ...zipkinsOwn, ...trace, ...grown,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

@@ -228,7 +228,8 @@ export function mendAddress(): void {
   const id = /^traces?\/([^/]+)$/.exec(path)?.[1];
   const lasting = id && /^[0-9a-f]+$/i.test(id) ? `traces/${id.toLowerCase()}` : path;
   if (lasting !== path) rewrite(params, lasting);
-  if (/^[0-9a-f]{16}$/i.test(hash) && pageOf(path) === 'trace' && !params.has('spanId')) {
+  // Who names a span behind the mark means that one, whatever was looked at before.
+  if (/^[0-9a-f]{16}(-s)?$/i.test(hash) && pageOf(path) === 'trace') {
     const next = new URLSearchParams(params);
     next.set('spanId', hash.toLowerCase());
     rewrite(next, place.peek().path);

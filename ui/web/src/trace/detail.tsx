@@ -13,11 +13,11 @@ import { copy } from '../parts/toast';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
-  CYCLE, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED, SKEWED,
+  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED, SKEWED,
   type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
-  critical, detailShown, select, selected, slots, thread, fetchedAtMs,
+  critical, detailShown, select, selected, slots, thread,
 } from './state';
 import { setRoot } from './zoom';
 
@@ -25,20 +25,22 @@ const VALUE_SHOWN = 4096;
 
 export function Detail({ columns }: { columns: Columns }) {
   const at = selected.value;
-  const [span, setSpan] = useState<Span | null>(null);
+  const name = at >= 0 && at < columns.count ? halfText(columns, at) : '';
+  const [held, setHeld] = useState<{ name: string; span: Span | null } | null>(null);
+  // Until a newer report of the same span is there, what is known of it stays.
+  const span = held?.name === name ? held.span : null;
   useEffect(() => {
     let mine = true;
-    setSpan(null);
-    if (at >= 0) {
+    if (name) {
       thread?.span(at).then(
-        (found) => mine && setSpan(found),
+        (found) => mine && setHeld({ name, span: found }),
         () => undefined,
       );
     }
     return () => {
       mine = false;
     };
-  }, [at, columns, fetchedAtMs.value]);
+  }, [at, columns]);
   if (at < 0 || at >= columns.count) return null;
   return (
     <aside class="detail" aria-label={t('detail.label')}>
