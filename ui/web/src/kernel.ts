@@ -17,6 +17,7 @@ import './i18n/en';
 import './parts/combobox';
 import './parts/icons';
 import './parts/memo';
+import './parts/moments';
 import './parts/notice';
 import './parts/toast';
 import './search/criteria';

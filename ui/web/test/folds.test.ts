@@ -35,7 +35,8 @@ test('an_address_of_folds_is_bounded', () => {
 test('an_address_names_one_half_of_a_shared_span', () => {
   const { columns } = build([
     span('1', undefined), span('2', '1', { kind: 'CLIENT' }),
-    span('2', '1', { kind: 'SERVER', service: 'b', shared: true }), span('3', '2', { service: 'b' }),
+    span('2', '1', { kind: 'SERVER', service: 'b', shared: true }),
+    span('3', '2', { service: 'b' }),
   ]);
   assert.deepEqual([...columns.ids], [1n, 2n, 2n, 3n]);
   for (const half of [1, 2]) {

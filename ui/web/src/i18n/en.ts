@@ -75,6 +75,7 @@ export const en = {
   'line.or': '“{text}” at character {at} is not understood: all conditions must hold',
   'line.twice': '“{text}” at character {at} is the second of its kind; a search takes one',
   'line.crossed': '“{text}” at character {at} leaves nothing: the least is more than the most',
+  'line.key': 'A key with = in it can not be searched for (character {at}: “{text}”)',
   'line.empty': 'Something is missing at character {at}',
   'form.any': 'any',
   'form.tag': 'Add a tag',

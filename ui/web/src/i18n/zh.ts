@@ -77,6 +77,7 @@ export const zh: Catalogue = {
   'line.or': '不支持第 {at} 个字符处的“{text}”：所有条件须同时满足',
   'line.twice': '第 {at} 个字符处的“{text}”重复：每种条件只能有一个',
   'line.crossed': '第 {at} 个字符处的“{text}”无法满足：最小值大于最大值',
+  'line.key': '无法搜索含有 = 的键（第 {at} 个字符：“{text}”）',
   'line.empty': '第 {at} 个字符处缺少内容',
   'form.any': '任意',
   'form.tag': '添加标签',

@@ -10,11 +10,12 @@ import { t } from '../core/i18n';
 import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
+import { isListed } from '../search/criteria';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
-  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED, SKEWED,
-  type Annotation, type Columns, type Endpoint, type Span,
+  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED,
+  SKEWED, type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
   critical, detailShown, select, selected, slots, thread,
@@ -240,7 +241,7 @@ function Tag({ name, value, from }: TagProps) {
   const shown = all ? text : text.slice(0, VALUE_SHOWN);
   const pair = `${name}=${value}`;
   const search = new URLSearchParams(from);
-  search.append(/\sand\s/.test(pair) ? 'tag' : 'annotationQuery', pair);
+  search.append(isListed({ key: name, value }) ? 'annotationQuery' : 'tag', pair);
   // From the search that one comes from, else from what this service does.
   const exclude = lastSearch() ?? new URLSearchParams(from);
   if (!exclude.getAll('without').includes(pair)) exclude.append('without', pair);
@@ -258,7 +259,7 @@ function Tag({ name, value, from }: TagProps) {
           </span>
         )}
         <div class="tag-actions">
-          {value.length < 500 && (
+          {value.length < 500 && !name.includes('=') && (
             <>
               <a
                 class="icon-button" href={address('', search)}
