@@ -13,6 +13,7 @@ import { Backend } from './harness.mjs';
 import { keys } from './keys.mjs';
 import { zipkinsOwn } from './lens.mjs';
 import { looks } from './looks.mjs';
+import { moved } from './moved.mjs';
 import { search } from './search.mjs';
 import { times } from './times.mjs';
 import { told } from './told.mjs';
@@ -37,7 +38,7 @@ const world = {
 let [passed, failed] = [0, 0];
 const all = [
   ...search, ...back, ...keys, ...told, ...times, ...dependency, ...addresses, ...bad, ...looks,
-  ...zipkinsOwn, ...trace, ...grown,
+  ...zipkinsOwn, ...trace, ...grown, ...moved,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

@@ -8,8 +8,10 @@ import { config } from './core/config';
 import { t } from './core/i18n';
 import { language, theme, zone, type Language, type Theme } from './core/prefs';
 import { address, go, isEmbedded, place, rewrite } from './core/route';
+import { focusPage } from './parts/focus';
 import { Icon, type IconName } from './parts/icons';
 import { Failure, Waiting } from './parts/notice';
+import { useTitle } from './parts/title';
 import { Toast } from './parts/toast';
 import { LineProblem } from './search/bar';
 import { parseLine, traceIdOf, type LineError } from './search/line';
@@ -57,6 +59,14 @@ export function App() {
   useEffect(() => {
     if (!loaded.peek()[name]) load(name);
   }, [name]);
+  const { path } = place.value;
+  const focused = useRef(path);
+  useEffect(() => {
+    if (!Page || focused.current === path) return;
+    focused.current = path;
+    // A frame later, so that a page that knows a better place, such as a row, comes first.
+    requestAnimationFrame(focusPage);
+  }, [Page, path]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => {
@@ -79,9 +89,7 @@ export function App() {
 }
 
 function Missing() {
-  useEffect(() => {
-    document.title = t('title.missing');
-  }, []);
+  useTitle(t('title.missing'));
   return (
     <div class="card">
       <h1>{t('title.missing')}</h1>
