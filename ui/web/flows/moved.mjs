@@ -14,7 +14,7 @@ const focusIs = (page, wanted) =>
 async function focus({ chromium, backend }) {
   const at = await watched(chromium, backend);
   const { page } = at;
-  await page.goto(backend.url('?lookback=1d&limit=10'));
+  await page.goto(backend.url('?serviceName=payment&lookback=1d&limit=10'));
   await page.waitForSelector('.result');
   assert.equal(await focused(page), 'BODY', 'a page that is loaded takes no focus');
   await page.locator('.result-link').first().focus();

@@ -37,8 +37,8 @@ const world = {
 };
 let [passed, failed] = [0, 0];
 const all = [
-  ...search, ...back, ...keys, ...told, ...times, ...dependency, ...addresses, ...bad, ...looks,
-  ...zipkinsOwn, ...trace, ...grown, ...moved,
+  ...search, ...back, ...keys, ...told, ...times, ...moved, ...dependency, ...addresses, ...bad,
+  ...looks, ...zipkinsOwn, ...trace, ...grown,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

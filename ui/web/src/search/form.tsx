@@ -137,7 +137,9 @@ export function Chips({ criteria }: { criteria: Criteria }) {
   const chips: { text: string; without: Partial<Criteria> }[] = [];
   const add = (text: string, without: Partial<Criteria>) => chips.push({ text, without });
   if (criteria.service) add(`${t('word.service')}: ${isolated(criteria.service)}`, { service: '' });
-  if (criteria.operation) add(`${t('word.operation')}: ${isolated(criteria.operation)}`, { operation: '' });
+  if (criteria.operation) {
+    add(`${t('word.operation')}: ${isolated(criteria.operation)}`, { operation: '' });
+  }
   if (criteria.remote) add(`${t('word.remote')}: ${isolated(criteria.remote)}`, { remote: '' });
   for (const term of criteria.terms) {
     add(termText(term), { terms: criteria.terms.filter((one) => one !== term) });

@@ -10,7 +10,7 @@ import { addShortcuts } from '../core/keys';
 import { address, place } from '../core/route';
 import { isLost, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
-import { Failure, Waiting } from '../parts/notice';
+import { Failure, failureText, PartError, Waiting } from '../parts/notice';
 import { useTitle } from '../parts/title';
 import { Detail } from './detail';
 import { Events } from './events';
@@ -179,7 +179,7 @@ export function UploadPage() {
       {failure !== null && (
         <div class="notice failure" role="alert">
           <Icon name="error" />
-          <p>{t('upload.failed')}</p>
+          <p>{failure instanceof PartError ? failureText(failure) : t('upload.failed')}</p>
         </div>
       )}
     </div>
