@@ -9,9 +9,11 @@ import { t } from '../core/i18n';
 import { say } from '../parts/toast';
 import { criticalPath, type CriticalPath } from './critical';
 import { below, closedOf, foldsOf, levelOf, listed, unlisted } from './folds';
-import { FAILED, halfText, halvesOf, type Columns } from './model';
+import { FAILED, halfText, type Columns } from './model';
 import { layout, passing, rowOf, type Rows } from './rows';
+import { sameSpans, sameTrace } from './same';
 import { TraceThread } from './thread';
+import { wholeView } from './whole';
 
 export type Tab = 'waterfall' | 'flame' | 'graph' | 'table' | 'events' | 'json';
 export const TABS: Tab[] = ['waterfall', 'flame', 'graph', 'table', 'events', 'json'];
@@ -130,12 +132,6 @@ export async function refetch(id: string): Promise<void> {
   }
 }
 
-/** Whether nothing came in between; a parent that came takes the place of its placeholder. */
-function sameTrace(a: Columns, b: Columns): boolean {
-  return a.count === b.count && a.total === b.total && a.notes.merged === b.notes.merged &&
-    a.notes.missingParents === b.notes.missingParents && a.notes.noDuration === b.notes.noDuration;
-}
-
 /** Shows the clocks of hosts as they are, or corrected. */
 export async function setRaw(on: boolean): Promise<void> {
   raw.value = on;
@@ -174,11 +170,6 @@ function take(found: Columns, first: boolean): void {
     }
   });
   void runFind();
-}
-
-/** Returns where spans of a trace are in its newer columns. */
-function sameSpans(before: Columns, found: Columns, list: Iterable<number>): number[] {
-  return halvesOf(found, Array.from(list, (i) => halfText(before, i)));
 }
 
 /** Returns the one of a list that an address names, else the first. */
@@ -220,14 +211,6 @@ function readSpans(all: Columns): void {
   const from = Number(params.get('from')) || 0;
   const to = Number(params.get('to')) || 0;
   view.value = to > from && from >= 0 ? { from, to } : wholeView(all, root.peek());
-}
-
-/** Returns the time of the whole trace, or of what is below a span. */
-export function wholeView(all: Columns, at: number | null): Part {
-  if (at === null) return { from: 0, to: all.total };
-  let to = all.start[at] + Math.max(1, all.dur[at]);
-  for (let i = at; i < all.end[at]; i += 1) to = Math.max(to, all.start[i] + all.dur[i]);
-  return { from: all.start[at], to };
 }
 
 const ADDRESS_PAUSE_MS = 200;
