@@ -61,6 +61,33 @@ async function traces({ chromium, backend, traces: list }) {
   await at.end();
 }
 
+/** A frame stays one: at a search, at a trace of it, on the way back, and in what is looked at. */
+async function frames({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  const framed = async (what) => {
+    assert.match(page.url(), /[?&]embed=1/, what);
+    assert.equal(await page.locator('.top').count(), 0, what);
+  };
+  await page.goto(backend.url('?lookback=1d&limit=10&embed=1'));
+  await page.waitForSelector('.result');
+  await page.selectOption('#sort', 'duration');
+  await page.waitForURL(/sort=duration/);
+  await framed('another order');
+  await page.waitForSelector('.result');
+  await page.locator('.result-link').first().click();
+  await page.waitForSelector('.wf-row');
+  await framed('a trace');
+  await page.locator('[role=treegrid]').press('Home');
+  await page.locator('[role=treegrid]').press('Enter');
+  await page.waitForURL(/spanId=/);
+  await framed('a span');
+  await page.getByRole('link', { name: 'Traces like this' }).click();
+  await page.waitForURL(/serviceName=/);
+  await framed('traces like this');
+  await at.end();
+}
+
 async function jaeger({ chromium, backend, traces: list }) {
   const id = list[0][0].traceId;
   const at = await watched(chromium, backend);
@@ -125,6 +152,7 @@ async function basePath({ chromium, start, traces: list }) {
 }
 
 export const addresses = [
+  ['addresses: a frame stays one', frames],
   ['addresses: those of Lens ask the same', lens],
   ['addresses: those of the classic page are understood', classic],
   ['addresses: traces in all their forms', traces],

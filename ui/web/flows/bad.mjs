@@ -109,7 +109,54 @@ async function tooLarge({ chromium, backend }) {
   await at.end();
 }
 
+/** What the page itself needs and does not get: said as well, and asked for again. */
+async function parts({ chromium, backend, traces }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  const workers = /worker-[^/]*\.js$/;
+  const trace = `traces/${traces[0][0].traceId}`;
+  for (const [where, ready] of [[trace, '.wf-row'], ['dependency', '.node']]) {
+    await page.route(workers, (route) => route.abort('connectionrefused'));
+    await page.goto(backend.url(where));
+    await page.waitForSelector('.failure');
+    assert.match(await page.textContent('.failure'), /part of the page could not be loaded/, where);
+    await page.unroute(workers);
+    await page.locator('.failure button').click();
+    await page.waitForSelector(ready);
+  }
+  const overview = /ui\/v1\/overview/;
+  await page.route(overview, (route) => route.fulfill({ status: 500, body: 'no' }));
+  await page.goto(backend.url('?lookback=1d&limit=10&view=groups'));
+  await page.waitForSelector('.failure');
+  assert.equal(await page.locator('.waiting').count(), 0, 'nothing is waited for');
+  await page.unroute(overview);
+  await page.locator('.failure button').click();
+  await page.waitForSelector('.results-card .data tbody tr');
+  await page.route(/assets\/zh-/, (route) => route.abort('connectionrefused'));
+  await page.selectOption('#language', 'zh');
+  await until(async () => (await page.getAttribute('html', 'lang')) === 'en', 'words stay English');
+  await page.selectOption('#language', 'en');
+  await at.end();
+}
+
+async function said({ chromium, backend }) {
+  const at = await watched(chromium, backend, { tolerate: NETWORK });
+  const { page } = at;
+  const bodies = [[502, '<html>bad gateway</html>'], [500, '{"message":"on fire"}']];
+  for (const [status, body] of bodies) {
+    await page.route(/v2\/trace\//, (route) => route.fulfill({ status, body }));
+    await page.goto(backend.url('traces/abc0'));
+    await page.waitForSelector('.failure');
+    const text = await page.textContent('.failure');
+    assert.ok(text.includes(`status ${status}`) && !/[<{]/.test(text), text);
+    await page.unroute(/v2\/trace\//);
+  }
+  await at.end();
+}
+
 export const bad = [
+  ['bad: a part of the page that does not come', parts],
+  ['bad: what a proxy says of a trace', said],
   ['bad: a trace that is not there', missing],
   ['bad: a server that fails', failing],
   ['bad: a stream that is cut off', cutOff],

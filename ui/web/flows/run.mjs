@@ -8,11 +8,14 @@ import { addresses } from './addresses.mjs';
 import { back } from './back.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
+import { grown } from './grown.mjs';
 import { Backend } from './harness.mjs';
 import { keys } from './keys.mjs';
 import { zipkinsOwn } from './lens.mjs';
 import { looks } from './looks.mjs';
+import { moved } from './moved.mjs';
 import { search } from './search.mjs';
+import { times } from './times.mjs';
 import { told } from './told.mjs';
 import { trace } from './trace.mjs';
 
@@ -34,8 +37,8 @@ const world = {
 };
 let [passed, failed] = [0, 0];
 const all = [
-  ...search, ...back, ...keys, ...told, ...dependency, ...addresses, ...bad, ...looks,
-  ...zipkinsOwn, ...trace,
+  ...search, ...back, ...keys, ...told, ...times, ...moved, ...dependency, ...addresses, ...bad,
+  ...looks, ...zipkinsOwn, ...trace, ...grown,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

@@ -1,7 +1,7 @@
 // What is odd, in the way, or not understood: said in words, on whatever page.
 
 import assert from 'node:assert/strict';
-import { until, watched } from './harness.mjs';
+import { accessible, until, watched } from './harness.mjs';
 import { NOW, opened, span, traceId } from './spans.mjs';
 
 const facts = (page) => page.textContent('.trace-head .facts');
@@ -154,7 +154,30 @@ async function headers({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** The box in the bar points at what it does not understand; so does a line in an address. */
+async function box({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('status'));
+  await page.fill('#id-box', 'service=cart or x');
+  await page.press('#id-box', 'Enter');
+  await page.waitForSelector('.id-box [role=alert]');
+  assert.match(await page.textContent('#line-error'), /“or” at character 14 is not understood/);
+  assert.match(page.url(), /status$/);
+  await accessible(page, 'a line that is not understood, in the bar');
+  await page.fill('#id-box', 'service=cart');
+  assert.equal(await page.locator('#line-error').count(), 0);
+  await page.press('#id-box', 'Enter');
+  await page.waitForURL(/serviceName=cart/);
+  await page.goto(backend.url('?line=duration%3Efast'));
+  await page.waitForSelector('.query [role=alert]');
+  assert.match(await page.textContent('#line-error'), /“fast” at character 10 is no duration/);
+  assert.equal(await page.inputValue('.line input'), 'duration>fast');
+  await at.end();
+}
+
 export const told = [
+  ['told: the box in the bar says what it does not understand', box],
   ['told: a trace without any time is of no year', timeless],
   ['told: several roots, and one without an end', roots],
   ['told: lists go by clocks as they are', clocks],

@@ -7,11 +7,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { config } from './core/config';
 import { t } from './core/i18n';
 import { language, theme, zone, type Language, type Theme } from './core/prefs';
-import { address, go, place, rewrite } from './core/route';
+import { address, go, isEmbedded, place, rewrite } from './core/route';
+import { focusPage } from './parts/focus';
 import { Icon, type IconName } from './parts/icons';
 import { Failure, Waiting } from './parts/notice';
+import { useTitle } from './parts/title';
 import { Toast } from './parts/toast';
-import { traceIdOf } from './search/line';
+import { LineProblem } from './search/bar';
+import { parseLine, traceIdOf, type LineError } from './search/line';
 import { SearchPage } from './search/page';
 import { Help, helpShown } from './parts/help';
 import { Palette } from './parts/palette';
@@ -53,10 +56,17 @@ export function App() {
   const name = pageOf(place.value.path);
   const Page = loaded.value[name];
   const main = useRef<HTMLElement>(null);
-  const embedded = place.value.params.get('embed') === '1';
   useEffect(() => {
     if (!loaded.peek()[name]) load(name);
   }, [name]);
+  const { path } = place.value;
+  const focused = useRef(path);
+  useEffect(() => {
+    if (!Page || focused.current === path) return;
+    focused.current = path;
+    // A frame later, so that a page that knows a better place, such as a row, comes first.
+    requestAnimationFrame(focusPage);
+  }, [Page, path]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => {
@@ -65,7 +75,7 @@ export function App() {
       }}>
         {t('skip')}
       </a>
-      {!embedded && <TopBar name={name} />}
+      {!isEmbedded() && <TopBar name={name} />}
       <main id="main" ref={main} tabIndex={-1} class={`page page-${name}`}>
         {Page ? <Page /> : name === 'missing' ? <Missing /> : loadFailure.value ? (
           <Failure error={loadFailure.value} retry={() => load(name)} />
@@ -79,9 +89,7 @@ export function App() {
 }
 
 function Missing() {
-  useEffect(() => {
-    document.title = t('title.missing');
-  }, []);
+  useTitle(t('title.missing'));
   return (
     <div class="card">
       <h1>{t('title.missing')}</h1>
@@ -147,12 +155,16 @@ function Logo() {
 /** Opens a trace by its id, or searches, from any page but the search itself. */
 function IdBox() {
   const [text, setText] = useState('');
+  const [error, setError] = useState<LineError | null>(null);
   return (
     <form
       class="id-box" role="search"
       onSubmit={(event) => {
         event.preventDefault();
         const id = traceIdOf(text);
+        const wrong = id ? null : parseLine(text).error;
+        setError(wrong);
+        if (wrong) return;
         if (id) go(`traces/${id}`);
         else if (text.trim()) go('', { line: text.trim() });
         setText('');
@@ -162,9 +174,14 @@ function IdBox() {
       <Icon name="search" />
       <input
         id="id-box" type="text" data-omnibox placeholder={t('nav.open')} value={text}
-        autocomplete="off" spellcheck={false}
-        onInput={(event) => setText(event.currentTarget.value)}
+        autocomplete="off" spellcheck={false} aria-invalid={error !== null}
+        aria-describedby={error ? 'line-error' : undefined}
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          setError(null);
+        }}
       />
+      {error && <LineProblem error={error} />}
     </form>
   );
 }
@@ -228,7 +245,8 @@ export function mendAddress(): void {
   const id = /^traces?\/([^/]+)$/.exec(path)?.[1];
   const lasting = id && /^[0-9a-f]+$/i.test(id) ? `traces/${id.toLowerCase()}` : path;
   if (lasting !== path) rewrite(params, lasting);
-  if (/^[0-9a-f]{16}$/i.test(hash) && pageOf(path) === 'trace' && !params.has('spanId')) {
+  // Who names a span behind the mark means that one, whatever was looked at before.
+  if (/^[0-9a-f]{16}(-s)?$/i.test(hash) && pageOf(path) === 'trace') {
     const next = new URLSearchParams(params);
     next.set('spanId', hash.toLowerCase());
     rewrite(next, place.peek().path);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { build } from '../src/trace/build';
-import { below, closedOf, foldsOf, LISTED_MAX } from '../src/trace/folds';
-import { chance, randomTrace } from './helpers';
+import { below, closedOf, foldsOf, listed, LISTED_MAX, unlisted } from '../src/trace/folds';
+import { chance, randomTrace, span } from './helpers';
 
 const sorted = (list: Iterable<number>) => [...list].sort((a, b) => a - b);
 
@@ -30,4 +30,25 @@ test('an_address_of_folds_is_bounded', () => {
   assert.ok(Object.values(folds).join('&').length < 2500);
   const read = closedOf(columns, { level: 'x', closed: 'y..0', opened: '' });
   assert.equal(read.size, 0);
+});
+
+test('an_address_names_one_half_of_a_shared_span', () => {
+  const { columns } = build([
+    span('1', undefined), span('2', '1', { kind: 'CLIENT' }),
+    span('2', '1', { kind: 'SERVER', service: 'b', shared: true }),
+    span('3', '2', { service: 'b' }),
+  ]);
+  assert.deepEqual([...columns.ids], [1n, 2n, 2n, 3n]);
+  for (const half of [1, 2]) {
+    assert.deepEqual(unlisted(columns, listed(columns, [half])), [half]);
+    const folds = foldsOf(columns, new Set([half]), null);
+    assert.deepEqual([...closedOf(columns, folds)], [half]);
+  }
+  assert.deepEqual(unlisted(columns, listed(columns, [1, 2])), [1, 2]);
+  assert.deepEqual(unlisted(columns, '0000000000000002'), [1], 'as older addresses have it');
+  // Where only one half is there, each name means that one.
+  const { columns: alone } = build([span('2', '1', { shared: true })]);
+  assert.deepEqual(unlisted(alone, '2').map((i) => alone.ids[i]), [2n]);
+  assert.deepEqual(unlisted(alone, '2-s.2').length, 1);
+  assert.deepEqual(unlisted(columns, '3-s'), [3]);
 });

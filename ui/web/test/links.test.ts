@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { around, filtered, sumsOf } from '../src/graph/links';
+import { isolated } from '../src/core/format';
+import { around, filtered, isPicture, sumsOf } from '../src/graph/links';
 import { build } from '../src/trace/build';
 import { linksOf } from '../src/trace/calls';
 import { beside, byTime, byWeight } from '../src/trace/flamelayout';
@@ -107,6 +108,22 @@ test('failures_within_a_range_of_spans_are_counted', () => {
   ]);
   const sums = [[0, 4], [1, 3], [2, 3], [3, 4], [0, 1]].map(([from, to]) => failedWithin(columns, from, to));
   assert.deepEqual(sums, [2, 2, 1, 0, 0]);
+});
+
+test('services_without_calls_are_there_too', () => {
+  const { columns } = build([
+    span('1', undefined, { service: 'a' }), span('2', undefined, { service: 'b' }),
+    span('3', undefined, { service: 'c' }), span('4', '3', { service: 'd' }),
+  ]);
+  const { links, services } = linksOf(columns);
+  assert.deepEqual(links.map((link) => `${link.parent} ${link.child}`), ['c d']);
+  assert.deepEqual(services, ['a', 'b', 'c', 'd']);
+  assert.ok(!isPicture([], Array.from({ length: 301 }, (_, k) => String(k))));
+});
+
+test('names_from_right_to_left_are_set_apart', () => {
+  assert.equal(isolated('get /x'), 'get /x');
+  assert.equal(isolated('خدمة'), '\u2068خدمة\u2069');
 });
 
 test('files_of_both_formats_are_read', () => {

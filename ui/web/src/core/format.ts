@@ -33,6 +33,14 @@ export function brief(name: string, max = BRIEF_MAX): string {
   return `${name.slice(0, max - end - 1)}…${name.slice(-end)}`;
 }
 
+/**
+ * Returns a name for the middle of a text: where letters run from right to left, marked so that
+ * they do not take their neighbours along.
+ */
+export function isolated(name: string): string {
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/.test(name) ? `\u2068${name}\u2069` : name;
+}
+
 const numbers = new Map<string, Intl.NumberFormat>();
 
 /** Returns a whole number with separators. */

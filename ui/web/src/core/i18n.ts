@@ -22,7 +22,10 @@ export function startLanguage(): void {
   effect(() => {
     const wanted = language.value;
     document.documentElement.lang = wanted === 'zh' ? 'zh-CN' : 'en';
-    void loadLanguage(wanted);
+    loadLanguage(wanted).catch(() => {
+      // The words stay English then, and are asked for again with the next choice.
+      document.documentElement.lang = 'en';
+    });
   });
 }
 

@@ -63,9 +63,17 @@ addEventListener('scroll', () => {
   for (const [oldest] of scrolled) if (scrolled.size > ENTRIES_MAX) scrolled.delete(oldest);
 }, { passive: true });
 
+/** Whether the page stands in a frame, without its bar. */
+export function isEmbedded(): boolean {
+  return place.peek().params.get('embed') === '1';
+}
+
 /** Returns the address of a place, for links. */
 export function address(path: string, params?: URLSearchParams | Record<string, string>): string {
-  const query = params ? new URLSearchParams(params).toString() : '';
+  const all = new URLSearchParams(params);
+  // A frame stays one, wherever it leads.
+  if (isEmbedded() && !all.has('embed')) all.set('embed', '1');
+  const query = all.toString();
   return basePath + path + (query ? `?${query}` : '');
 }
 

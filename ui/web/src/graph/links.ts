@@ -23,8 +23,8 @@ const NODES_MAX = 300;
 const EDGES_MAX = 400;
 
 /** Whether a picture of links could be read. */
-export function isPicture(links: Link[]): boolean {
-  return links.length <= EDGES_MAX && servicesOf(links).length <= NODES_MAX;
+export function isPicture(links: Link[], services = servicesOf(links)): boolean {
+  return links.length <= EDGES_MAX && services.length <= NODES_MAX;
 }
 
 /** Returns the links that a filter leaves. */

@@ -4,15 +4,17 @@ import '../kernel';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { apiUrl, askJson } from '../core/api';
 import { config } from '../core/config';
-import { count, dateMinute, percent } from '../core/format';
+import { count, dateMinute, isolated, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts } from '../core/keys';
 import { address, place, rewriteSome } from '../core/route';
 import { Combobox } from '../parts/combobox';
+import { focusPage, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
 import { Empty, Failure, Waiting } from '../parts/notice';
+import { useTitle } from '../parts/title';
 import { filtered, isPicture, servicesOf, sumsOf, type Filter, type Link } from './links';
-import { DEFAULT_MS, TimeBar, windowOf } from './time';
+import { DEFAULT_MS, TIME_KEYS, TimeBar, windowOf } from './time';
 import { GraphView, type Picked } from './view';
 
 interface State {
@@ -50,8 +52,6 @@ function useLinks(key: string): [State, () => void] {
   return [state, () => setRound((n) => n + 1)];
 }
 
-const TIME_KEYS = ['lookback', 'endTs', 'startTs', 'startTime', 'endTime'];
-
 function filterOf(params: URLSearchParams): Filter {
   return {
     focus: params.get('focus') ?? '',
@@ -67,9 +67,8 @@ export function DependencyPage() {
     TIME_KEYS.flatMap((key) => (params.get(key) ? [[key, params.get(key) as string]] : [])),
   ).toString();
   const [state, reload] = useLinks(timeKey);
-  useEffect(() => {
-    document.title = t('title.dependency');
-  }, []);
+  useTitle(t('title.dependency'));
+  useChange(params.get('view'), focusPage);
   useEffect(() => addShortcuts({
     title: 'keys.dependency',
     list: [
@@ -154,7 +153,8 @@ interface SideProps {
 }
 
 function Side({ picked, links, state, close }: SideProps) {
-  const title = 'node' in picked ? picked.node : `${picked.edge.parent} → ${picked.edge.child}`;
+  const names = 'node' in picked ? [picked.node] : [picked.edge.parent, picked.edge.child];
+  const title = names.map(isolated).join(' → ');
   return (
     <aside class="side" aria-label={title}>
       <div class="detail-title">

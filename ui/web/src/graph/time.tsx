@@ -1,13 +1,16 @@
 //! The time that dependencies are of: as an address names it, and as it is picked.
 
-import { useState } from 'preact/hooks';
-import { fromInputTime, inputTime } from '../core/format';
+import { useEffect, useState } from 'preact/hooks';
 import { t } from '../core/i18n';
 import { rewriteSome } from '../core/route';
+import { Moments } from '../parts/moments';
 import { LOOKBACKS, lookbackMs, lookbackText } from '../search/criteria';
-import { misread } from '../search/misread';
+import { crossed, misread } from '../search/misread';
 
 export const DEFAULT_MS = 86_400_000;
+
+/** What of an address names a time. */
+export const TIME_KEYS = ['lookback', 'endTs', 'startTs', 'startTime', 'endTime'];
 
 /** The window that an address names: ours, Lens's (startTime, endTime) or the classic page's. */
 export function windowOf(params: URLSearchParams, nowMs: number, defaultMs: number) {
@@ -27,20 +30,17 @@ export function windowOf(params: URLSearchParams, nowMs: number, defaultMs: numb
 
 export function TimeBar({ params }: { params: URLSearchParams }) {
   const window = windowOf(params, Date.now(), DEFAULT_MS);
+  const key = TIME_KEYS.map((name) => params.get(name) ?? '').join(' ');
   const [custom, setCustom] = useState(false);
+  useEffect(() => setCustom(false), [key]);
   const ranged = window.ranged || custom;
-  const unread = misread(params);
-  const [start, setStart] = useState(inputTime(window.startMs));
-  const [end, setEnd] = useState(inputTime(window.endMs));
+  const [unread, never] = [misread(params), crossed(params)];
   const clear = { endTs: null, startTs: null, startTime: null, endTime: null };
   const current = ranged ? 'range' : lookbackText(window.endMs - window.startMs);
   const options = LOOKBACKS.includes(current) || ranged ? LOOKBACKS : [...LOOKBACKS, current];
-  const apply = () => {
-    const [from, to] = [fromInputTime(start), fromInputTime(end)];
-    if (to > from) {
-      rewriteSome({ ...clear, lookback: null, startTime: String(from), endTime: String(to) });
-    }
-  };
+  const apply = (startMs: number, endMs: number) => rewriteSome({
+    ...clear, lookback: null, startTime: String(startMs), endTime: String(endMs),
+  });
   return (
     <div class="field time-field">
       <label for="graph-lookback">{t('time.label')}</label>
@@ -57,18 +57,17 @@ export function TimeBar({ params }: { params: URLSearchParams }) {
           <option value="range">{t('time.range')}</option>
         </select>
         {ranged && (
-          <>
-            <input type="datetime-local" step="1" aria-label={t('time.from')} value={start}
-              onInput={(event) => setStart(event.currentTarget.value)} />
-            <input type="datetime-local" step="1" aria-label={t('time.to')} value={end}
-              onInput={(event) => setEnd(event.currentTarget.value)} />
-            <button type="button" class="button" onClick={apply}>{t('time.apply')}</button>
-          </>
+          <Moments key={key} startMs={window.startMs} endMs={window.endMs} apply={apply} />
         )}
       </span>
       {unread.length > 0 && (
         <p class="line-error" role="status">
           {t('search.misread', { what: unread.join(', ') })}
+        </p>
+      )}
+      {never.length > 0 && (
+        <p class="line-error" role="status">
+          {t('search.crossed', { what: never.join(', ') })}
         </p>
       )}
     </div>

@@ -3,12 +3,12 @@
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { palette, slotOf } from '../core/colors';
-import { count, percent } from '../core/format';
+import { count, isolated, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { language } from '../core/prefs';
 import { basePath } from '../core/route';
 import { Icon } from '../parts/icons';
-import { Waiting } from '../parts/notice';
+import { Failure, PartError, Waiting } from '../parts/notice';
 import type { LayoutAnswer, LayoutAsk } from './layout.worker';
 import { servicesOf, sumsOf, type Link } from './links';
 
@@ -18,6 +18,8 @@ export type Picked = { node: string } | { edge: Link } | null;
 
 interface Props {
   links: Link[];
+  /** All there are, where that is more than the links name. */
+  services?: string[];
   label: string;
   /** From this share of failed calls on an edge is a bad one. */
   lowErrorRate: number;
@@ -55,15 +57,28 @@ function widthOf(name: string, text: string): number {
   return Math.min(260, Math.max(96, Math.ceil(wide) + 44));
 }
 
-function useLayout(links: Link[], widths: Map<string, number>): LayoutAnswer | null {
-  const [answer, setAnswer] = useState<LayoutAnswer | null>(null);
+interface Layout {
+  layout: LayoutAnswer | null;
+  failed: boolean;
+  again: () => void;
+}
+
+function useLayout(links: Link[], widths: Map<string, number>): Layout {
+  const [layout, setLayout] = useState<LayoutAnswer | null>(null);
+  const [failed, setFailed] = useState(false);
+  const [round, setRound] = useState(0);
   useEffect(() => {
-    setAnswer(null);
-    if (links.length === 0) return;
+    setLayout(null);
+    setFailed(false);
+    if (widths.size === 0) return;
     const worker = new Worker(basePath + WORKER_LAYOUT, { type: 'module' });
     worker.addEventListener('message', (event: MessageEvent<LayoutAnswer>) => {
-      setAnswer(event.data);
+      setLayout(event.data);
       worker.terminate();
+    });
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      setFailed(true);
     });
     const ask: LayoutAsk = {
       id: 1,
@@ -72,8 +87,8 @@ function useLayout(links: Link[], widths: Map<string, number>): LayoutAnswer | n
     };
     worker.postMessage(ask);
     return () => worker.terminate();
-  }, [links, widths]);
-  return answer;
+  }, [links, widths, round]);
+  return { layout, failed, again: () => setRound(round + 1) };
 }
 
 interface Camera {
@@ -82,14 +97,27 @@ interface Camera {
   zoom: number;
 }
 
-export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Props) {
+/** On boxes narrower than this names are read first, and the whole is a button away. */
+const NARROW_PX = 600;
+const READABLE_ZOOM = 0.7;
+
+/** Returns a camera that begins where the calls do, when the whole would be too small to read. */
+function readable(whole: Camera, layout: LayoutAnswer, box: HTMLElement | null): Camera {
+  if (!box || box.clientWidth >= NARROW_PX || whole.zoom >= READABLE_ZOOM) return whole;
+  const zoom = READABLE_ZOOM;
+  const first = Object.values(layout.nodes).reduce((a, b) => (b.x < a.x ? b : a));
+  return { zoom, x: 0, y: box.clientHeight / 2 - first.y * zoom };
+}
+
+export function GraphView({ links, services, label, lowErrorRate, picked, pick, note }: Props) {
   const sums = useMemo(() => sumsOf(links), [links]);
   const textOf = (name: string) => (note ? note(name) : nodeText(sums.get(name)));
   const widths = useMemo(
-    () => new Map(servicesOf(links).map((name) => [name, widthOf(name, textOf(name))])),
-    [links, language.value],
+    () => new Map((services ?? servicesOf(links)).map((name) =>
+      [name, widthOf(name, textOf(name))])),
+    [links, services, language.value],
   );
-  const layout = useLayout(links, widths);
+  const { layout, failed, again } = useLayout(links, widths);
   const box = useRef<HTMLDivElement>(null);
   const [camera, setCamera] = useState<Camera>({ x: 0, y: 0, zoom: 1 });
   const held = useRef<{ x: number; y: number; camera: Camera; moved: boolean } | null>(null);
@@ -99,7 +127,10 @@ export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Pr
     const zoom = Math.min(1.25, w / layout.width, h / layout.height);
     setCamera({ zoom, x: (w - layout.width * zoom) / 2, y: (h - layout.height * zoom) / 2 });
   };
-  useEffect(fit, [layout]);
+  useEffect(() => {
+    fit();
+    if (layout && box.current) setCamera((whole) => readable(whole, layout, box.current));
+  }, [layout]);
   const zoomBy = (factor: number, at?: { x: number; y: number }) => {
     const rect = box.current?.getBoundingClientRect();
     const point = at ?? { x: (rect?.width ?? 0) / 2, y: (rect?.height ?? 0) / 2 };
@@ -109,6 +140,7 @@ export function GraphView({ links, label, lowErrorRate, picked, pick, note }: Pr
       return { zoom, x: point.x - (point.x - now.x) * share, y: point.y - (point.y - now.y) * share };
     });
   };
+  if (failed) return <Failure error={new PartError()} retry={again} />;
   if (!layout) return <Waiting />;
   const sideOf = (name: string): Side => ({
     ...layout.nodes[name], width: widths.get(name) ?? 96,
@@ -301,6 +333,10 @@ function standing(link: Link, picked: Picked): { isPicked: boolean; touches: boo
   return { isPicked, touches };
 }
 
+function namesOf({ parent, child }: Link): { parent: string; child: string } {
+  return { parent: isolated(parent), child: isolated(child) };
+}
+
 function edgeText(link: Link): string {
   const failed = link.errorCount ?? 0;
   const rate = failed / Math.max(1, link.callCount);
@@ -334,7 +370,7 @@ function Edge({ link, from, to, lowErrorRate, most, picked, pick, ...rest }: Edg
     <g
       class={`edge ${kind}${touches ? '' : ' faint'}${rate >= lowErrorRate ? ' worst' : ''}`}
       role="button" tabindex={0} data-pick aria-pressed={isPicked}
-      aria-label={t('graph.edge', { parent: link.parent, child: link.child, calls: edgeText(link) })}
+      aria-label={t('graph.edge', { ...namesOf(link), calls: edgeText(link) })}
       onClick={() => pick({ edge: link })} onKeyDown={(event) => press(event, () => pick({ edge: link }))}
     >
       <path class="edge-ground" d={path} />

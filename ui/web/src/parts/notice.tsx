@@ -6,8 +6,12 @@ import { timeOfDay } from '../core/format';
 import { t } from '../core/i18n';
 import { Icon } from './icons';
 
+/** A part of the page itself could not be loaded. */
+export class PartError extends Error {}
+
 /** Returns what a failure means for whoever looks at the page. */
 export function failureText(error: unknown): string {
+  if (error instanceof PartError) return t('fail.part');
   if (!(error instanceof AskError)) return t('fail.page', { text: String(error) });
   if (error.status === 0) return error.said === 'cut' ? t('fail.cut') : t('fail.down');
   if (error.status === 413) return t('fail.large');

@@ -3,6 +3,7 @@
 
 import { effect } from '@preact/signals';
 import { place, rewrite } from '../core/route';
+import { pointAt } from './bar';
 import { fromAddress, toAddress } from './criteria';
 import { parseLine } from './line';
 import { defaults } from './state';
@@ -17,8 +18,7 @@ export function takeLine(): void {
     rest.delete('line');
     const base = fromAddress(rest, defaults());
     const parsed = parseLine(line);
-    // What is not understood is looked for as it stands, as a tag or an annotation.
-    const filters = parsed.filters ?? { terms: [{ key: line, value: null }] };
-    rewrite(toAddress({ ...base, ...filters }));
+    if (parsed.error) pointAt(line, parsed.error, base);
+    rewrite(toAddress({ ...base, ...parsed.filters }));
   });
 }

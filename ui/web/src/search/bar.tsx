@@ -13,7 +13,12 @@ import { searchFor } from './state';
 import { TimePicker } from './time';
 
 /** What is typed into the line and not searched for yet. */
-const typed = signal<{ line: string; shown: string } | null>(null);
+const typed = signal<{ line: string; shown: string; error: LineError | null } | null>(null);
+
+/** Puts a line that is not understood before a search, and points at what is wrong. */
+export function pointAt(line: string, error: LineError, base: Criteria): void {
+  typed.value = { line, error, shown: lineOf(base) };
+}
 
 /** Returns criteria with what is typed and not searched for yet, so that no other control drops
  * it; a line that can't be read stays where it is. */
@@ -32,22 +37,26 @@ interface Props {
 
 export function QueryBar({ criteria, formShown, toggleForm }: Props) {
   const shown = lineOf(criteria);
-  const line = typed.value?.shown === shown ? typed.value.line : shown;
+  const now = typed.value?.shown === shown ? typed.value : null;
+  const { line, error } = now ?? { line: shown, error: null };
   const setLine = (text: string) => {
-    typed.value = text === shown ? null : { line: text, shown };
+    typed.value = text === shown ? null : { line: text, shown, error };
   };
-  const [error, setError] = useState<LineError | null>(null);
   useEffect(() => {
-    typed.value = null;
-    setError(null);
+    if (typed.peek()?.shown !== shown) typed.value = null;
   }, [shown]);
+  useEffect(() => () => {
+    typed.value = null;
+  }, []);
 
   const submit = (text = line) => {
     const id = traceIdOf(text);
     if (id) return go(`traces/${id}`);
     const parsed = parseLine(text);
-    setError(parsed.error);
-    if (!parsed.filters) return;
+    if (!parsed.filters) {
+      typed.value = { line: text, shown, error: parsed.error };
+      return;
+    }
     typed.value = null;
     searchFor({ ...criteria, ...parsed.filters });
   };
@@ -79,13 +88,18 @@ export function QueryBar({ criteria, formShown, toggleForm }: Props) {
           <span class="narrow-only sr">{t('search.filters')}</span>
         </button>
       </div>
-      {error && (
-        <p class="line-error" role="alert" id="line-error">
-          <Icon name="error" />
-          {t(`line.${error.kind}`, { text: error.text, at: error.at + 1 })}
-        </p>
-      )}
+      {error && <LineProblem error={error} />}
     </form>
+  );
+}
+
+/** What of a line is not understood. */
+export function LineProblem({ error }: { error: LineError }) {
+  return (
+    <p class="line-error" role="alert" id="line-error">
+      <Icon name="error" />
+      {t(`line.${error.kind}`, { text: error.text, at: error.at + 1 })}
+    </p>
   );
 }
 

@@ -64,7 +64,7 @@ async function keys(
   const low = token.key.toLowerCase();
   const own = KEYS.filter((key) => key.toLowerCase().includes(low)).map((key): Name => [key, null]);
   const seen = await asked({ of: 'keys', service, contains: token.key }, signal);
-  const tags = seen.filter(([key]) => key !== 'error')
+  const tags = seen.filter(([key]) => key !== 'error' && !key.includes('='))
     .map(([key, n]): Name => [`${quotedKey(key)}=`, n]);
   return {
     names: [...own, ...tags].slice(0, 40),

@@ -137,6 +137,12 @@ export function termText(term: Term): string {
   return term.value === null ? term.key : `${term.key}=${term.value}`;
 }
 
+/** Whether a term can stand among others in one text, which is cut at "and" and trimmed. */
+export function isListed(term: Term): boolean {
+  const isTrim = (text: string) => text === text.trim();
+  return !/\sand\s/.test(` ${termText(term)} `) && isTrim(term.key) && isTrim(term.value ?? '');
+}
+
 const notAll = (text: string | null) => (text === null || text === 'all' ? '' : text.trim());
 
 function timeOf(params: URLSearchParams, defaults: Defaults): Span {
@@ -202,7 +208,7 @@ function addFilters(params: URLSearchParams, c: Criteria, us: (us: number) => st
   set('serviceName', c.service);
   set('spanName', c.operation);
   set('remoteServiceName', c.remote);
-  const plain = c.terms.filter((term) => !/\sand\s/.test(` ${termText(term)} `));
+  const plain = c.terms.filter(isListed);
   set('annotationQuery', plain.map(termText).join(' and '));
   for (const term of c.terms) if (!plain.includes(term)) params.append('tag', termText(term));
   for (const term of c.without) params.append('without', termText(term));

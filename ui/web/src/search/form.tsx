@@ -1,6 +1,7 @@
 //! The form that makes the same query as the line, field by field.
 
 import { useEffect, useState } from 'preact/hooks';
+import { isolated } from '../core/format';
 import { t } from '../core/i18n';
 import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
@@ -135,9 +136,11 @@ function Length(props: LengthProps) {
 export function Chips({ criteria }: { criteria: Criteria }) {
   const chips: { text: string; without: Partial<Criteria> }[] = [];
   const add = (text: string, without: Partial<Criteria>) => chips.push({ text, without });
-  if (criteria.service) add(`${t('word.service')}: ${criteria.service}`, { service: '' });
-  if (criteria.operation) add(`${t('word.operation')}: ${criteria.operation}`, { operation: '' });
-  if (criteria.remote) add(`${t('word.remote')}: ${criteria.remote}`, { remote: '' });
+  if (criteria.service) add(`${t('word.service')}: ${isolated(criteria.service)}`, { service: '' });
+  if (criteria.operation) {
+    add(`${t('word.operation')}: ${isolated(criteria.operation)}`, { operation: '' });
+  }
+  if (criteria.remote) add(`${t('word.remote')}: ${isolated(criteria.remote)}`, { remote: '' });
   for (const term of criteria.terms) {
     add(termText(term), { terms: criteria.terms.filter((one) => one !== term) });
   }
@@ -161,7 +164,7 @@ export function Chips({ criteria }: { criteria: Criteria }) {
   }
   if (criteria.parent) {
     const failed = criteria.edgeErrors ? ` (${t('word.errors')})` : '';
-    add(`${criteria.parent} → ${criteria.child}${failed}`,
+    add(`${isolated(criteria.parent)} → ${isolated(criteria.child)}${failed}`,
       { parent: '', child: '', edgeErrors: false });
   }
   if (chips.length === 0) return null;

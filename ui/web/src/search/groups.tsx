@@ -6,10 +6,12 @@ import { address } from '../core/route';
 import { Icon } from '../parts/icons';
 import { Waiting } from '../parts/notice';
 import { toAddress, type Criteria } from './criteria';
-import { charts } from './state';
+import { charts, chartsFailure } from './state';
 
 export function Groups({ criteria }: { criteria: Criteria }) {
   const overview = charts.value;
+  // The charts above say so themselves while they are shown.
+  if (!overview && chartsFailure.value) return null;
   if (!overview) return <Waiting />;
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label={t('groups.caption')}>
@@ -39,7 +41,7 @@ export function Groups({ criteria }: { criteria: Criteria }) {
                 <th scope="row">
                   <a href={address('', only)}>
                     <span class="service">{brief(group.svc) || t('trace.noService')}</span>{' '}
-                    {brief(group.name) || t('trace.unnamed')}
+                    <bdi>{brief(group.name) || t('trace.unnamed')}</bdi>
                   </a>
                 </th>
                 <td class="right num">{count(group.count)}</td>

@@ -11,7 +11,8 @@ export type Filters = Pick<
   | 'traceMinUs' | 'traceMaxUs' | 'rootService' | 'rootOperation' | 'parent' | 'child' | 'edgeErrors'
 >;
 
-export type LineErrorKind = 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice' | 'crossed';
+export type LineErrorKind =
+  | 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice' | 'crossed' | 'key';
 
 export interface LineError {
   kind: LineErrorKind;
@@ -127,11 +128,21 @@ export function parseLine(line: string): Parsed {
   };
   for (let k = 0; k < cut.length; k += 1) {
     const isNot = isWord(cut[k], 'not');
+    const key = cut[isNot ? k + 1 : k];
+    if (key && isCut(key)) {
+      return { filters: null, error: { kind: 'key', at: key.at, text: key.key } };
+    }
     // What "not" stands before is left out; behind it there must be something.
     const error = isNot ? takeNot(filters, cut[k], cut[(k += 1)]) : take(filters, cut[k]);
     if (error) return { filters: null, error };
   }
   return { filters, error: null };
+}
+
+/** Whether a key holds what parts it from its value in Zipkin's API: it would be another key. */
+function isCut({ key, quoted: isQuoted, op }: Token): boolean {
+  const at = isQuoted ? key.indexOf('=') : -1;
+  return at > 0 || (at === 0 && op !== '');
 }
 
 /** Whether a part begins with a comparison, of which nobody knows what is compared. */
@@ -142,6 +153,11 @@ function isCompare(token: Token): boolean {
 /** Whether a part is this word, and no tag of that name. */
 function isWord(token: Token, word: string): boolean {
   return !token.quoted && token.op === '' && token.key.toLowerCase() === word;
+}
+
+/** Whether nothing stands behind the comparison, not even quotes. */
+function isMissing(token: Token): boolean {
+  return token.end === token.valueAt;
 }
 
 function takeNot(filters: Filters, not: Token, token: Token | undefined): LineError | null {
@@ -160,7 +176,7 @@ function takeNot(filters: Filters, not: Token, token: Token | undefined): LineEr
 function takeOut(filters: Filters, token: Token): LineError | null {
   const { key, op, value } = token;
   if (key === '' || isCompare(token)) return { kind: 'empty', at: token.at, text: op + value };
-  if (value === '') return { kind: 'empty', at: token.valueAt, text: key + op };
+  if (isMissing(token)) return { kind: 'empty', at: token.valueAt, text: key + op };
   if (!token.quoted && (OWN.test(key) || isName(key))) {
     return { kind: 'compare', at: token.valueAt - op.length, text: key + op + value };
   }
@@ -186,14 +202,15 @@ function take(filters: Filters, token: Token): LineError | null {
   if (op === '!=') return takeOut(filters, token);
   if (op !== '=') return wrong('compare', token.valueAt - op.length);
   if (key === '' || isCompare(token)) return wrong('empty');
-  const root = ROOTS[low];
-  if (value === '' && !(root && token.end > token.valueAt)) return wrong('empty', token.valueAt);
+  const [root, name] = [ROOTS[low], NAMES[low]];
+  // Quotes with nothing in them are a value, of a tag or of a root.
+  const isNone = name || low === 'call' ? value === '' : isMissing(token);
+  if (isNone) return wrong('empty', token.valueAt);
   if (root && filters[root] !== null && filters[root] !== value.toLowerCase()) return wrong('twice');
   if (root) {
     filters[root] = value.toLowerCase();
     return null;
   }
-  const name = NAMES[low];
   // A search takes one of each; a second one must not take the place of the first unseen.
   if (name && filters[name] && filters[name] !== value.toLowerCase()) return wrong('twice');
   if (name) filters[name] = value.toLowerCase();

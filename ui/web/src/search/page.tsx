@@ -8,6 +8,7 @@ import { addShortcuts } from '../core/keys';
 import { address as addressOf, place, scrolledTo } from '../core/route';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
+import { useTitle } from '../parts/title';
 import { QueryBar, withTyped } from './bar';
 import { Charts } from './charts';
 import type { Criteria, Sort } from './criteria';
@@ -27,8 +28,8 @@ const SORTS: Sort[] = ['start', 'duration', 'spans', 'errors'];
 export function SearchPage() {
   const [formShown, setFormShown] = useState(innerWidth >= 900);
   const address = place.value.params.toString();
+  useTitle(t('title.search'));
   useEffect(() => {
-    document.title = t('title.search');
     if (config.peek().searchEnabled) void run();
     if (place.peek().backFrom !== null) lookAgain(place.peek().backFrom);
   }, [address]);

@@ -3,7 +3,7 @@
 
 import { batch, signal } from '@preact/signals';
 import { config } from '../core/config';
-import { go, place } from '../core/route';
+import { address as addressOf, go, place } from '../core/route';
 import { fromAddress, toAddress, windowOf, type Criteria } from './criteria';
 import {
   names, overview, search, why, type Overview, type PageEnd, type Summary, type Why,
@@ -56,10 +56,10 @@ function keep(): void {
 }
 
 /** Shows a search as it was left; false where it is not kept. */
-function recall(address: string): boolean {
-  const shown = kept.get(address);
+function recall(asked: string): boolean {
+  const shown = kept.get(asked);
   if (!shown) return false;
-  shownAddress = address;
+  shownAddress = asked;
   running?.abort();
   running = new AbortController();
   batch(() => {
@@ -90,7 +90,7 @@ export function criteria(): Criteria {
 /** Goes to the address of a search, which makes it. */
 export function searchFor(next: Criteria): void {
   const params = toAddress(next);
-  if (params.toString() === place.peek().params.toString()) void run(true);
+  if (addressOf('', params) === addressOf('', place.peek().params)) void run(true);
   else go('', params);
 }
 

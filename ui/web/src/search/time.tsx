@@ -1,16 +1,18 @@
 //! The time range: a lookback or a range of two moments, with the zone that they are in.
 
-import { useState } from 'preact/hooks';
-import { fromInputTime, inputTime, zoneName } from '../core/format';
+import { useEffect, useState } from 'preact/hooks';
 import { t } from '../core/i18n';
-import { zone } from '../core/prefs';
+import { Moments } from '../parts/moments';
 import { LOOKBACKS, lookbackMs, lookbackText, windowOf, type Criteria } from './criteria';
 import { searchFor } from './state';
 
 export function TimePicker({ criteria }: { criteria: Criteria }) {
   const { time } = criteria;
   const isRange = time.kind === 'range' || time.endMs !== null;
+  const key = JSON.stringify(time);
   const [custom, setCustom] = useState(false);
+  // Another time of the address, as the way back brings, is not what was being typed.
+  useEffect(() => setCustom(false), [key]);
   const current = isRange || custom ? 'range' : lookbackText(time.ms);
   const options = LOOKBACKS.includes(current) || current === 'range'
     ? LOOKBACKS
@@ -33,37 +35,14 @@ export function TimePicker({ criteria }: { criteria: Criteria }) {
         ))}
         <option value="range">{t('time.range')}</option>
       </select>
-      {(isRange || custom) && <Range key={JSON.stringify(time)} criteria={criteria} />}
+      {(isRange || custom) && (
+        <Moments
+          key={key} {...windowOf(criteria, Date.now())}
+          apply={(startMs, endMs) => {
+            searchFor({ ...criteria, time: { kind: 'range', startMs, endMs } });
+          }}
+        />
+      )}
     </div>
-  );
-}
-
-function Range({ criteria }: { criteria: Criteria }) {
-  const window = windowOf(criteria, Date.now());
-  const [start, setStart] = useState(inputTime(window.startMs));
-  const [end, setEnd] = useState(inputTime(window.endMs));
-  const [wrong, setWrong] = useState(false);
-  const apply = () => {
-    const [startMs, endMs] = [fromInputTime(start), fromInputTime(end)];
-    const good = endMs > startMs;
-    setWrong(!good);
-    if (good) searchFor({ ...criteria, time: { kind: 'range', startMs, endMs } });
-  };
-  const name = zone.value === 'local' ? zoneName(window.endMs) : zone.value;
-  return (
-    <span class="range" role="group" aria-label={t('time.range')}>
-      <input
-        type="datetime-local" step="1" aria-label={t('time.from')} aria-invalid={wrong}
-        value={start} onInput={(event) => setStart(event.currentTarget.value)}
-      />
-      <span aria-hidden="true">–</span>
-      <input
-        type="datetime-local" step="1" aria-label={t('time.to')} aria-invalid={wrong}
-        value={end} onInput={(event) => setEnd(event.currentTarget.value)}
-      />
-      <span class="muted zone">{name}</span>
-      <button type="button" class="button" onClick={apply}>{t('time.apply')}</button>
-      {wrong && <span class="line-error" role="alert">{t('time.wrong')}</span>}
-    </span>
   );
 }

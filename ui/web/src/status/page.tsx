@@ -11,6 +11,7 @@ import { addShortcuts } from '../core/keys';
 import { basePath } from '../core/route';
 import { Icon } from '../parts/icons';
 import { Failure, Waiting } from '../parts/notice';
+import { useTitle } from '../parts/title';
 
 interface Ingest {
   transport: string;
@@ -70,12 +71,10 @@ export function StatusPage() {
   const before = useRef<Status | null>(null);
   const [failure, setFailure] = useState<unknown>(null);
   const [round, setRound] = useState(0);
-  useEffect(() => {
-    document.title = t('title.status');
-    return addShortcuts({
-      title: 'keys.status', list: [{ key: 'r', text: 'refresh', run: () => setRound((n) => n + 1) }],
-    });
-  }, []);
+  useTitle(t('title.status'));
+  useEffect(() => addShortcuts({
+    title: 'keys.status', list: [{ key: 'r', text: 'refresh', run: () => setRound((n) => n + 1) }],
+  }), []);
   useEffect(() => {
     const abort = new AbortController();
     let timer = 0;

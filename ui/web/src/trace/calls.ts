@@ -1,6 +1,6 @@
 //! Who called whom in one trace: services by their spans, and those that only others name.
 
-import type { Link } from '../graph/links';
+import { servicesOf, type Link } from '../graph/links';
 import { FAILED, KINDS, PLACEHOLDER, serviceOf, type Columns } from './model';
 
 /** Returns the one that a span talked with and that sent no span of it, if it names one. */
@@ -20,8 +20,16 @@ export function peerOf(all: Columns, i: number): string | null {
   return peer;
 }
 
+export interface Calls {
+  links: Link[];
+  /** How long each service worked that sent spans. */
+  self: Map<string, number>;
+  /** By name, with those that nobody calls and that call nobody. */
+  services: string[];
+}
+
 /** Calls between different services of a trace, and with those that sent no span. */
-export function linksOf(all: Columns): { links: Link[]; self: Map<string, number> } {
+export function linksOf(all: Columns): Calls {
   const links = new Map<string, Link>();
   const self = new Map<string, number>();
   const add = (parent: string, child: string, i: number) => {
@@ -42,5 +50,8 @@ export function linksOf(all: Columns): { links: Link[]; self: Map<string, number
     const isServed = /^(SERVER|CONSUMER)$/.test(KINDS[all.kind[i]]);
     if (peer) add(isServed ? peer : service, isServed ? service : peer, i);
   }
-  return { links: [...links.values()], self };
+  const list = [...links.values()];
+  const named = [...self.keys()].filter(Boolean);
+  const services = [...new Set([...servicesOf(list), ...named])].sort();
+  return { links: list, self, services };
 }

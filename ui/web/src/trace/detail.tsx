@@ -10,14 +10,15 @@ import { t } from '../core/i18n';
 import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
+import { isListed } from '../search/criteria';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
-  CYCLE, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED, SKEWED,
-  type Annotation, type Columns, type Endpoint, type Span,
+  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED,
+  SKEWED, type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
-  critical, detailShown, select, selected, slots, thread, fetchedAtMs,
+  critical, detailShown, select, selected, slots, thread,
 } from './state';
 import { setRoot } from './zoom';
 
@@ -25,20 +26,22 @@ const VALUE_SHOWN = 4096;
 
 export function Detail({ columns }: { columns: Columns }) {
   const at = selected.value;
-  const [span, setSpan] = useState<Span | null>(null);
+  const name = at >= 0 && at < columns.count ? halfText(columns, at) : '';
+  const [held, setHeld] = useState<{ name: string; span: Span | null } | null>(null);
+  // Until a newer report of the same span is there, what is known of it stays.
+  const span = held?.name === name ? held.span : null;
   useEffect(() => {
     let mine = true;
-    setSpan(null);
-    if (at >= 0) {
+    if (name) {
       thread?.span(at).then(
-        (found) => mine && setSpan(found),
+        (found) => mine && setHeld({ name, span: found }),
         () => undefined,
       );
     }
     return () => {
       mine = false;
     };
-  }, [at, columns, fetchedAtMs.value]);
+  }, [at, columns]);
   if (at < 0 || at >= columns.count) return null;
   return (
     <aside class="detail" aria-label={t('detail.label')}>
@@ -238,7 +241,7 @@ function Tag({ name, value, from }: TagProps) {
   const shown = all ? text : text.slice(0, VALUE_SHOWN);
   const pair = `${name}=${value}`;
   const search = new URLSearchParams(from);
-  search.append(/\sand\s/.test(pair) ? 'tag' : 'annotationQuery', pair);
+  search.append(isListed({ key: name, value }) ? 'annotationQuery' : 'tag', pair);
   // From the search that one comes from, else from what this service does.
   const exclude = lastSearch() ?? new URLSearchParams(from);
   if (!exclude.getAll('without').includes(pair)) exclude.append('without', pair);
@@ -256,7 +259,7 @@ function Tag({ name, value, from }: TagProps) {
           </span>
         )}
         <div class="tag-actions">
-          {value.length < 500 && (
+          {value.length < 500 && !name.includes('=') && (
             <>
               <a
                 class="icon-button" href={address('', search)}

@@ -44,7 +44,7 @@ export function Events() {
               <td>
                 <button type="button" class="link" onClick={() => showInWaterfall(event.index)}>
                   <span class="service">{serviceOf(all, event.index)}</span>{' '}
-                  {nameOf(all, event.index) || t('trace.unnamed')}
+                  <bdi>{nameOf(all, event.index) || t('trace.unnamed')}</bdi>
                 </button>
               </td>
             </tr>

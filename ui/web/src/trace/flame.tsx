@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { canvasColors, palette } from '../core/colors';
-import { count, duration, percent } from '../core/format';
+import { count, duration, isolated, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts, atFocus } from '../core/keys';
 import { sheetOf } from '../search/plots';
@@ -161,7 +161,7 @@ function inView(canvas: HTMLCanvasElement | null, level: number): void {
 function hintOf(all: Columns, flames: Flames, k: number): string {
   const i = flames.span[k];
   const merged = flames.merged[k] > 1 ? ` ×${count(flames.merged[k])}` : '';
-  const name = `${serviceOf(all, i)} ${nameOf(all, i)}${merged}`;
+  const name = `${isolated(serviceOf(all, i))} ${isolated(nameOf(all, i))}${merged}`;
   return `${name} · ${duration(flames.us[k])} (${percent(flames.us[k] / all.total)})`;
 }
 
@@ -223,7 +223,7 @@ function name(
   const { k, from, wide } = place;
   const i = flames.span[k];
   const merged = flames.merged[k] > 1 ? ` ×${flames.merged[k]}` : '';
-  const text = `${serviceOf(all, i)} ${nameOf(all, i)}${merged}`;
+  const text = `${isolated(serviceOf(all, i))} ${isolated(nameOf(all, i))}${merged}`;
   const fits = Math.floor((wide - 10) / 6);
   ink.fillStyle = canvasColors().tick;
   ink.fillText(

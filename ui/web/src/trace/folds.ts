@@ -1,7 +1,7 @@
 //! Which spans are folded, as an address says it: everything below a level, and by their ids those
 //! that differ from that. So an address stays short however many spans are folded at once.
 
-import { idText, type Columns } from './model';
+import { halfText, halvesOf, type Columns } from './model';
 
 /** Spans that are named at most, of each kind; what is folded by hand beyond is not kept. */
 export const LISTED_MAX = 64;
@@ -21,19 +21,14 @@ export function listed(columns: Columns, spans: Iterable<number>): string {
   const ids: string[] = [];
   for (const i of spans) {
     if (ids.length === LISTED_MAX) break;
-    ids.push(idText(columns, i));
+    ids.push(halfText(columns, i));
   }
   return ids.join('.');
 }
 
 /** Returns the spans with the ids of such a list. */
 export function unlisted(columns: Columns, text: string): number[] {
-  const ids = text.split('.').filter((id) => /^[0-9a-f]{1,16}$/i.test(id));
-  const wanted = new Set(ids.slice(0, LISTED_MAX).map((id) => BigInt(`0x${id}`)));
-  const found: number[] = [];
-  if (wanted.size === 0) return found;
-  for (let i = 0; i < columns.count; i += 1) if (wanted.has(columns.ids[i])) found.push(i);
-  return found;
+  return halvesOf(columns, text.split('.').slice(0, LISTED_MAX));
 }
 
 /** What an address says of folding. */

@@ -47,6 +47,7 @@ export function Header({ columns, refresh }: { columns: Columns; refresh?: () =>
           <span class="operation" title={nameOf(columns, top)}>
             {brief(nameOf(columns, top)) || t('trace.unnamed')}
           </span>
+          {roots > 1 && ' '}
           {roots > 1 && (
             <span class="badge warn">{t('trace.moreRoots', { n: roots - 1, count: count(roots - 1) })}</span>
           )}
@@ -146,7 +147,7 @@ function Shares({ columns }: { columns: Columns }) {
         {list.slice(0, SHARES_MAX).map((one) => (
           <li key={one.name}>
             <span class="dot" aria-hidden="true" style={{ background: one.color }} />
-            {brief(one.name) || t('trace.noService')}
+            <bdi>{brief(one.name) || t('trace.noService')}</bdi>
             <span class="muted num">{percent(one.us / all)}</span>
           </li>
         ))}

@@ -2,7 +2,7 @@
 
 import type { Shortcut } from '../core/keys';
 import { copy } from '../parts/toast';
-import { idText } from './model';
+import { halfText } from './model';
 import {
   closeBelow, columns, detailShown, failed, findText, fold, foldLevel, matches, root, runFind,
   select, selected, showCritical, step, tab, TABS,
@@ -100,6 +100,6 @@ export function copyLink(index: number): void {
   const all = columns.peek();
   if (!all) return;
   const url = new URL(window.location.href);
-  url.searchParams.set('spanId', idText(all, index));
+  url.searchParams.set('spanId', halfText(all, index));
   void copy(url.href);
 }

@@ -110,6 +110,45 @@ export function idText(columns: Columns, index: number): string {
   return columns.ids[index].toString(16).padStart(16, '0');
 }
 
+/** What an id in an address ends with when it means the server's half of two. */
+const HALF = '-s';
+
+/** Returns how addresses name a span: by its id, and which half of that it is. */
+export function halfText(columns: Columns, index: number): string {
+  return idText(columns, index) + (columns.flags[index] & SHARED ? HALF : '');
+}
+
+/**
+ * Returns the spans that such names mean. An id alone is the half that is not the server's; where
+ * only one half is there, each name means that one.
+ */
+export function halvesOf(columns: Columns, names: Iterable<string>): number[] {
+  const [plain, served] = [new Set<bigint>(), new Set<bigint>()];
+  for (const name of names) {
+    const found = /^([0-9a-f]{1,16})(-s)?$/i.exec(name);
+    if (found) (found[2] ? served : plain).add(BigInt(`0x${found[1]}`));
+  }
+  if (plain.size + served.size === 0) return [];
+  const chosen = new Set<number>();
+  const other = new Map<bigint, number>();
+  const met = [new Set<bigint>(), new Set<bigint>()];
+  for (let i = 0; i < columns.count; i += 1) {
+    const id = columns.ids[i];
+    const isServed = (columns.flags[i] & SHARED) !== 0;
+    const [own, others] = isServed ? [served, plain] : [plain, served];
+    if (own.has(id)) {
+      chosen.add(i);
+      met[Number(isServed)].add(id);
+    }
+    if (others.has(id) && !other.has(id)) other.set(id, i);
+  }
+  for (const [id, i] of other) {
+    const isServed = (columns.flags[i] & SHARED) !== 0;
+    if (!met[Number(!isServed)].has(id)) chosen.add(i);
+  }
+  return [...chosen].sort((a, b) => a - b);
+}
+
 /** Returns what a span is called by its service and name; both may be empty. */
 export function serviceOf(columns: Columns, index: number): string {
   return columns.services[columns.service[index]];

@@ -4,11 +4,14 @@ import '../kernel';
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { AskError } from '../core/api';
+import { isolated } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts } from '../core/keys';
 import { address, place } from '../core/route';
+import { isLost, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
-import { Failure, Waiting } from '../parts/notice';
+import { Failure, failureText, PartError, Waiting } from '../parts/notice';
+import { useTitle } from '../parts/title';
 import { Detail } from './detail';
 import { Events } from './events';
 import { Flame } from './flame';
@@ -16,13 +19,13 @@ import { Header, Notices, Tabs, Tools, topOf } from './header';
 import { JsonView } from './json';
 import { traceShortcuts } from './keys';
 import { Minimap } from './minimap';
-import { nameOf, serviceOf } from './model';
+import { nameOf, serviceOf, type Columns } from './model';
 import { ServiceGraph } from './services';
 import {
   columns, detailShown, fetchedAtMs, loadFailure, open, refetch, refreshFailure, shut, tab,
 } from './state';
 import { Table } from './table';
-import { focusSpan, WaterfallView } from './view';
+import { focusSpan, focusView, WaterfallView } from './view';
 
 /** Spans of a trace that ended less than this ago may still come. */
 const FRESH_MS = 30_000;
@@ -40,8 +43,8 @@ function traceIdIn(path: string): string {
 
 export function TracePage() {
   const id = traceIdIn(place.value.path);
+  useTitle(columns.value ? '' : t('title.trace', { id }));
   useEffect(() => {
-    document.title = t('title.trace', { id });
     void open({ id });
     return shut;
   }, [id]);
@@ -67,15 +70,23 @@ export function TracePage() {
   return <Opened refresh={() => void refetch(id)} />;
 }
 
+/** What a trace is called: as its top is, else by its id. */
+function titleOf(all: Columns): string {
+  const top = topOf(all);
+  return `${isolated(serviceOf(all, top))} ${isolated(nameOf(all, top))}`.trim() || all.traceId;
+}
+
 function Opened({ refresh }: { refresh?: () => void }) {
   const all = columns.value;
-  useEffect(() => {
-    if (!all) return;
-    const top = topOf(all);
-    const title = `${serviceOf(all, top)} ${nameOf(all, top)}`.trim();
-    document.title = t('title.traceOf', { title: title || all.traceId });
-  }, [all]);
+  useTitle(all ? t('title.traceOf', { title: titleOf(all) }) : '');
   useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), []);
+  useEffect(() => {
+    // Whoever came from another page waited at the page as a whole; at its first load nobody did.
+    if (all && document.activeElement?.id === 'main') focusView();
+  }, [all !== null]);
+  useChange(tab.value, () => {
+    if (isLost()) focusView();
+  });
   useEffect(() => {
     // A panel that is closed takes the focus with it: then it goes back to the row.
     if (!detailShown.value && document.activeElement === document.body) focusSpan();
@@ -128,12 +139,10 @@ export function UploadPage() {
   const [failure, setFailure] = useState<unknown>(null);
   const [over, setOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    document.title = t('title.upload');
-    return () => {
-      shut();
-      uploaded.value = null;
-    };
+  useTitle(uploaded.value && columns.value ? '' : t('title.upload'));
+  useEffect(() => () => {
+    shut();
+    uploaded.value = null;
   }, []);
   const show = async (file: Blob | undefined) => {
     if (!file) return;
@@ -170,7 +179,7 @@ export function UploadPage() {
       {failure !== null && (
         <div class="notice failure" role="alert">
           <Icon name="error" />
-          <p>{t('upload.failed')}</p>
+          <p>{failure instanceof PartError ? failureText(failure) : t('upload.failed')}</p>
         </div>
       )}
     </div>

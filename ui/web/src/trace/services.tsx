@@ -4,7 +4,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { config } from '../core/config';
 import { duration, percent } from '../core/format';
 import { t } from '../core/i18n';
-import { isPicture, servicesOf } from '../graph/links';
+import { isPicture } from '../graph/links';
 import { GraphView, type Picked } from '../graph/view';
 import { Empty } from '../parts/notice';
 import { linksOf, peerOf } from './calls';
@@ -17,9 +17,9 @@ export function ServiceGraph() {
   const [picked, setPicked] = useState<Picked>(null);
   const found = useMemo(() => (all ? linksOf(all) : null), [all]);
   if (!all || !found) return null;
-  if (found.links.length === 0) return <Empty title={t('graph.oneService')} />;
-  if (!isPicture(found.links)) {
-    const counts = { services: servicesOf(found.links).length, calls: found.links.length };
+  if (found.services.length < 2) return <Empty title={t('graph.oneService')} />;
+  if (!isPicture(found.links, found.services)) {
+    const counts = { services: found.services.length, calls: found.links.length };
     return (
       <Empty title={t('graph.tooManyHere', counts)}>
         <button type="button" class="button" onClick={() => (tab.value = 'table')}>{t('tab.table')}</button>
@@ -50,8 +50,8 @@ export function ServiceGraph() {
   };
   return (
     <GraphView
-      links={found.links} label={t('tab.graph')} picked={picked} pick={pick} note={note}
-      lowErrorRate={config.value.dependency.lowErrorRate}
+      links={found.links} services={found.services} label={t('tab.graph')} picked={picked}
+      pick={pick} note={note} lowErrorRate={config.value.dependency.lowErrorRate}
     />
   );
 }

@@ -1,6 +1,6 @@
 //! The open trace and how it is looked at. All of it but the spans themselves is in the address.
 
-import { batch, computed, effect, signal } from '@preact/signals';
+import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import { apiUrl } from '../core/api';
 import { place, rewriteSome } from '../core/route';
 import { slotsOf } from '../core/colors';
@@ -9,9 +9,11 @@ import { t } from '../core/i18n';
 import { say } from '../parts/toast';
 import { criticalPath, type CriticalPath } from './critical';
 import { below, closedOf, foldsOf, levelOf, listed, unlisted } from './folds';
-import { FAILED, idText, type Columns } from './model';
+import { FAILED, halfText, type Columns } from './model';
 import { layout, passing, rowOf, type Rows } from './rows';
+import { sameSpans, sameTrace } from './same';
 import { TraceThread } from './thread';
+import { wholeView } from './whole';
 
 export type Tab = 'waterfall' | 'flame' | 'graph' | 'table' | 'events' | 'json';
 export const TABS: Tab[] = ['waterfall', 'flame', 'graph', 'table', 'events', 'json'];
@@ -93,11 +95,14 @@ function* indexesOf(marks: Uint8Array): Generator<number> {
 }
 
 export let thread: TraceThread | null = null;
+/** Where the open trace was opened: other paths are other traces, or no trace. */
+let openPath = '';
 
 /** Opens a trace of the server, or of a text. */
 export async function open(source: { id: string } | { text: string }): Promise<void> {
   shut();
   const mine = (thread = new TraceThread());
+  openPath = place.peek().path;
   readAddress();
   try {
     const found = 'id' in source
@@ -127,12 +132,6 @@ export async function refetch(id: string): Promise<void> {
   }
 }
 
-/** Whether nothing came in between; a parent that came takes the place of its placeholder. */
-function sameTrace(a: Columns, b: Columns): boolean {
-  return a.count === b.count && a.total === b.total && a.notes.merged === b.notes.merged &&
-    a.notes.missingParents === b.notes.missingParents && a.notes.noDuration === b.notes.noDuration;
-}
-
 /** Shows the clocks of hosts as they are, or corrected. */
 export async function setRaw(on: boolean): Promise<void> {
   raw.value = on;
@@ -150,7 +149,11 @@ function take(found: Columns, first: boolean): void {
       kept(selected.peek() < 0 ? [] : [selected.peek()]), kept(closed.peek()),
       kept(openRuns.peek()), kept(root.peek() === null ? [] : [root.peek() as number]),
     ];
-    const whole = before && view.peek().from === 0 && view.peek().to === before.total;
+    const { from, to } = view.peek();
+    const all = before && wholeView(before, root.peek());
+    const isWhole = all && from === all.from && to === all.to;
+    // What is shown stays the same time when the trace begins at another.
+    const by = before ? before.t0 - found.t0 : 0;
     columns.value = found;
     fetchedAtMs.value = Date.now();
     loadFailure.value = null;
@@ -161,19 +164,12 @@ function take(found: Columns, first: boolean): void {
       closed.value = new Set(wasClosed);
       openRuns.value = new Set(wasOpen);
       root.value = wasRoot[0] ?? null;
-      if (whole) view.value = { from: 0, to: found.total };
+      const most = wholeView(found, root.value);
+      view.value = isWhole || from + by >= most.to || to + by <= most.from
+        ? most : { from: Math.max(most.from, from + by), to: Math.min(most.to, to + by) };
     }
   });
   void runFind();
-}
-
-/** Returns where spans of a trace are in its newer columns. */
-function sameSpans(before: Columns, found: Columns, list: Iterable<number>): number[] {
-  const wanted = new Set([...list].map((i) => before.ids[i]));
-  const there: number[] = [];
-  if (wanted.size === 0) return there;
-  for (let i = 0; i < found.count; i += 1) if (wanted.has(found.ids[i])) there.push(i);
-  return there;
 }
 
 /** Returns the one of a list that an address names, else the first. */
@@ -214,19 +210,13 @@ function readSpans(all: Columns): void {
   detailShown.value = wanted >= 0;
   const from = Number(params.get('from')) || 0;
   const to = Number(params.get('to')) || 0;
-  view.value = to > from && from >= 0 ? { from, to } : wholeView(all, root.value);
-}
-
-/** Returns the time of the whole trace, or of what is below a span. */
-export function wholeView(all: Columns, at: number | null): Part {
-  if (at === null) return { from: 0, to: all.total };
-  let to = all.start[at] + Math.max(1, all.dur[at]);
-  for (let i = at; i < all.end[at]; i += 1) to = Math.max(to, all.start[i] + all.dur[i]);
-  return { from: all.start[at], to };
+  view.value = to > from && from >= 0 ? { from, to } : wholeView(all, root.peek());
 }
 
 const ADDRESS_PAUSE_MS = 200;
 let addressTimer = 0;
+/** While the address is changed from here. */
+let isOwn = false;
 
 /** Apart, so that it is made anew only when something was folded. */
 const folds = computed(() =>
@@ -242,8 +232,8 @@ effect(() => {
   const { from, to } = heavyPart.value;
   const next: Record<string, string | null> = {
     tab: tab.value === 'waterfall' ? null : tab.value,
-    spanId: selected.value >= 0 && detailShown.value ? idText(all, selected.value) : null,
-    root: root.value === null ? null : idText(all, root.value),
+    spanId: selected.value >= 0 && detailShown.value ? halfText(all, selected.value) : null,
+    root: root.value === null ? null : halfText(all, root.value),
     ...folds.value,
     open: listed(all, openRuns.value),
     by: tableBy.value === GROUPS[0] ? null : tableBy.value,
@@ -263,9 +253,30 @@ effect(() => {
   clearTimeout(addressTimer);
   const path = place.peek().path;
   addressTimer = setTimeout(() => {
+    isOwn = true;
     if (place.peek().path === path) rewriteSome(next);
+    isOwn = false;
   }, ADDRESS_PAUSE_MS);
 });
+
+// What is looked at follows the address when that changes otherwise: on the way back, or by hand.
+effect(() => {
+  const { path } = place.value;
+  if (!isOwn && thread && path === openPath) untracked(followAddress);
+});
+
+function followAddress(): void {
+  const all = columns.peek();
+  const wasRaw = raw.peek();
+  clearTimeout(addressTimer);
+  batch(() => {
+    readAddress();
+    if (all) readSpans(all);
+  });
+  if (!all) return;
+  if (raw.peek() !== wasRaw) void setRaw(raw.peek());
+  void runFind();
+}
 
 let finding = 0;
 

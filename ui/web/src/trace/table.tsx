@@ -132,7 +132,7 @@ function Line({ group, all, by }: { group: Sums; all: Columns; by: GroupBy }) {
       <th scope="row">
         <button type="button" class="link" onClick={() => showInWaterfall(group.longest)}>
           {by !== 'name' && <span class="service">{brief(group.service) || t('trace.noService')}</span>}{' '}
-          {by !== 'service' && (brief(group.name) || t('trace.unnamed'))}
+          {by !== 'service' && <bdi>{brief(group.name) || t('trace.unnamed')}</bdi>}
         </button>
       </th>
       <td class="right num">{count(group.spans)}</td>

@@ -1,7 +1,8 @@
 //! The page's end of the worker: asks, and promises of answers.
 
-import { AskError } from '../core/api';
+import { AskError, errorText } from '../core/api';
 import { basePath } from '../core/route';
+import { PartError } from '../parts/notice';
 import type { Columns, Span } from './model';
 import type { Answer, Ask, Event } from './worker';
 
@@ -9,11 +10,16 @@ declare const WORKER_TRACE: string;
 
 type Without<T> = T extends { id: number } ? Omit<T, 'id'> : never;
 
+function failure({ status, said }: { status: number; said: string }): AskError {
+  return new AskError(status, errorText(said));
+}
+
 /** One thread for one trace. */
 export class TraceThread {
   private readonly worker: Worker;
   private readonly waiting = new Map<number, (answer: Answer | Error) => void>();
   private next = 1;
+  private dead: Error | null = null;
 
   constructor() {
     this.worker = new Worker(basePath + WORKER_TRACE, { type: 'module' });
@@ -24,17 +30,20 @@ export class TraceThread {
     });
     this.worker.addEventListener('error', (event) => {
       event.preventDefault();
-      for (const settle of this.waiting.values()) settle(new Error(event.message || 'worker'));
+      // Without a message it could not be loaded, and will answer nothing.
+      const error = event.message ? new Error(event.message) : (this.dead = new PartError());
+      for (const settle of this.waiting.values()) settle(error);
       this.waiting.clear();
     });
   }
 
   private ask(message: Without<Ask>): Promise<Answer> {
+    if (this.dead) return Promise.reject(this.dead);
     const id = this.next++;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, (answer) => {
         if (answer instanceof Error) reject(answer);
-        else if ('failed' in answer) reject(new AskError(answer.failed.status, answer.failed.said));
+        else if ('failed' in answer) reject(failure(answer.failed));
         else resolve(answer);
       });
       this.worker.postMessage({ ...message, id });

@@ -21,7 +21,11 @@ export function stepRows(by: number): void {
 
 /** Gives the focus to what shows the selected span: its row, or the view that is open. */
 export function focusSpan(): void {
-  if (selected.peek() < 0) return;
+  if (selected.peek() >= 0) focusView();
+}
+
+/** Gives the focus to the view that is open: to the tree, the flame graph, or the view's tab. */
+export function focusView(): void {
   const find = (name: string) => document.querySelector<HTMLElement>(name);
   (grid ?? find('.flame-scroll') ?? find('[role=tab][tabindex="0"]'))?.focus({ preventScroll: true });
 }

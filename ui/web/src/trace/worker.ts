@@ -56,7 +56,7 @@ async function fetched(id: number, url: string, raw: boolean): Promise<void> {
   const text = await response.text().catch(() => null);
   if (text === null) return post({ id, failed: { status: 0, said: 'cut' } });
   if (!response.ok) {
-    return post({ id, failed: { status: response.status, said: text.slice(0, 1000) } });
+    return post({ id, failed: { status: response.status, said: text.slice(0, 10_000) } });
   }
   take(id, text, raw);
 }

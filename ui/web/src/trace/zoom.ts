@@ -3,8 +3,9 @@
 
 import { batch, type Signal } from '@preact/signals';
 import {
-  columns, heavy, heavyPart, PART_DIGITS, root, tab, view, wholeView, type Part,
+  columns, heavy, heavyPart, PART_DIGITS, root, tab, view, type Part,
 } from './state';
+import { wholeView } from './whole';
 
 const VIEW_MIN_US = 2;
 const PART_MIN = 1e-6;
