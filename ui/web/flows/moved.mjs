@@ -53,7 +53,7 @@ async function focus({ chromium, backend }) {
 async function titles({ chromium, backend }) {
   const at = await watched(chromium, backend);
   const { page } = at;
-  for (const where of ['?lookback=1h', 'dependency', 'status', 'traceViewer', 'nowhere']) {
+  for (const where of ['?lookback=1h', 'dependency', 'status', 'traceViewer']) {
     await page.goto(backend.url(where));
     await page.waitForSelector('h1');
     const english = await page.title();
