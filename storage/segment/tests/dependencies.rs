@@ -317,6 +317,18 @@ fn traces_are_found_among_many_others_and_beyond_damage() {
     store.close().unwrap();
 }
 
+/// Asks with no time left and expects to hear so.
+fn expect_no_time(store: &SegmentStore) {
+    let over = ReadContext {
+        deadline: Some(Instant::now()),
+    };
+    let answer = store.dependencies(ALWAYS, &over);
+    assert!(
+        matches!(answer, Err(ReadError::DeadlineExceeded)),
+        "{answer:?}"
+    );
+}
+
 #[test]
 fn a_deadline_is_kept_inside_one_trace() {
     let mut random = Random::seeded(3);
@@ -330,14 +342,7 @@ fn a_deadline_is_kept_inside_one_trace() {
     store.compact().unwrap();
     let stats = store.stats();
     assert!(stats.segments > 1 && stats.merges > 1, "{stats:?}");
-    let over = ReadContext {
-        deadline: Some(Instant::now()),
-    };
-    let answer = store.dependencies(ALWAYS, &over);
-    assert!(
-        matches!(answer, Err(ReadError::DeadlineExceeded)),
-        "{answer:?}"
-    );
+    expect_no_time(&store);
     store.close().unwrap();
 }
 
@@ -354,14 +359,7 @@ fn links_that_take_too_long_are_found_for_the_next_who_asks() {
     }
     store.seal().unwrap();
     assert_eq!(store.stats().link_memo_bytes, 0, "nobody asked");
-    let over = ReadContext {
-        deadline: Some(Instant::now()),
-    };
-    let answer = store.dependencies(ALWAYS, &over);
-    assert!(
-        matches!(answer, Err(ReadError::DeadlineExceeded)),
-        "{answer:?}"
-    );
+    expect_no_time(&store);
     let patience = Instant::now() + Duration::from_mins(1);
     while store.stats().link_memo_bytes == 0 {
         assert!(Instant::now() < patience, "nothing was found out");
