@@ -65,6 +65,32 @@ async function titles({ chromium, backend }) {
   await at.end();
 }
 
+/** A bar as wide as its trace has its label on it, and is still seen to end where it does. */
+async function wholeBar(world) {
+  const id = traceId();
+  const at = await opened(world, [
+    span(id, '1', null, NOW(), 1200, { service: 'whole', name: 'get /' }),
+  ], '', '.wf-row');
+  const { page } = at;
+  // What lies under the middle of the first row, as runs of the bar's own color.
+  const end = () => page.evaluate(() => {
+    const canvas = document.querySelector('.wf-bars');
+    const ratio = canvas.width / canvas.clientWidth;
+    const ink = canvas.getContext('2d', { willReadFrequently: true });
+    const { data } = ink.getImageData(0, Math.round(13 * ratio), canvas.width, 1);
+    const color = (x) => data.slice(4 * x, 4 * x + 4).join();
+    const bar = color(Math.round(40 * ratio));
+    let last = canvas.width - 1;
+    while (last > 0 && color(last) !== bar) last -= 1;
+    return { last: last / ratio, width: canvas.clientWidth };
+  });
+  await until(async () => {
+    const { last, width } = await end();
+    return last > 0.9 * width && width - last < 20;
+  }, 'the bar reaches its end');
+  await at.end();
+}
+
 /** Names from right to left, side by side: the service comes first all the same. */
 async function rightToLeft(world) {
   const id = traceId();
@@ -119,6 +145,7 @@ async function narrow({ chromium, backend }) {
 export const moved = [
   ['moved: the focus follows what is shown', focus],
   ['moved: titles are in the chosen language', titles],
+  ['moved: a bar is seen to end where it does', wholeBar],
   ['moved: names from right to left', rightToLeft],
   ['moved: services that call nobody are in the graph', alone],
   ['moved: the graph can be read on a narrow screen', narrow],

@@ -14,6 +14,8 @@ const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 const PAD = 12;
 const BAR_TOP = 7;
 const BAR_HEIGHT = 12;
+/** What is left of a bar behind a label on it. */
+const BAR_END_PX = 28;
 const PIECES_MAX = 400;
 /** How much is left of bars that do not match; their words stay readable. */
 const FADED = 0.35;
@@ -216,8 +218,9 @@ function label({ ink, scale, colors }: Sheet, [left, right]: [number, number], y
   const before = left - 6 - wide;
   let x = fits ? right + 6 : before;
   if (!fits && before < 2) {
-    // Neither side has room: on the bar, over a ground of its own so that it can be read.
-    x = Math.max(4, scale.width - wide - 10);
+    // Neither side has room: on the bar, over a ground of its own so that it can be read, and before
+    // its end, or the bar would seem to end there.
+    x = Math.max(4, Math.min(right, scale.width) - wide - BAR_END_PX);
     ink.fillStyle = colors.ground;
     ink.fillRect(x - 4, y + 5, wide + 8, 16);
   }
