@@ -145,6 +145,7 @@ export const en = {
   'first.text': 'Run this in a terminal. The trace appears here by itself.',
   'first.listening': 'Waiting for the first span…',
   'fail.part': 'A part of the page could not be loaded',
+  'fail.title': 'This could not be shown',
   'fail.page': 'The page failed: {text}',
   'fail.cut': 'The answer was cut off',
   'fail.down': 'The server does not answer',

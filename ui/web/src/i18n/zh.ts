@@ -147,6 +147,7 @@ export const zh: Catalogue = {
   'first.text': '在终端运行以下命令，链路会自动出现在这里。',
   'first.listening': '正在等待第一个 Span…',
   'fail.part': '页面的一部分未能加载',
+  'fail.title': '无法显示此内容',
   'fail.page': '页面出错：{text}',
   'fail.cut': '响应被中断',
   'fail.down': '服务器没有响应',

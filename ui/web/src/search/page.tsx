@@ -6,6 +6,7 @@ import { t } from '../core/i18n';
 import { config } from '../core/config';
 import { addShortcuts } from '../core/keys';
 import { address as addressOf, place, scrolledTo } from '../core/route';
+import { Boundary } from '../parts/boundary';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
 import { useTitle } from '../parts/title';
@@ -113,7 +114,7 @@ function Found({ asked }: { asked: Criteria }) {
   }
   return (
     <>
-      <Charts criteria={asked} />
+      <Boundary of={[charts.value]}><Charts criteria={asked} /></Boundary>
       <div
         class={stale.value ? 'card results-card stale' : 'card results-card'}
         aria-busy={phase.value === 'running'}
@@ -126,9 +127,11 @@ function Found({ asked }: { asked: Criteria }) {
           />
         )}
         {phase.value === 'running' && rows.value.length === 0 && <Waiting />}
-        {asked.group && !isPlain() ? <Groups criteria={asked} /> : (
-          rows.value.length > 0 && <Results criteria={asked} />
-        )}
+        <Boundary of={[rows.value, charts.value, asked.group]}>
+          {asked.group && !isPlain() ? <Groups criteria={asked} /> : (
+            rows.value.length > 0 && <Results criteria={asked} />
+          )}
+        </Boundary>
       </div>
     </>
   );

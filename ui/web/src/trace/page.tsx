@@ -8,6 +8,7 @@ import { isolated } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts } from '../core/keys';
 import { address, place } from '../core/route';
+import { Boundary } from '../parts/boundary';
 import { isLost, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
 import { Failure, failureText, PartError, Waiting } from '../parts/notice';
@@ -22,7 +23,8 @@ import { Minimap } from './minimap';
 import { nameOf, serviceOf, type Columns } from './model';
 import { ServiceGraph } from './services';
 import {
-  columns, detailShown, fetchedAtMs, loadFailure, open, refetch, refreshFailure, shut, tab,
+  columns, detailShown, fetchedAtMs, loadFailure, open, refetch, refreshFailure, selected, shut,
+  tab,
 } from './state';
 import { Table } from './table';
 import { focusSpan, focusView, WaterfallView } from './view';
@@ -107,9 +109,11 @@ function Opened({ refresh }: { refresh?: () => void }) {
       </div>
       <div class="trace-body">
         <div class="trace-main" role="tabpanel" id="tabpanel" aria-label={t(`tab.${tab.value}`)}>
-          <TabBody />
+          <Boundary of={[tab.value, all]}><TabBody /></Boundary>
         </div>
-        {detailShown.value && <Detail columns={all} />}
+        {detailShown.value && (
+          <Boundary of={[selected.value, all]}><Detail columns={all} /></Boundary>
+        )}
       </div>
     </div>
   );
