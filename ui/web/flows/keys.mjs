@@ -114,7 +114,28 @@ async function hiddenErrors(world) {
   await at.end();
 }
 
+/** The page stays from one trace to the next; what a key asks for is the one that is open. */
+async function refreshed({ chromium, backend, traces }) {
+  const [first, second] = [traces[0][0].traceId, traces[1][0].traceId];
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url(`traces/${first}`));
+  await page.waitForSelector('.wf-row');
+  await page.fill('#id-box', second);
+  await press(page, 'Enter');
+  await until(async () => (await page.textContent('.trace-actions .id').catch(() => '')) === second,
+    'the second trace is open');
+  await page.locator('[role=treegrid]').focus();
+  const asked = page.waitForRequest(/v2\/trace\//);
+  await press(page, 'r');
+  assert.ok((await asked).url().endsWith(second), (await asked).url());
+  await settled(page);
+  assert.equal(await page.textContent('.trace-actions .id'), second);
+  await at.end();
+}
+
 export const keys = [
+  ['keys: a refresh is of the trace that is open', refreshed],
   ['keys: charts are narrowed', charts],
   ['keys: the flame graph is walked and zoomed', flame],
   ['keys: a closed panel gives the focus back', closes],

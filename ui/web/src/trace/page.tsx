@@ -69,7 +69,7 @@ export function TracePage() {
       </div>
     );
   }
-  return <Opened refresh={() => void refetch(id)} />;
+  return <Opened id={id} />;
 }
 
 /** What a trace is called: as its top is, else by its id. */
@@ -78,10 +78,13 @@ function titleOf(all: Columns): string {
   return `${isolated(serviceOf(all, top))} ${isolated(nameOf(all, top))}`.trim() || all.traceId;
 }
 
-function Opened({ refresh }: { refresh?: () => void }) {
+/** The open trace; one of a file has no id that could be asked for again. */
+function Opened({ id }: { id?: string }) {
   const all = columns.value;
+  const refresh = id === undefined ? undefined : () => void refetch(id);
   useTitle(all ? t('title.traceOf', { title: titleOf(all) }) : '');
-  useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), []);
+  // It stays from one trace to the next: the keys are about the one that is open.
+  useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), [id]);
   useEffect(() => {
     // Whoever came from another page waited at the page as a whole; at its first load nobody did.
     if (all && document.activeElement?.id === 'main') focusView();
