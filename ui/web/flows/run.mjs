@@ -8,6 +8,7 @@ import { addresses } from './addresses.mjs';
 import { back } from './back.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
+import { form } from './form.mjs';
 import { grown } from './grown.mjs';
 import { Backend } from './harness.mjs';
 import { keys } from './keys.mjs';
@@ -38,7 +39,7 @@ const world = {
 let [passed, failed] = [0, 0];
 const all = [
   ...search, ...back, ...keys, ...told, ...times, ...moved, ...dependency, ...addresses, ...bad,
-  ...looks, ...zipkinsOwn, ...trace, ...grown,
+  ...form, ...looks, ...zipkinsOwn, ...trace, ...grown,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

@@ -228,6 +228,19 @@ async function excludes({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** No search can ask for an empty value: the one of such a tag is for its key. */
+async function emptyTag(world) {
+  const id = traceId();
+  const at = await opened(world, [
+    span(id, '1', null, NOW(), 900, { service: 'blanks', tags: { blank: '' } }),
+  ], '?spanId=0000000000000001', '.detail .tag');
+  const { page } = at;
+  await page.getByRole('link', { name: 'Search traces with this blank' }).click();
+  await page.waitForSelector(`.result-link[href$="${id}"]`);
+  assert.equal(await page.inputValue('.line input'), 'service=blanks blank');
+  await at.end();
+}
+
 async function treeKeys({ chromium, backend, traces }) {
   const trace = traces.find((one) => one.length > 20);
   const at = await watched(chromium, backend);
@@ -342,6 +355,7 @@ export const trace = [
   ['trace: ten thousand levels, five thousand siblings', deepAndWide],
   ['trace: finding, and the address keeps all of it', findAndKeep],
   ['trace: a tag is left out of the search one comes from', excludes],
+  ['trace: a tag without a value is searched for by its key', emptyTag],
   ['trace: the tree by keys', treeKeys],
   ['trace: tables, and files there and back', tables],
   ['trace: files that are none are refused in words', badFiles],

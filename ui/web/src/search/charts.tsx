@@ -8,11 +8,12 @@ import { addShortcuts, atFocus } from '../core/keys';
 import { go } from '../core/route';
 import { canvasColors } from '../core/colors';
 import { Failure } from '../parts/notice';
+import { searchWith } from './bar';
 import type { Criteria } from './criteria';
 import { boxOf, boxText, firstCell, moved, type Brush, type Cell } from './brush';
 import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
 import { isPlain, type Overview } from './source';
-import { charts, chartsFailure, phase, run, searchFor, stale } from './state';
+import { charts, chartsFailure, phase, run, stale } from './state';
 
 /** The keys of a chart that has the focus. */
 const KEYS = {
@@ -140,7 +141,8 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       if (heat && dot) return go(`traces/${dot[2]}`);
       if (isClick) return;
     }
-    searchFor(within(criteria, overview, boxOf({ from: start, to }, rows, heat), heat));
+    const chosen = boxOf({ from: start, to }, rows, heat);
+    searchWith(criteria, () => within(overview, chosen, heat));
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -192,11 +194,11 @@ function Plot({ overview, criteria, heat }: PlotProps) {
   );
 }
 
-/** Returns the search of what lies in a box. */
-function within(criteria: Criteria, overview: Overview, box: Box, heat: boolean): Criteria {
+/** Returns what a search of what lies in a box has of its own. */
+function within(overview: Overview, box: Box, heat: boolean): Partial<Criteria> {
   const startMs = Math.floor(overview.startMs + box.left * overview.stepMs);
   const endMs = Math.ceil(overview.startMs + (box.right + 1) * overview.stepMs);
-  const next: Criteria = { ...criteria, time: { kind: 'range', startMs, endMs } };
+  const next: Partial<Criteria> = { time: { kind: 'range', startMs, endMs } };
   if (!heat) return next;
   const rows = overview.edgesUs.length - 1;
   // The lowest row holds everything below it too, the highest everything above.

@@ -10,7 +10,7 @@ import { Boundary } from '../parts/boundary';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
 import { useTitle } from '../parts/title';
-import { QueryBar, withTyped } from './bar';
+import { QueryBar, searchWith } from './bar';
 import { Charts } from './charts';
 import type { Criteria, Sort } from './criteria';
 import { Chips, SearchForm } from './form';
@@ -20,8 +20,8 @@ import { Nothing } from './nothing';
 import { Results } from './results';
 import { isPlain } from './source';
 import {
-  charts, criteria, emptyStore, end, failedBelow, failure, phase, retry, rows, run, searchedAtMs,
-  searchFor, stale, stop,
+  charts, criteria, emptyStore, end, failedBelow, failure, phase, retry, rows, run,
+  searchedAtMs, stale, stop,
 } from './state';
 
 const SORTS: Sort[] = ['start', 'duration', 'spans', 'errors'];
@@ -54,7 +54,7 @@ export function SearchPage() {
           criteria={asked} formShown={formShown} toggleForm={() => setFormShown(!formShown)}
         />
         <Misread />
-        {formShown && <SearchForm criteria={withTyped(asked)} />}
+        {formShown && <SearchForm asked={asked} />}
         <Chips criteria={asked} />
       </div>
       <Found asked={asked} />
@@ -153,13 +153,13 @@ function Bar({ asked }: { asked: Criteria }) {
           <div class="segmented" role="group" aria-label={t('results.view')}>
             <button
               type="button" aria-pressed={!asked.group}
-              onClick={() => searchFor({ ...withTyped(asked), group: false })}
+              onClick={() => searchWith(asked, () => ({ group: false }))}
             >
               {t('results.list')}
             </button>
             <button
               type="button" aria-pressed={asked.group}
-              onClick={() => searchFor({ ...withTyped(asked), group: true })}
+              onClick={() => searchWith(asked, () => ({ group: true }))}
             >
               {t('results.groups')}
             </button>
@@ -169,7 +169,8 @@ function Bar({ asked }: { asked: Criteria }) {
         <select
           id="sort" value={asked.sort} disabled={asked.group}
           onChange={(event) => {
-            searchFor({ ...withTyped(asked), sort: event.currentTarget.value as Sort });
+            const sort = event.currentTarget.value as Sort;
+            searchWith(asked, () => ({ sort }));
           }}
         >
           {SORTS.map((sort) => <option key={sort} value={sort}>{t(`sort.${sort}`)}</option>)}
@@ -194,7 +195,10 @@ function Limit({ asked }: { asked: Criteria }) {
       <label class="sr" for="limit">{t('form.limit')}</label>
       <select
         id="limit" value={String(asked.limit)} title={t('form.limit')} disabled={asked.group}
-        onChange={(event) => searchFor({ ...withTyped(asked), limit: Number(event.currentTarget.value) })}
+        onChange={(event) => {
+          const limit = Number(event.currentTarget.value);
+          searchWith(asked, () => ({ limit }));
+        }}
       >
         {options.sort((a, b) => a - b).map((n) => (
           <option key={n} value={n}>{t('form.rows', { count: n })}</option>

@@ -7,9 +7,10 @@ import { t } from '../core/i18n';
 import { address } from '../core/route';
 import { Icon } from '../parts/icons';
 import { Failure } from '../parts/notice';
+import { searchWith } from './bar';
 import type { Criteria, Sort } from './criteria';
 import type { Summary } from './source';
-import { charts, end, failedBelow, failure, more, phase, retry, rows, searchFor } from './state';
+import { charts, end, failedBelow, failure, more, phase, retry, rows } from './state';
 
 const CHIPS_MAX = 6;
 /** Traces that a search gives at most at once. */
@@ -62,7 +63,7 @@ function Top({ criteria }: { criteria: Criteria }) {
       <p class="muted">{t('results.top', { shown: count(shown), total: count(total) })}</p>
       {shown < LIMIT_MAX && (
         <button
-          type="button" class="button" onClick={() => searchFor({ ...criteria, limit })}
+          type="button" class="button" onClick={() => searchWith(criteria, () => ({ limit }))}
         >
           {t('results.show', { count: count(limit) })}
         </button>
@@ -81,7 +82,7 @@ function Head({ sort, criteria, text }: { sort: Sort; criteria: Criteria; text: 
       <button
         type="button" class={sorted ? 'sort sorted' : 'sort'}
         title={sort === 'duration' ? `${t('sort.duration')} · ${t('results.asSent')}` : t(`sort.${sort}`)}
-        onClick={() => searchFor({ ...criteria, sort })}
+        onClick={() => searchWith(criteria, () => ({ sort }))}
       >
         {text}
         <Icon name="down" />

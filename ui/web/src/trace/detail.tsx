@@ -10,7 +10,7 @@ import { t } from '../core/i18n';
 import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
-import { isListed } from '../search/criteria';
+import { isListed, termText } from '../search/criteria';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
@@ -241,7 +241,9 @@ function Tag({ name, value, from }: TagProps) {
   const shown = all ? text : text.slice(0, VALUE_SHOWN);
   const pair = `${name}=${value}`;
   const search = new URLSearchParams(from);
-  search.append(isListed({ key: name, value }) ? 'annotationQuery' : 'tag', pair);
+  // An empty value can't be searched for: then the key alone is.
+  const term = { key: name, value: value || null };
+  search.append(isListed(term) ? 'annotationQuery' : 'tag', termText(term));
   // From the search that one comes from, else from what this service does.
   const exclude = lastSearch() ?? new URLSearchParams(from);
   if (!exclude.getAll('without').includes(pair)) exclude.append('without', pair);
