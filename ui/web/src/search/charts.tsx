@@ -11,7 +11,7 @@ import { Failure } from '../parts/notice';
 import { searchWith } from './bar';
 import type { Criteria } from './criteria';
 import { boxOf, boxText, firstCell, moved, type Brush, type Cell } from './brush';
-import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
+import { cellAt, drawHeat, drawHistogram, type Box } from './plots';
 import { isPlain, type Overview } from './source';
 import { charts, chartsFailure, phase, run, stale } from './state';
 
@@ -128,11 +128,7 @@ function Plot({ overview, criteria, heat }: PlotProps) {
   /** Returns the column and row (from below) under the pointer. */
   const cell = (event: PointerEvent) => {
     const rect = canvas.current!.getBoundingClientRect();
-    const across = (event.clientX - rect.left - PLOT_LEFT) / (rect.width - PLOT_LEFT);
-    const down = (event.clientY - rect.top) / rect.height;
-    const clamp = (value: number, size: number) =>
-      Math.min(size - 1, Math.max(0, Math.floor(value * size)));
-    return { x: clamp(across, overview.cols), y: clamp(1 - down, rows) };
+    return cellAt({ x: event.clientX - rect.left, y: event.clientY - rect.top }, rect, overview);
   };
   const apply = ({ from: start, to }: Brush, isClick: boolean) => {
     show(null);
@@ -169,6 +165,7 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       <canvas
         ref={canvas} aria-hidden="true" data-plot={name}
         onPointerDown={(event) => {
+          if (event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
           from.current = cell(event);
         }}

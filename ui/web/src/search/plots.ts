@@ -5,7 +5,8 @@ import type { CanvasColors } from '../core/colors';
 import type { Overview } from './source';
 
 /** Room for the labels of the vertical axis. */
-export const PLOT_LEFT = 76;
+const PLOT_LEFT = 76;
+/** Room for the times below. */
 const PLOT_BOTTOM = 16;
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 
@@ -66,6 +67,19 @@ function brush(sheet: Sheet, overview: Overview, colors: CanvasColors, box: Box 
   const size: [number, number] = [(box.right - box.left + 1) * w, (box.high - box.low + 1) * h];
   ink.fillRect(x, y, ...size);
   ink.strokeRect(x, y, ...size);
+}
+
+/** Returns the cell that lies under a point of a canvas of this size, the nearest one beside it. */
+export function cellAt(
+  at: { x: number; y: number }, size: { width: number; height: number }, overview: Overview,
+): { x: number; y: number } {
+  const within = (share: number, cells: number) =>
+    Math.min(cells - 1, Math.max(0, Math.floor(share * cells)));
+  const floor = size.height - PLOT_BOTTOM;
+  return {
+    x: within((at.x - PLOT_LEFT) / (size.width - PLOT_LEFT), overview.cols),
+    y: within((floor - at.y) / floor, overview.edgesUs.length - 1),
+  };
 }
 
 /** Draws traces a column, those with errors stacked on top of the rest. */
