@@ -114,7 +114,7 @@ function Body({ state, reload }: { state: State; reload: () => void }) {
   if (!isPicture(shown)) {
     return (
       <>
-        <div class="card"><Empty title={t('graph.tooMany', countsOf(shown))} /></div>
+        <div class="card"><Empty title={tooMany(shown)} /></div>
         <LinkTable links={shown} state={state} />
       </>
     );
@@ -122,8 +122,11 @@ function Body({ state, reload }: { state: State; reload: () => void }) {
   return <Picture links={shown} all={state.links} state={state} />;
 }
 
-function countsOf(links: Link[]): { services: string; calls: string } {
-  return { services: count(servicesOf(links).length), calls: count(links.length) };
+function tooMany(links: Link[]): string {
+  const counts = { services: count(servicesOf(links).length), calls: count(links.length) };
+  const table = links.length > ROWS_MAX
+    ? t('graph.tableFirst', { count: count(ROWS_MAX) }) : t('graph.tableAll');
+  return `${t('graph.tooMany', counts)} ${table}`;
 }
 
 /** Returns what was picked as it is now, unless the filters have taken it away. */
@@ -260,6 +263,9 @@ function NodeSide({ name, links, state }: { name: string; links: Link[]; state: 
   );
 }
 
+/** Rows of the table, those that come first in its order. */
+const ROWS_MAX = 2000;
+
 function LinkTable({ links, state }: { links: Link[]; state: State }) {
   const [by, setBy] = useState<'calls' | 'errors' | 'rate'>('calls');
   const weight = (link: Link) =>
@@ -288,7 +294,7 @@ function LinkTable({ links, state }: { links: Link[]; state: State }) {
           </tr>
         </thead>
         <tbody>
-          {sorted.slice(0, 2000).map((link) => {
+          {sorted.slice(0, ROWS_MAX).map((link) => {
             const failed = link.errorCount ?? 0;
             return (
               <tr key={`${link.parent}\n${link.child}`}>
@@ -310,6 +316,9 @@ function LinkTable({ links, state }: { links: Link[]; state: State }) {
           })}
         </tbody>
       </table>
+      {sorted.length > ROWS_MAX && (
+        <p class="muted pad">{t('detail.hidden', { count: count(sorted.length - ROWS_MAX) })}</p>
+      )}
     </div>
   );
 }

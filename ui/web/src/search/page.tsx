@@ -16,11 +16,12 @@ import type { Criteria, Sort } from './criteria';
 import { Chips, SearchForm } from './form';
 import { Groups } from './groups';
 import { crossed, misread } from './misread';
-import { Nothing } from './nothing';
+import { Nothing, Unfinished } from './nothing';
 import { Results } from './results';
+import { totalOf } from './total';
 import { isPlain } from './source';
 import {
-  charts, criteria, emptyStore, end, failedBelow, failure, phase, retry, rows, run,
+  charts, criteria, emptyStore, end, failedBelow, failure, phase, isUnfinished, retry, rows, run,
   searchedAtMs, stale, stop,
 } from './state';
 
@@ -108,7 +109,7 @@ function openTab(): void {
 }
 
 function Found({ asked }: { asked: Criteria }) {
-  const nothing = phase.value === 'done' && rows.value.length === 0;
+  const nothing = phase.value === 'done' && rows.value.length === 0 && !isUnfinished();
   if (nothing) {
     return <div class="card">{emptyStore.value === null ? <Waiting /> : <Nothing criteria={asked} />}</div>;
   }
@@ -127,6 +128,7 @@ function Found({ asked }: { asked: Criteria }) {
           />
         )}
         {phase.value === 'running' && rows.value.length === 0 && <Waiting />}
+        {isUnfinished() && <Unfinished criteria={asked} />}
         <Boundary of={[rows.value, charts.value, asked.group]}>
           {asked.group && !isPlain() ? <Groups criteria={asked} /> : (
             rows.value.length > 0 && <Results criteria={asked} />
@@ -139,12 +141,12 @@ function Found({ asked }: { asked: Criteria }) {
 
 function Bar({ asked }: { asked: Criteria }) {
   const shown = rows.value.length;
-  const total = charts.value?.traces;
+  const total = totalOf(charts.value, shown);
   return (
     <div class="results-bar">
       <h2 class="found"><span role="status">
-        {total !== undefined && total > shown
-          ? t('results.of', { shown: count(shown), n: total, count: count(total) })
+        {total
+          ? t('results.of', { shown: count(shown), total })
           : t('results.count', { n: shown, count: count(shown) })}</span>
         <Cost />
       </h2>

@@ -11,6 +11,7 @@ import { searchWith } from './bar';
 import type { Criteria, Sort } from './criteria';
 import type { Summary } from './source';
 import { charts, end, failedBelow, failure, more, phase, retry, rows } from './state';
+import { totalOf } from './total';
 
 const CHIPS_MAX = 6;
 /** Traces that a search gives at most at once. */
@@ -54,13 +55,13 @@ export function Results({ criteria }: { criteria: Criteria }) {
 
 /** In another order than newest first there are no pages: what is not shown, and how to see more. */
 function Top({ criteria }: { criteria: Criteria }) {
-  const total = charts.value?.traces ?? 0;
   const shown = rows.value.length;
-  if (criteria.sort === 'start' || phase.value !== 'done' || total <= shown) return null;
+  const total = totalOf(charts.value, shown);
+  if (criteria.sort === 'start' || phase.value !== 'done' || !total) return null;
   const limit = Math.min(LIMIT_MAX, Math.max(100, shown * 2));
   return (
     <div class="more">
-      <p class="muted">{t('results.top', { shown: count(shown), total: count(total) })}</p>
+      <p class="muted">{t('results.top', { shown: count(shown), total })}</p>
       {shown < LIMIT_MAX && (
         <button
           type="button" class="button" onClick={() => searchWith(criteria, () => ({ limit }))}
