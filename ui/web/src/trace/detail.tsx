@@ -11,6 +11,7 @@ import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
 import { isListed, termText } from '../search/criteria';
+import { shareOf } from './critical';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
@@ -112,20 +113,10 @@ function Head({ columns, at }: { columns: Columns; at: number }) {
   );
 }
 
-function criticalShare(columns: Columns, at: number): number {
-  const path = critical.value;
-  if (!path || !path.on[at]) return 0;
-  let sum = 0;
-  for (let k = path.first[at]; k < path.first[at + 1]; k += 1) {
-    sum += path.to[path.piece[k]] - path.from[path.piece[k]];
-  }
-  return sum / columns.total;
-}
-
 function Times({ columns, at, span }: { columns: Columns; at: number; span: Span | null }) {
   const flags = columns.flags[at];
   const startMs = (columns.t0 + columns.start[at]) / 1000;
-  const share = criticalShare(columns, at);
+  const share = critical.value ? shareOf(critical.value, at) : 0;
   const marks: string[] = [];
   if (flags & SKEWED && span?.timestamp) {
     const by = columns.t0 + columns.start[at] - span.timestamp;

@@ -8,6 +8,7 @@ import { t } from '../core/i18n';
 import { clock } from '../core/prefs';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
+import { timesOn } from './critical';
 import { nameOf, NO_DURATION, PLACEHOLDER, serviceOf, type Columns } from './model';
 import {
   critical, detailShown, failed, findText, fold, match, matches, minUs, onlyMatches, raw, root, runFind,
@@ -121,12 +122,10 @@ function Shares({ columns }: { columns: Columns }) {
   const path = critical.value;
   if (!path || columns.services.length < 2) return null;
   const sums = new Float64Array(columns.services.length);
-  let all = 0;
-  for (let k = 0; k < path.span.length; k += 1) {
-    const length = path.to[k] - path.from[k];
-    sums[columns.service[path.span[k]]] += length;
-    all += length;
-  }
+  timesOn(path, columns.count).forEach((us, span) => {
+    sums[columns.service[span]] += us;
+  });
+  const all = path.length;
   if (all === 0) return null;
   const colors = palette();
   const list = [...sums]
