@@ -119,6 +119,7 @@ function TopBar({ name }: { name: PageName }) {
           />
         )}
         <Link to="status" icon="pulse" text={t('nav.status')} here={name === 'status'} />
+        <Link to="traceViewer" icon="upload" text={t('nav.file')} here={name === 'upload'} />
       </nav>
       {name !== 'search' && <IdBox />}
       <div class="settings">

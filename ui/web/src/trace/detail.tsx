@@ -15,8 +15,8 @@ import { shareOf } from './critical';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
-  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED,
-  SKEWED, type Annotation, type Columns, type Endpoint, type Span,
+  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, parentIdText, PLACEHOLDER,
+  serviceOf, SHARED, SKEWED, type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
   critical, detailShown, select, selected, slots, thread,
@@ -323,7 +323,8 @@ function Ends({ span, columns, at }: { span: Span | null; columns: Columns; at: 
   if (span?.localEndpoint) rows.push([t('detail.local'), endpointText(span.localEndpoint)]);
   if (span?.remoteEndpoint) rows.push([t('detail.remote'), endpointText(span.remoteEndpoint)]);
   rows.push(['Span ID', idText(columns, at)]);
-  if (columns.parent[at] >= 0) rows.push(['Parent ID', idText(columns, columns.parent[at])]);
+  const parent = parentIdText(columns, at, span);
+  if (parent) rows.push(['Parent ID', parent]);
   rows.push(['Trace ID', columns.traceId]);
   return (
     <section class="detail-part">

@@ -31,7 +31,14 @@ function totalText({ notes, count: all, total }: Columns): string {
   return isKnown ? duration(total) : t('trace.unfinished');
 }
 
-export function Header({ columns, refresh }: { columns: Columns; refresh?: () => void }) {
+interface HeaderProps {
+  columns: Columns;
+  refresh?: () => void;
+  /** Leads to another file, where the trace is one. */
+  another?: () => void;
+}
+
+export function Header({ columns, refresh, another }: HeaderProps) {
   const { notes } = columns;
   const top = topOf(columns);
   const roots = rootsOf(columns);
@@ -89,6 +96,11 @@ export function Header({ columns, refresh }: { columns: Columns; refresh?: () =>
           <span class="wide-only">{t('trace.absolute')}</span>
           <span class="narrow-only sr">{t('trace.absolute')}</span>
         </button>
+        {another && (
+          <button type="button" class="button" onClick={another}>
+            <Icon name="upload" />{t('upload.another')}
+          </button>
+        )}
         {refresh && (
           <button
             type="button" class="icon-button" aria-label={t('refresh')} title={t('refresh')}

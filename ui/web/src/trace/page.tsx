@@ -78,8 +78,14 @@ function titleOf(all: Columns): string {
   return `${isolated(serviceOf(all, top))} ${isolated(nameOf(all, top))}`.trim() || all.traceId;
 }
 
-/** The open trace; one of a file has no id that could be asked for again. */
-function Opened({ id }: { id?: string }) {
+interface OpenedProps {
+  /** One of a file has none that could be asked for again. */
+  id?: string;
+  /** Leads to another file. */
+  another?: () => void;
+}
+
+function Opened({ id, another }: OpenedProps) {
   const all = columns.value;
   const refresh = id === undefined ? undefined : () => void refetch(id);
   useTitle(all ? t('title.traceOf', { title: titleOf(all) }) : '');
@@ -100,7 +106,7 @@ function Opened({ id }: { id?: string }) {
   const stale = refreshFailure.value !== null;
   return (
     <div class={`trace${detailShown.value ? ' with-detail' : ''}${stale ? ' stale' : ''}`}>
-      <Header columns={all} refresh={refresh} />
+      <Header columns={all} refresh={refresh} another={another} />
       {stale && (
         <Failure error={refreshFailure.value} retry={refresh} stillOfMs={fetchedAtMs.value} />
       )}
@@ -158,7 +164,13 @@ export function UploadPage() {
     if (loadFailure.peek()) setFailure(loadFailure.peek());
     else uploaded.value = 'shown';
   };
-  if (uploaded.value && columns.value) return <Opened />;
+  const another = () => {
+    shut();
+    uploaded.value = null;
+    // What was pressed is gone with the trace.
+    requestAnimationFrame(() => input.current?.focus());
+  };
+  if (uploaded.value && columns.value) return <Opened another={another} />;
   return (
     <div
       class={over ? 'card drop over' : 'card drop'}
