@@ -4,7 +4,7 @@
 import { useEffect } from 'preact/hooks';
 import { dateMinute } from '../core/format';
 import { t, type Key } from '../core/i18n';
-import { address } from '../core/route';
+import { address, basePath } from '../core/route';
 import { copy } from '../parts/toast';
 import { Icon } from '../parts/icons';
 import { Empty } from '../parts/notice';
@@ -146,9 +146,14 @@ function Reasons({ why, criteria }: { why: Why; criteria: Criteria }) {
   );
 }
 
+/** Where the server is, behind whatever path a proxy has it. */
+function serverUrl(): string {
+  return location.origin + basePath.replace(/zipkin\/$/, '');
+}
+
 /** Returns a command that sends a span of this moment to this server. */
 function firstSpan(): string {
-  return `curl -X POST ${location.origin}/api/v2/spans \\
+  return `curl -X POST ${serverUrl()}api/v2/spans \\
   -H 'Content-Type: application/json' -d '[
   {"traceId":"5af7183fb1d4cf5f","id":"352bff9a74ca9ad2",
    "name":"get /","kind":"SERVER","duration":1500,
@@ -187,12 +192,12 @@ function FirstSpan() {
       </div>
       <dl class="ways">
         <dt>Zipkin</dt>
-        <dd class="mono">{location.origin}/api/v2/spans</dd>
+        <dd class="mono">{serverUrl()}api/v2/spans</dd>
         {/* Taken on this port whatever others are open; a plain Zipkin takes none. */}
         {!isPlain() && (
           <>
             <dt>OpenTelemetry (OTLP/HTTP)</dt>
-            <dd class="mono">{location.origin}/v1/traces</dd>
+            <dd class="mono">{serverUrl()}v1/traces</dd>
             <dt>OpenTelemetry (OTLP/gRPC)</dt>
             <dd class="mono">{location.origin}</dd>
           </>
