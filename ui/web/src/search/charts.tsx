@@ -2,7 +2,7 @@
 //! narrows the search; the same figures are there as a table.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { count, dateTime, duration, timeOfDay } from '../core/format';
+import { count, dateTime, duration, moment } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts, atFocus } from '../core/keys';
 import { go } from '../core/route';
@@ -47,7 +47,7 @@ export function Charts({ criteria }: { criteria: Criteria }) {
             {t('charts.traces', { n: overview.traces, count: count(overview.traces) })}
             {overview.errors > 0 && ` · ${t('charts.failed', { n: overview.errors, count: count(overview.errors) })}`}
             {!overview.complete && overview.fromMs !== undefined &&
-              ` · ${t('charts.partial', { from: timeOfDay(overview.fromMs, false) })}`}
+              ` · ${t('charts.partial', { from: moment(overview.fromMs) })}`}
           </span>
         </figcaption>
         <Plot overview={overview} criteria={criteria} heat={false} />

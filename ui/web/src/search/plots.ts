@@ -1,8 +1,8 @@
 //! Draws the histogram and the heat map. Pixels only: what they mean is in charts.tsx.
 
-import { duration, timeOfDay } from '../core/format';
+import { duration, moment } from '../core/format';
 import type { CanvasColors } from '../core/colors';
-import type { Overview } from './source';
+import { endsOf, type Overview } from './source';
 
 /** Room for the labels of the vertical axis. */
 const PLOT_LEFT = 76;
@@ -45,12 +45,15 @@ function timeAxis(sheet: Sheet, overview: Overview, colors: CanvasColors): void 
   ink.font = FONT;
   ink.fillStyle = colors.text;
   ink.textBaseline = 'bottom';
-  const span = overview.stepMs * overview.cols;
-  const marks = Math.max(2, Math.min(6, Math.floor((width - PLOT_LEFT) / 110)));
+  const ends = endsOf(overview);
+  const span = ends[1] - ends[0];
+  // With dates they take more room.
+  const room = ink.measureText(moment(ends[0], ends)).width + 40;
+  const marks = Math.max(1, Math.min(6, Math.floor((width - PLOT_LEFT) / room)));
   for (let i = 0; i <= marks; i += 1) {
     const x = PLOT_LEFT + ((width - PLOT_LEFT) * i) / marks;
     ink.textAlign = i === 0 ? 'left' : i === marks ? 'right' : 'center';
-    ink.fillText(timeOfDay(overview.startMs + (span * i) / marks, false), x, height);
+    ink.fillText(moment(ends[0] + (span * i) / marks, ends), x, height);
   }
 }
 

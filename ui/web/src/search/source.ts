@@ -70,6 +70,11 @@ export interface Why {
   complete: boolean;
 }
 
+/** Returns when an overview begins and when it ends. */
+export function endsOf({ startMs, stepMs, cols }: Overview): [number, number] {
+  return [startMs, startMs + stepMs * cols];
+}
+
 /** Whether the server has our API; unknown until it was asked once. */
 const extended = signal<boolean | null>(null);
 
