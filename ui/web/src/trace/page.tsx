@@ -2,7 +2,7 @@
 
 import '../kernel';
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { AskError } from '../core/api';
 import { isolated } from '../core/format';
 import { t } from '../core/i18n';
@@ -16,6 +16,7 @@ import { useTitle } from '../parts/title';
 import { Detail } from './detail';
 import { Events } from './events';
 import { Flame } from './flame';
+import { mayGrow, whenSeen } from './fresh';
 import { Header, Notices, Tabs, Tools, topOf } from './header';
 import { JsonView } from './json';
 import { traceShortcuts } from './keys';
@@ -29,8 +30,6 @@ import {
 import { Table } from './table';
 import { focusSpan, focusView, WaterfallView } from './view';
 
-/** Spans of a trace that ended less than this ago may still come. */
-const FRESH_MS = 30_000;
 const REFETCH_MS = 3000;
 
 /** Returns the id in a path, as it stands when it is not encoded as it should be. */
@@ -50,12 +49,12 @@ export function TracePage() {
     void open({ id });
     return shut;
   }, [id]);
+  const changedMs = useMemo(() => Date.now(), [columns.value]);
   useEffect(() => {
     const all = columns.value;
     // Once more spans may come, they are asked for; an old trace is left alone.
-    if (!all || Date.now() - (all.t0 + all.total) / 1000 > FRESH_MS) return;
-    const timer = setTimeout(() => void refetch(id), REFETCH_MS);
-    return () => clearTimeout(timer);
+    if (!all || !mayGrow((all.t0 + all.total) / 1000, changedMs, Date.now())) return;
+    return whenSeen(REFETCH_MS, () => void refetch(id));
   }, [fetchedAtMs.value, columns.value, id]);
   const failed = loadFailure.value;
   if (failed) {
