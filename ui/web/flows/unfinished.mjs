@@ -1,7 +1,8 @@
 // Bounds and deadlines: what was not finished, counted or drawn is said, never taken for the whole.
 
 import assert from 'node:assert/strict';
-import { accessible, until, watched } from './harness.mjs';
+import { accessible, settled, until, watched } from './harness.mjs';
+import { NOW, opened, span, traceId } from './spans.mjs';
 
 const ROWS = /ui\/v1\/traces/;
 const CHARTS = /ui\/v1\/overview/;
@@ -99,9 +100,53 @@ async function manyCalls({ chromium, backend }) {
   await at.end();
 }
 
+/** The flame graph's canvas is what can be seen of it; the deepest level is reached and drawn. */
+async function deepFlame(world) {
+  const now = NOW();
+  const id = traceId();
+  const chain = Array.from({ length: 3000 }, (_, k) => span(id, (k + 1).toString(16),
+    k === 0 ? null : k.toString(16), now + k, 100_000 - k, { name: `level ${k + 1}` }));
+  for (let from = 0; from < chain.length; from += 1000) {
+    await world.backend.send(chain.slice(from, from + 1000));
+  }
+  const at = await opened(world, [chain[0]], '?tab=flame', '.flame canvas');
+  const { page } = at;
+  const scroll = page.locator('.flame-scroll');
+  const shape = () => page.evaluate(() => {
+    const canvas = document.querySelector('.flame canvas');
+    const ink = new OffscreenCanvas(canvas.width, canvas.height)
+      .getContext('2d', { willReadFrequently: true });
+    ink.drawImage(canvas, 0, 0);
+    const { data } = ink.getImageData(0, 0, canvas.width, canvas.height);
+    const middle = canvas.width >> 1;
+    const rows = [];
+    for (let y = 0; y < canvas.height; y += 1) {
+      rows.push(data[(y * canvas.width + middle) * 4 + 3] > 0);
+    }
+    const box = document.querySelector('.flame-scroll');
+    return { height: canvas.height, drawn: rows.filter(Boolean).length, seen: box.clientHeight };
+  });
+  await until(async () => (await shape()).drawn > 200, 'the first levels are drawn');
+  const { height, seen } = await shape();
+  assert.ok(height <= seen + 1, `${height} of ${seen} px`);
+  await scroll.evaluate((box) => box.scrollTo(0, box.scrollHeight));
+  await settled(page);
+  const bottom = await shape();
+  assert.ok(bottom.drawn > bottom.height * 0.9, `${bottom.drawn} of ${bottom.height} rows`);
+  const box = await page.locator('.flame canvas').boundingBox();
+  // Eight pixels are left below the last one.
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height - 18);
+  assert.match(await page.textContent('.flame output'), /level 3000 /);
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height - 38);
+  await page.waitForSelector('.detail .operation');
+  assert.equal(await page.textContent('.detail h2 .operation'), 'level 2999');
+  await at.end();
+}
+
 export const unfinished = [
   ['unfinished: a search that was cut short is no search without results', cutShort],
   ['unfinished: reasons are told where they are known', reasons],
   ['unfinished: the bound of what is counted is no total', bound],
   ['unfinished: a table that is cut says so', manyCalls],
+  ['unfinished: the deepest level of a flame graph is drawn', deepFlame],
 ];

@@ -248,6 +248,7 @@ export const en = {
   'flame.time': 'In time',
   'flame.weight': 'Heaviest left',
   'flame.hint': 'Click to select, double click to zoom',
+  'flame.deeper': '{count} more levels are not shown',
   'flame.byKeys': 'Arrow keys walk, Enter zooms, Space shows details, Esc shows all.',
   'table.by': 'Group by',
   'table.spans': 'Spans',

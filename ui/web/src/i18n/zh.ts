@@ -249,6 +249,7 @@ export const zh: Catalogue = {
   'flame.time': '按时间',
   'flame.weight': '按耗时合并',
   'flame.hint': '点击选择，双击缩放',
+  'flame.deeper': '另有 {count} 层未显示',
   'flame.byKeys': '方向键移动，Enter 放大，空格显示详情，Esc 显示全部。',
   'table.by': '分组',
   'table.spans': 'Span 数',
