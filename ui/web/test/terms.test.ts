@@ -54,6 +54,14 @@ test('names_that_objects_have_are_keys_like_others', async () => {
   }
 });
 
+test('values_of_no_key_are_not_asked_for', async () => {
+  globalThis.fetch = (async () => assert.fail('nothing is to be asked')) as typeof fetch;
+  for (const line of ['""=', 'x ""=""', '""="a']) {
+    const found = await complete(line, line.length, new AbortController().signal);
+    assert.deepEqual(found.names, [], line);
+  }
+});
+
 test('of_an_address_what_the_server_searches_for_is_shown', () => {
   const query = 'annotationQuery=a%3D1+and+b%3D+and+a%3D2+and+a&tag=c%3D1&tag=c%3Dx+and+y';
   const criteria = read(query);

@@ -85,6 +85,8 @@ async function values(
     const fits = LENGTHS.filter((text) => text.startsWith(token.value));
     return { names: fits.map((text): Name => [text, null]), apply };
   }
+  // Without a key there is nothing to ask for, which the server would say.
+  if (key === '') return { names: [], apply };
   const of = SOURCES.get(key);
   const contains = token.value;
   const found = of
