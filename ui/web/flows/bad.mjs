@@ -1,7 +1,7 @@
 // A server that is missing, failing, slow or cut off: said in words, with a way to try again.
 
 import assert from 'node:assert/strict';
-import { until, watched } from './harness.mjs';
+import { accessible, until, watched } from './harness.mjs';
 
 const NETWORK = [/Failed to load resource/, /failed: /, /console: .*ERR_/];
 
@@ -154,7 +154,47 @@ async function said({ chromium, backend }) {
   await at.end();
 }
 
+/** An answer that can't be drawn: said in words, and the rest of the page goes on. */
+async function broken({ chromium, backend, traces }) {
+  const at = await watched(chromium, backend, { tolerate: [/TypeError/] });
+  const { page } = at;
+  const whole = /v2\/dependencies/;
+  const breaks = (route) => route.fulfill({ contentType: 'application/json', body: '[null]' });
+  await page.goto(backend.url('dependency?lookback=1d'));
+  await page.waitForSelector('.node');
+  await page.route(whole, breaks);
+  await page.locator('.graph-bar .icon-button').click();
+  await page.waitForSelector('main .failure');
+  assert.match(await page.textContent('main .failure'), /page failed/);
+  assert.equal(await page.locator('.node, .graph-bar').count(), 0, 'nothing is left of what broke');
+  await accessible(page, 'a page that broke');
+  await page.unroute(whole);
+  await page.locator('.failure button').click();
+  await page.waitForSelector('.node');
+  await page.route(whole, breaks);
+  await page.locator('.graph-bar .icon-button').click();
+  await page.waitForSelector('main .failure');
+  await page.keyboard.press('g');
+  await page.keyboard.press('t');
+  await page.waitForSelector('.tile');
+  // A part that breaks leaves the others alone.
+  await page.route(/ui\/v1\/overview/, (route) => route.fulfill({
+    contentType: 'application/json', body: '{"traces":3,"edgesUs":null}',
+  }));
+  await page.goto(backend.url('?lookback=1d&limit=10'));
+  await page.waitForSelector('.broken .failure');
+  assert.equal(await page.locator('.result').count(), 10);
+  await page.unroute(/ui\/v1\/overview/);
+  await page.keyboard.press('r');
+  await page.waitForSelector('[data-plot=heat]');
+  assert.equal(await page.locator('.failure').count(), 0);
+  await page.goto(backend.url(`traces/${traces[0][0].traceId}`));
+  await page.waitForSelector('.wf-row');
+  await at.end();
+}
+
 export const bad = [
+  ['bad: an answer that can not be drawn', broken],
   ['bad: a part of the page that does not come', parts],
   ['bad: what a proxy says of a trace', said],
   ['bad: a trace that is not there', missing],

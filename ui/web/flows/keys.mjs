@@ -17,7 +17,7 @@ async function charts({ chromium, backend, traces }) {
   await press(page, 'End', 'ArrowLeft');
   for (let k = 0; k < 3; k += 1) await press(page, 'Shift+PageUp');
   const hint = await plot('histogram').locator('output').textContent();
-  const [, said] = hint.match(/^\d\d:\d\d:\d\d – \d\d:\d\d:\d\d · (\d+) traces/);
+  const [, said] = hint.match(/^[-\d ]*\d\d:\d\d:\d\d – .*\d\d:\d\d:\d\d · (\d+) traces/);
   assert.ok(Number(said) > 10 && Number(said) < traces.length, hint);
   await accessible(page, 'a chart with a selection');
   await press(page, 'Enter');
@@ -114,7 +114,66 @@ async function hiddenErrors(world) {
   await at.end();
 }
 
+/** The page stays from one trace to the next; what a key asks for is the one that is open. */
+async function refreshed({ chromium, backend, traces }) {
+  const [first, second] = [traces[0][0].traceId, traces[1][0].traceId];
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url(`traces/${first}`));
+  await page.waitForSelector('.wf-row');
+  await page.fill('#id-box', second);
+  await press(page, 'Enter');
+  await until(async () => (await page.textContent('.trace-actions .id').catch(() => '')) === second,
+    'the second trace is open');
+  await page.locator('[role=treegrid]').focus();
+  const asked = page.waitForRequest(/v2\/trace\//);
+  await press(page, 'r');
+  assert.ok((await asked).url().endsWith(second), (await asked).url());
+  await settled(page);
+  assert.equal(await page.textContent('.trace-actions .id'), second);
+  await at.end();
+}
+
+/** The palette scrolls to what is chosen, however many commands there are. */
+async function palette({ chromium, backend, traces }) {
+  const at = await watched(chromium, backend, { viewport: { width: 1280, height: 500 } });
+  const { page } = at;
+  await page.goto(backend.url(`traces/${traces[0][0].traceId}`));
+  await page.waitForSelector('.wf-row');
+  await press(page, 'Control+K');
+  await page.waitForSelector('dialog.palette [role=option]');
+  await press(page, 'ArrowUp');
+  const seen = () => page.evaluate(() => {
+    const list = document.querySelector('#palette-list');
+    const [box, item] = [list, list.querySelector('[aria-selected=true]')]
+      .map((one) => one.getBoundingClientRect());
+    return list.lastElementChild.ariaSelected === 'true' && list.scrollHeight > list.clientHeight &&
+      item.top >= box.top - 1 && item.bottom <= box.bottom + 1;
+  });
+  await until(seen, 'the last command is chosen, and seen');
+  await at.end();
+}
+
+/** Without single letters no letter does anything, small or large. */
+async function noLetters({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('status'));
+  await page.waitForSelector('.tile');
+  await page.keyboard.press('?');
+  await page.getByLabel('Single letters are shortcuts').uncheck();
+  await page.keyboard.press('Escape');
+  const zone = await page.inputValue('#zone');
+  await press(page, 'Shift+T', 't');
+  await settled(page);
+  assert.equal(await page.inputValue('#zone'), zone);
+  await at.end();
+}
+
 export const keys = [
+  ['keys: the palette shows what is chosen', palette],
+  ['keys: letters that are turned off rest, capitals too', noLetters],
+  ['keys: a refresh is of the trace that is open', refreshed],
   ['keys: charts are narrowed', charts],
   ['keys: the flame graph is walked and zoomed', flame],
   ['keys: a closed panel gives the focus back', closes],

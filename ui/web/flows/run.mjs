@@ -8,6 +8,7 @@ import { addresses } from './addresses.mjs';
 import { back } from './back.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
+import { form } from './form.mjs';
 import { grown } from './grown.mjs';
 import { Backend } from './harness.mjs';
 import { keys } from './keys.mjs';
@@ -18,6 +19,7 @@ import { search } from './search.mjs';
 import { times } from './times.mjs';
 import { told } from './told.mjs';
 import { trace } from './trace.mjs';
+import { unfinished } from './unfinished.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true, options: { sources: { type: 'boolean', default: false } },
@@ -38,7 +40,7 @@ const world = {
 let [passed, failed] = [0, 0];
 const all = [
   ...search, ...back, ...keys, ...told, ...times, ...moved, ...dependency, ...addresses, ...bad,
-  ...looks, ...zipkinsOwn, ...trace, ...grown,
+  ...form, ...unfinished, ...looks, ...zipkinsOwn, ...trace, ...grown,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

@@ -209,6 +209,57 @@ async function heatBox({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** What is drawn under the pointer is what it is about: the oracle are pixels and durations. */
+async function heatCells({ chromium, start }) {
+  const backend = await start();
+  const now = Date.now();
+  // One trace a minute, each of a length of its own.
+  const lengths = [300, 4000, 60_000, 900_000, 12_000_000];
+  const ids = lengths.map((_, k) => `${k + 1}`.padStart(16, 'a'));
+  await backend.send(lengths.map((duration, k) => ({
+    traceId: ids[k], id: ids[k], name: `of ${duration}`, kind: 'SERVER', duration,
+    timestamp: (now - 3_000_000 + k * 600_000) * 1000, localEndpoint: { serviceName: 'lengths' },
+  })));
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('?lookback=1h&limit=10'));
+  const canvas = page.locator('[data-plot=heat]');
+  await canvas.waitFor();
+  await settled(page);
+  // Middles of what is drawn right of the labels and above the times, from left to right.
+  const cells = await canvas.evaluate((element) => {
+    const { width, height } = element;
+    const { data } = element.getContext('2d').getImageData(0, 0, width, height);
+    const found = [];
+    for (let x = 77; x < width; x += 1) {
+      for (let y = 0; y < height - 17; y += 1) {
+        if (data[(y * width + x) * 4 + 3] === 0) continue;
+        const near = found.find((one) => Math.abs(one.x - x) < 12 && Math.abs(one.y - y) < 12);
+        if (!near) found.push({ x, y, right: x, bottom: y });
+        else [near.right, near.bottom] = [Math.max(near.right, x), Math.max(near.bottom, y)];
+      }
+    }
+    return found.map(({ x, y, right, bottom }) =>
+      ({ x: (x + right + 1) / 2, y: (y + bottom + 1) / 2 }));
+  });
+  assert.equal(cells.length, ids.length);
+  for (let k = 0; k < ids.length; k += 1) {
+    await canvas.scrollIntoViewIfNeeded();
+    await canvas.click({ button: 'right', position: cells[k] });
+    assert.ok(!/traces\/|range/.test(page.url()), 'the other button does nothing here');
+    await canvas.hover({ position: cells[k] });
+    assert.match(await canvas.locator('xpath=..').locator('output').textContent(), /1 trace/);
+    await canvas.click({ position: cells[k] });
+    await page.waitForURL(new RegExp(`traces/${ids[k]}`));
+    await page.waitForSelector('.wf-row');
+    await page.goBack();
+    await canvas.waitFor();
+    await settled(page);
+  }
+  await at.end();
+  await backend.end();
+}
+
 async function paging({ chromium, backend, traces }) {
   const at = await watched(chromium, backend);
   const { page } = at;
@@ -336,6 +387,7 @@ export const search = [
   ['search: the line is completed with what was seen', completion],
   ['search: dragging over a chart narrows the time', charts],
   ['search: a box in the heat map narrows time and duration', heatBox],
+  ['search: a cell of the heat map is where it is drawn', heatCells],
   ['search: pages follow without gaps, newest first', paging],
   ['search: sorting and groups equal the sent spans', sortAndGroup],
   ['search: a root operation leads to just its traces', groupsLead],

@@ -176,7 +176,54 @@ async function box({ chromium, backend }) {
   await at.end();
 }
 
+/** Where browsers have no clipboard, which is over plain HTTP, copying works all the same. */
+async function copied({ chromium, start, traces, backend: shared }) {
+  const backend = await start();
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });
+  });
+  const pasted = async (field) => {
+    await page.locator(field).fill('');
+    await page.locator(field).press('Control+V');
+    return page.inputValue(field);
+  };
+  // Behind a proxy that has the server below a path of its own.
+  await page.route('**/tools/**', async (route) => {
+    const answer = await route.fetch({ url: route.request().url().replace('/tools/', '/') });
+    const isPage = answer.headers()['content-type']?.startsWith('text/html');
+    if (!isPage) return route.fulfill({ response: answer });
+    const body = (await answer.text()).replace('href="/zipkin/"', 'href="/tools/zipkin/"');
+    return route.fulfill({ response: answer, body });
+  });
+  await page.goto(`${backend.base}/tools/zipkin/`);
+  await page.waitForSelector('.first pre');
+  await page.locator('.first .code button').click();
+  await until(async () => (await page.textContent('.toast')) === 'Copied', 'it is said');
+  const command = `curl -X POST ${backend.base}/tools/api/v2/spans`;
+  assert.ok((await pasted('.line input')).includes(command));
+  assert.match(await page.textContent('.ways'), /\/tools\/v1\/traces/);
+  await at.end();
+  await backend.end();
+  const other = await watched(chromium, shared);
+  await other.page.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });
+  });
+  const id = traces[2][0].traceId;
+  await other.page.goto(shared.url(`traces/${id}`));
+  const button = other.page.locator('.trace-actions .id');
+  await button.click();
+  await until(async () => (await other.page.textContent('.toast')) === 'Copied Trace ID',
+    'it is said');
+  assert.ok(await button.evaluate((one) => one === document.activeElement), 'the focus stays');
+  await other.page.locator('#find').press('Control+V');
+  assert.equal(await other.page.inputValue('#find'), id);
+  await other.end();
+}
+
 export const told = [
+  ['told: what was copied, without a clipboard and below a path', copied],
   ['told: the box in the bar says what it does not understand', box],
   ['told: a trace without any time is of no year', timeless],
   ['told: several roots, and one without an end', roots],

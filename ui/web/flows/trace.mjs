@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { bigTrace, send } from '../tools/demo.mjs';
 import { memory } from '../tools/measure.mjs';
-import { settled, until, watched } from './harness.mjs';
+import { accessible, settled, until, watched } from './harness.mjs';
 import { NOW, opened, rowIds, span, traceId } from './spans.mjs';
 
 async function placesEqualSpans({ chromium, backend, traces }) {
@@ -228,6 +228,19 @@ async function excludes({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** No search can ask for an empty value: the one of such a tag is for its key. */
+async function emptyTag(world) {
+  const id = traceId();
+  const at = await opened(world, [
+    span(id, '1', null, NOW(), 900, { service: 'blanks', tags: { blank: '' } }),
+  ], '?spanId=0000000000000001', '.detail .tag');
+  const { page } = at;
+  await page.getByRole('link', { name: 'Search traces with this blank' }).click();
+  await page.waitForSelector(`.result-link[href$="${id}"]`);
+  assert.equal(await page.inputValue('.line input'), 'service=blanks blank');
+  await at.end();
+}
+
 async function treeKeys({ chromium, backend, traces }) {
   const trace = traces.find((one) => one.length > 20);
   const at = await watched(chromium, backend);
@@ -289,6 +302,40 @@ async function tables({ chromium, backend, traces }) {
   await at.end();
 }
 
+/** Values that are no text, one file after the other, and the way there without a key. */
+async function oddFiles({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('status'));
+  await page.getByRole('link', { name: 'File' }).click();
+  await page.waitForURL(/traceViewer/);
+  const show = (span) => page.setInputFiles('input[type=file]', {
+    name: 'trace.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify([span])),
+  });
+  const odd = {
+    traceId: '1', id: '2', name: 'odd', timestamp: 1_700_000_000_000_000, duration: 900,
+    localEndpoint: { serviceName: 'file' }, tags: { 'http.status_code': 200, deep: { a: 'b' } },
+    annotations: [{ timestamp: 1_700_000_000_000_100 }],
+  };
+  await show(odd);
+  await page.waitForSelector('.wf-row');
+  await page.locator('.wf-row').first().click({ position: { x: 60, y: 12 } });
+  await page.waitForSelector('.detail .tags');
+  const said = await page.textContent('.detail');
+  assert.match(said, /http\.status_code200/);
+  assert.match(said, /"a": "b"/);
+  await page.fill('#find', '200');
+  await until(async () => (await page.textContent('.find output')).endsWith('/1'), 'it is found');
+  await page.getByRole('button', { name: 'Another file' }).click();
+  await page.waitForSelector('.drop');
+  await until(() => page.evaluate(() => document.activeElement?.type === 'file'),
+    'the focus is there');
+  await accessible(page, 'the page of files');
+  await show({ ...odd, name: 'second' });
+  await until(async () => /second/.test(await page.textContent('h1')), 'the second file is shown');
+  await at.end();
+}
+
 async function badFiles({ chromium, backend }) {
   const at = await watched(chromium, backend);
   const { page } = at;
@@ -342,8 +389,10 @@ export const trace = [
   ['trace: ten thousand levels, five thousand siblings', deepAndWide],
   ['trace: finding, and the address keeps all of it', findAndKeep],
   ['trace: a tag is left out of the search one comes from', excludes],
+  ['trace: a tag without a value is searched for by its key', emptyTag],
   ['trace: the tree by keys', treeKeys],
   ['trace: tables, and files there and back', tables],
+  ['trace: files with values that are no text, one after the other', oddFiles],
   ['trace: files that are none are refused in words', badFiles],
   ['trace: spans that still arrive appear', growing],
   ['trace: a hundred thousand spans are few elements', hundredThousand],

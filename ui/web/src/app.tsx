@@ -8,6 +8,7 @@ import { config } from './core/config';
 import { t } from './core/i18n';
 import { language, theme, zone, type Language, type Theme } from './core/prefs';
 import { address, go, isEmbedded, place, rewrite } from './core/route';
+import { Boundary } from './parts/boundary';
 import { focusPage } from './parts/focus';
 import { Icon, type IconName } from './parts/icons';
 import { Failure, Waiting } from './parts/notice';
@@ -77,9 +78,11 @@ export function App() {
       </a>
       {!isEmbedded() && <TopBar name={name} />}
       <main id="main" ref={main} tabIndex={-1} class={`page page-${name}`}>
-        {Page ? <Page /> : name === 'missing' ? <Missing /> : loadFailure.value ? (
-          <Failure error={loadFailure.value} retry={() => load(name)} />
-        ) : <Waiting />}
+        <Boundary of={[name, path]} isPage>
+          {Page ? <Page /> : name === 'missing' ? <Missing /> : loadFailure.value ? (
+            <Failure error={loadFailure.value} retry={() => load(name)} />
+          ) : <Waiting />}
+        </Boundary>
       </main>
       <Toast />
       {helpShown.value && <Help />}
@@ -116,6 +119,7 @@ function TopBar({ name }: { name: PageName }) {
           />
         )}
         <Link to="status" icon="pulse" text={t('nav.status')} here={name === 'status'} />
+        <Link to="traceViewer" icon="upload" text={t('nav.file')} here={name === 'upload'} />
       </nav>
       {name !== 'search' && <IdBox />}
       <div class="settings">

@@ -14,6 +14,7 @@ import './core/keys';
 import './core/prefs';
 import './core/route';
 import './i18n/en';
+import './parts/boundary';
 import './parts/combobox';
 import './parts/focus';
 import './parts/icons';

@@ -9,6 +9,7 @@ import { loadLanguage, startLanguage } from './core/i18n';
 import { startKeys } from './core/keys';
 import { language, startTheme } from './core/prefs';
 import { takeLinks } from './core/route';
+import { Boundary } from './parts/boundary';
 import { takeLine } from './search/address';
 
 startTheme();
@@ -19,4 +20,5 @@ takeLine();
 takeLinks();
 startKeys();
 const root = document.getElementById('app');
-if (root) render(<App />, root);
+// The last resort, for the frame itself; each page has its own.
+if (root) render(<Boundary of={[]} isPage><App /></Boundary>, root);

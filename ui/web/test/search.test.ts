@@ -235,8 +235,8 @@ test('durations_have_units', () => {
     [1_500_000, 10_000, 7, 3, 120_000_000, null, null]);
 });
 
-test('an_empty_value_and_a_padded_one_are_kept', () => {
-  for (const line of ['empty=""', 'empty!=""', 'k=" v "', '" k"=v', 'k!=" v"', 'rootService=""']) {
+test('an_empty_value_that_is_left_out_and_a_padded_one_are_kept', () => {
+  for (const line of ['empty!=""', 'k=" v "', '" k"=v', 'k!=" v"', 'rootService=""']) {
     const { filters, error } = parseLine(line);
     assert.equal(error, null, line);
     const back = fromAddress(toAddress({ ...read(''), ...filters }), DEFAULTS);

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { build } from '../src/trace/build';
-import { criticalPath } from '../src/trace/critical';
+import { criticalPath, shareOf, timesOn } from '../src/trace/critical';
 import {
   CYCLE, idText, NO_TIME, PLACEHOLDER, serviceOf, SKEWED, type Columns,
 } from '../src/trace/model';
-import { randomTrace, span } from './helpers';
+import { chance, randomTrace, span } from './helpers';
 
 const ids = (columns: Columns) =>
   Array.from({ length: columns.count }, (_, i) => idText(columns, i).replace(/^0+/, ''));
@@ -117,45 +117,76 @@ test('self_time_is_what_no_child_covers', () => {
   assert.deepEqual([...columns.selfAt.slice(0, 4)], [0, 10, 60, 90]);
 });
 
-/** The time of each instant belongs to the deepest span on the path; told by brute force. */
-function oracle(columns: Columns): Map<number, number> {
-  const found = new Map<number, number>();
-  const walk = (span: number, cursor: number): void => {
-    const { start, dur, end } = columns;
-    let at = Math.min(cursor, start[span] + dur[span]);
-    for (;;) {
-      let best = -1;
-      for (let c = span + 1; c < end[span]; c = end[c]) {
-        const stop = Math.min(start[c] + dur[c], start[span] + dur[span]);
-        if (dur[c] === 0 || stop > at || start[c] >= stop) continue;
-        const bestStop = best < 0 ? -1 : Math.min(start[best] + dur[best], start[span] + dur[span]);
-        if (stop > bestStop || (stop === bestStop && start[c] < start[best])) best = c;
-      }
-      const stop = best < 0 ? start[span] : Math.min(start[best] + dur[best], start[span] + dur[span]);
-      if (at > stop) found.set(span, (found.get(span) ?? 0) + at - stop);
-      if (best < 0) return;
-      walk(best, stop);
-      at = start[best];
-    }
-  };
-  walk(0, columns.start[0] + columns.dur[0]);
-  return found;
+/**
+ * Who held the trace up at a moment: of a span's children, that last until `until` and no longer,
+ * the one that ended last did from its start on, before that the one that had ended last by then,
+ * and so on; what none of them covers is the span's own.
+ */
+function holderAt(columns: Columns, span: number, until: number, moment: number): number {
+  const { start, dur, end } = columns;
+  const children: { c: number; from: number; to: number }[] = [];
+  for (let c = span + 1; c < end[span]; c = end[c]) {
+    const to = Math.min(start[c] + dur[c], until);
+    if (to > start[c]) children.push({ c, from: start[c], to });
+  }
+  children.sort((a, b) => b.to - a.to || a.from - b.from);
+  let edge = until;
+  for (const { c, from, to } of children) {
+    if (to > edge) continue;
+    if (to <= moment) return span;
+    if (from <= moment) return holderAt(columns, c, to, moment);
+    edge = from;
+  }
+  return span;
 }
 
-test('the_critical_path_equals_an_independent_one_and_fills_the_root', () => {
-  for (let seed = 1; seed <= 40; seed += 1) {
-    const { columns } = build(randomTrace(seed, 60), true);
-    const path = criticalPath(columns);
-    const sums = new Map<number, number>();
-    let total = 0;
-    for (let k = 0; k < path.span.length; k += 1) {
-      const length = path.to[k] - path.from[k];
-      sums.set(path.span[k], (sums.get(path.span[k]) ?? 0) + length);
-      total += length;
-    }
-    assert.equal(total, columns.dur[0], `seed ${seed}`);
-    assert.deepEqual(new Map([...sums].sort()), new Map([...oracle(columns)].sort()), `seed ${seed}`);
+/** Random spans whose calls may last longer than who made them, as those that time out do. */
+function looseTrace(seed: number, count: number) {
+  const random = chance(seed);
+  const spans = [span('1', undefined, { timestamp: 1_000_000, duration: 1000 })];
+  for (let k = 2; k <= count; k += 1) {
+    const parent = spans[Math.floor(random() * spans.length)];
+    const from = Math.floor(random() * (parent.duration ?? 1));
+    spans.push(span(k.toString(16), parent.id, {
+      timestamp: (parent.timestamp ?? 0) + from, duration: 1 + Math.floor(random() * 900),
+    }));
   }
+  return spans;
+}
+
+test('at_each_moment_the_critical_path_is_with_who_held_the_trace_up', () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const spans = seed % 2 ? randomTrace(seed, 60) : looseTrace(seed, 40);
+    const { columns } = build(spans, true);
+    const path = criticalPath(columns);
+    const [begin, until] = [columns.start[0], columns.start[0] + columns.dur[0]];
+    let at = begin;
+    for (let k = 0; k < path.span.length; k += 1) {
+      assert.equal(path.from[k], at, `seed ${seed}: no gap, nothing twice`);
+      at = path.to[k];
+      const moment = (path.from[k] + path.to[k]) / 2;
+      assert.equal(path.span[k], holderAt(columns, 0, until, moment), `seed ${seed} at ${moment}`);
+    }
+    assert.equal(at, until, `seed ${seed}: all of the root`);
+    const random = chance(seed);
+    for (let k = 0; k < 50; k += 1) {
+      const moment = begin + random() * (until - begin);
+      const piece = path.from.findLastIndex((from) => from <= moment);
+      const holder = holderAt(columns, 0, until, moment);
+      assert.equal(path.span[piece], holder, `seed ${seed} at ${moment}`);
+    }
+    assert.equal(path.length, columns.dur[0]);
+  }
+});
+
+test('a_call_that_outlives_its_caller_is_looked_into_as_far_as_it_was_waited_for', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 1000, duration: 1000, kind: 'CLIENT' }),
+    span('2', '1', { timestamp: 1000, duration: 3000, kind: 'SERVER' }),
+    span('3', '2', { timestamp: 1100, duration: 2800, kind: 'CLIENT' }),
+    span('4', '3', { timestamp: 1200, duration: 2600, kind: 'SERVER' }),
+  ], true);
+  assert.deepEqual(shares(columns, 0), { 2: 100, 3: 100, 4: 800 });
 });
 
 /** What each span, by its id, has of the critical path. */
@@ -191,6 +222,26 @@ test('the_critical_path_goes_over_all_roots_and_gaps_are_nobodys', () => {
   assert.equal(columns.total, 200);
   assert.deepEqual(shares(columns), { 1: 60, 2: 40, 3: 80 });
   assert.deepEqual(shares(columns, 0), { 1: 60, 2: 40 }, 'below a span it is that of the span');
+});
+
+test('shares_are_of_the_path_wherever_they_are_shown', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 1000, duration: 100 }),
+    span('2', '1', { timestamp: 1050, duration: 40 }),
+    span('3', undefined, { timestamp: 1200, duration: 100 }),
+  ]);
+  // Half of the time is before, or between, what ran: the shares are of the rest.
+  const shown = (below: number | null) => {
+    const path = criticalPath(columns, below);
+    const times = timesOn(path, columns.count);
+    assert.equal(times.reduce((sum, us) => sum + us, 0), path.length);
+    return [0, 1, 2].map((i) => {
+      assert.equal(shareOf(path, i), times[i] / path.length);
+      return shareOf(path, i);
+    });
+  };
+  assert.deepEqual(shown(null), [0.3, 0.2, 0.5]);
+  assert.deepEqual(shown(0), [0.6, 0.4, 0]);
 });
 
 test('how_long_a_trace_takes_by_clocks_as_they_are_is_kept', () => {

@@ -118,6 +118,17 @@ export function timeOfDay(ms: number, fraction = true): string {
   return dateTime(ms).slice(11, fraction ? 23 : 19);
 }
 
+/**
+ * Returns a time of day, with its date unless that is today; of several times that stand side by
+ * side, all that are `beside` are of today or all have dates.
+ */
+export function moment(ms: number, beside: readonly number[] = [ms], nowMs = Date.now()): string {
+  const day = (at: number) => dateTime(at).slice(0, 10);
+  if (beside.every((at) => day(at) === day(nowMs))) return timeOfDay(ms, false);
+  const isThisYear = beside.every((at) => day(at).slice(0, 4) === day(nowMs).slice(0, 4));
+  return dateTime(ms).slice(isThisYear ? 5 : 0, 19);
+}
+
 /** Returns the name of the zone that times are shown in: `UTC+8`. */
 export function zoneName(ms: number): string {
   return (parts(ms, zone.value).timeZoneName ?? '').replace('GMT', 'UTC').replace('UTC+0', 'UTC').replace('−', '-');

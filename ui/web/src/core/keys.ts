@@ -58,6 +58,11 @@ function nameOf(event: KeyboardEvent): string {
   return event.key;
 }
 
+/** Whether a key is one character, large or small: those are what can be turned off. */
+function isSingle(key: string): boolean {
+  return [...key.replace(/^shift\+/, '')].length === 1;
+}
+
 function find(key: string): Shortcut | undefined {
   // Later groups are of the page that is open, so they win.
   for (let i = groups.length - 1; i >= 0; i -= 1) {
@@ -72,7 +77,7 @@ function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.altKey) return;
   const key = nameOf(event);
   const always = key.startsWith('mod+');
-  if (!always && (inField(event) || (letters.value === 'off' && key.length === 1))) return;
+  if (!always && (inField(event) || (letters.value === 'off' && isSingle(key)))) return;
   const chord = pending ? `${pending} ${key}` : key;
   clearTimeout(pendingTimer);
   pending = '';

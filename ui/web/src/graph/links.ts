@@ -7,6 +7,11 @@ export interface Link {
   errorCount?: number;
 }
 
+/** Whether two links are between the same services, as those of a refresh are. */
+export function sameEdge(a: Link, b: Link): boolean {
+  return a.parent === b.parent && a.child === b.child;
+}
+
 export interface Filter {
   /** Only what is at most `depth` calls away from this service. */
   focus: string;

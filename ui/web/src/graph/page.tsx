@@ -13,7 +13,9 @@ import { focusPage, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
 import { Empty, Failure, Waiting } from '../parts/notice';
 import { useTitle } from '../parts/title';
-import { filtered, isPicture, servicesOf, sumsOf, type Filter, type Link } from './links';
+import {
+  filtered, isPicture, sameEdge, servicesOf, sumsOf, type Filter, type Link,
+} from './links';
 import { DEFAULT_MS, TIME_KEYS, TimeBar, windowOf } from './time';
 import { GraphView, type Picked } from './view';
 
@@ -112,28 +114,49 @@ function Body({ state, reload }: { state: State; reload: () => void }) {
   if (!isPicture(shown)) {
     return (
       <>
-        <div class="card"><Empty title={t('graph.tooMany', countsOf(shown))} /></div>
+        <div class="card"><Empty title={tooMany(shown)} /></div>
         <LinkTable links={shown} state={state} />
       </>
     );
   }
-  return <Picture links={shown} state={state} />;
+  return <Picture links={shown} all={state.links} state={state} />;
 }
 
-function countsOf(links: Link[]): { services: string; calls: string } {
-  return { services: count(servicesOf(links).length), calls: count(links.length) };
+function tooMany(links: Link[]): string {
+  const counts = { services: count(servicesOf(links).length), calls: count(links.length) };
+  const table = links.length > ROWS_MAX
+    ? t('graph.tableFirst', { count: count(ROWS_MAX) }) : t('graph.tableAll');
+  return `${t('graph.tooMany', counts)} ${table}`;
 }
 
-function Picture({ links, state }: { links: Link[]; state: State }) {
-  const [picked, setPicked] = useState<Picked>(null);
-  useEffect(() => setPicked(null), [links]);
+/** Returns what was picked as it is now, unless the filters have taken it away. */
+function stillThere(picked: Picked, links: Link[]): Picked {
+  if (!picked) return null;
+  if ('node' in picked) {
+    const { node } = picked;
+    return links.some((link) => link.parent === node || link.child === node) ? picked : null;
+  }
+  const edge = links.find((link) => sameEdge(link, picked.edge));
+  return edge ? { edge } : null;
+}
+
+interface PictureProps {
+  links: Link[];
+  /** Those that the filters hide, too: what a service does, it does whatever is shown. */
+  all: Link[];
+  state: State;
+}
+
+function Picture({ links, all, state }: PictureProps) {
+  const [last, setPicked] = useState<Picked>(null);
+  const picked = stillThere(last, links);
   return (
     <div class={picked ? 'picture with-side' : 'picture'}>
       <GraphView
-        links={links} label={t('graph.label')} picked={picked} pick={setPicked}
+        links={links} all={all} label={t('graph.label')} picked={picked} pick={setPicked}
         lowErrorRate={config.value.dependency.lowErrorRate}
       />
-      {picked && <Side picked={picked} links={links} state={state} close={() => setPicked(null)} />}
+      {picked && <Side picked={picked} links={all} state={state} close={() => setPicked(null)} />}
     </div>
   );
 }
@@ -240,6 +263,9 @@ function NodeSide({ name, links, state }: { name: string; links: Link[]; state: 
   );
 }
 
+/** Rows of the table, those that come first in its order. */
+const ROWS_MAX = 2000;
+
 function LinkTable({ links, state }: { links: Link[]; state: State }) {
   const [by, setBy] = useState<'calls' | 'errors' | 'rate'>('calls');
   const weight = (link: Link) =>
@@ -268,7 +294,7 @@ function LinkTable({ links, state }: { links: Link[]; state: State }) {
           </tr>
         </thead>
         <tbody>
-          {sorted.slice(0, 2000).map((link) => {
+          {sorted.slice(0, ROWS_MAX).map((link) => {
             const failed = link.errorCount ?? 0;
             return (
               <tr key={`${link.parent}\n${link.child}`}>
@@ -290,6 +316,9 @@ function LinkTable({ links, state }: { links: Link[]; state: State }) {
           })}
         </tbody>
       </table>
+      {sorted.length > ROWS_MAX && (
+        <p class="muted pad">{t('detail.hidden', { count: count(sorted.length - ROWS_MAX) })}</p>
+      )}
     </div>
   );
 }

@@ -6,18 +6,18 @@ import { palette, slotOf } from '../core/colors';
 import { count, isolated, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { language } from '../core/prefs';
-import { basePath } from '../core/route';
 import { Icon } from '../parts/icons';
 import { Failure, PartError, Waiting } from '../parts/notice';
-import type { LayoutAnswer, LayoutAsk } from './layout.worker';
-import { servicesOf, sumsOf, type Link } from './links';
-
-declare const WORKER_LAYOUT: string;
+import { NODE_HEIGHT, useLayout } from './layout';
+import type { LayoutAnswer } from './layout.worker';
+import { sameEdge, servicesOf, sumsOf, type Link } from './links';
 
 export type Picked = { node: string } | { edge: Link } | null;
 
 interface Props {
   links: Link[];
+  /** The links that figures of services are of, where that is more than is shown. */
+  all?: Link[];
   /** All there are, where that is more than the links name. */
   services?: string[];
   label: string;
@@ -28,8 +28,6 @@ interface Props {
   /** What a node says below its name. */
   note?: (name: string) => string;
 }
-
-const NODE_HEIGHT = 44;
 
 const NAME_FONT = '600 13px';
 
@@ -57,40 +55,6 @@ function widthOf(name: string, text: string): number {
   return Math.min(260, Math.max(96, Math.ceil(wide) + 44));
 }
 
-interface Layout {
-  layout: LayoutAnswer | null;
-  failed: boolean;
-  again: () => void;
-}
-
-function useLayout(links: Link[], widths: Map<string, number>): Layout {
-  const [layout, setLayout] = useState<LayoutAnswer | null>(null);
-  const [failed, setFailed] = useState(false);
-  const [round, setRound] = useState(0);
-  useEffect(() => {
-    setLayout(null);
-    setFailed(false);
-    if (widths.size === 0) return;
-    const worker = new Worker(basePath + WORKER_LAYOUT, { type: 'module' });
-    worker.addEventListener('message', (event: MessageEvent<LayoutAnswer>) => {
-      setLayout(event.data);
-      worker.terminate();
-    });
-    worker.addEventListener('error', (event) => {
-      event.preventDefault();
-      setFailed(true);
-    });
-    const ask: LayoutAsk = {
-      id: 1,
-      nodes: [...widths].map(([id, width]) => ({ id, width, height: NODE_HEIGHT })),
-      edges: links.map((link) => ({ from: link.parent, to: link.child })),
-    };
-    worker.postMessage(ask);
-    return () => worker.terminate();
-  }, [links, widths, round]);
-  return { layout, failed, again: () => setRound(round + 1) };
-}
-
 interface Camera {
   x: number;
   y: number;
@@ -109,15 +73,17 @@ function readable(whole: Camera, layout: LayoutAnswer, box: HTMLElement | null):
   return { zoom, x: 0, y: box.clientHeight / 2 - first.y * zoom };
 }
 
-export function GraphView({ links, services, label, lowErrorRate, picked, pick, note }: Props) {
-  const sums = useMemo(() => sumsOf(links), [links]);
+export function GraphView(props: Props) {
+  const { links: asked, all, services, label, lowErrorRate, picked, pick, note } = props;
+  const sums = useMemo(() => sumsOf(all ?? asked), [all, asked]);
   const textOf = (name: string) => (note ? note(name) : nodeText(sums.get(name)));
-  const widths = useMemo(
-    () => new Map((services ?? servicesOf(links)).map((name) =>
+  const wanted = useMemo(
+    () => new Map((services ?? servicesOf(asked)).map((name) =>
       [name, widthOf(name, textOf(name))])),
-    [links, services, language.value],
+    [asked, all, services, language.value],
   );
-  const { layout, failed, again } = useLayout(links, widths);
+  const { drawn, failed, again } = useLayout(asked, wanted);
+  const layout = drawn?.layout;
   const box = useRef<HTMLDivElement>(null);
   const [camera, setCamera] = useState<Camera>({ x: 0, y: 0, zoom: 1 });
   const held = useRef<{ x: number; y: number; camera: Camera; moved: boolean } | null>(null);
@@ -141,13 +107,15 @@ export function GraphView({ links, services, label, lowErrorRate, picked, pick, 
     });
   };
   if (failed) return <Failure error={new PartError()} retry={again} />;
-  if (!layout) return <Waiting />;
+  if (!drawn || !layout) return <Waiting />;
+  const { links, widths } = drawn;
+  const most = mostCalls(links);
   const sideOf = (name: string): Side => ({
     ...layout.nodes[name], width: widths.get(name) ?? 96,
   });
   return (
     <div
-      class="graph" ref={box}
+      class="graph" ref={box} aria-busy={links !== asked}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         held.current = { x: event.clientX, y: event.clientY, camera, moved: false };
@@ -190,7 +158,7 @@ export function GraphView({ links, services, label, lowErrorRate, picked, pick, 
             <Edge
               key={`${link.parent}\n${link.child}`} link={link} points={layout.edges[k]}
               from={sideOf(link.parent)} to={sideOf(link.child)} lowErrorRate={lowErrorRate}
-              most={mostCalls(links)} picked={picked} pick={pick}
+              most={most} picked={picked} pick={pick}
             />
           ))}
           {/* Above all lines: what crosses a number would make it another one. */}
@@ -327,7 +295,7 @@ interface Side extends Point {
 
 /** Whether an edge is what was picked, and whether it touches that. */
 function standing(link: Link, picked: Picked): { isPicked: boolean; touches: boolean } {
-  const isPicked = !!picked && 'edge' in picked && picked.edge === link;
+  const isPicked = !!picked && 'edge' in picked && sameEdge(picked.edge, link);
   const touches = !picked || isPicked ||
     ('node' in picked && (picked.node === link.parent || picked.node === link.child));
   return { isPicked, touches };

@@ -14,17 +14,29 @@ interface Props {
   /** Asks for suggestions to a text. */
   suggest: (text: string, signal: AbortSignal) => Promise<Name[]>;
   /** Called when a value is settled: picked, or left with Enter or by leaving. */
-  onValue: (value: string) => void;
+  onValue: (value: string) => void | 'refused';
+  /** Takes one value after the other: it is empty again once one was taken. */
+  isEmptied?: boolean;
+  /** Why what is in it was not taken, in words. */
+  wrong?: string;
+  /** Called as one types, and what was wrong may be mended. */
+  onType?: (text: string) => void;
 }
 
-export function Combobox({ label, value, placeholder, suggest, onValue }: Props) {
+export function Combobox(props: Props) {
+  const { label, value, placeholder, suggest, onValue, isEmptied, wrong, onType } = props;
   const id = useId();
   const [text, setText] = useState(value);
   const [list, setList] = useState<Name[] | null>(null);
   const [at, setAt] = useState(-1);
   const asked = useRef<AbortController | null>(null);
   const timer = useRef(0);
-  useEffect(() => setText(value), [value]);
+  // What was settled last: to leave the field once more settles nothing anew.
+  const settled = useRef(value);
+  useEffect(() => {
+    setText(value);
+    settled.current = value;
+  }, [value]);
   useEffect(() => () => asked.current?.abort(), []);
 
   const ask = (part: string, pause: number) => {
@@ -51,7 +63,11 @@ export function Combobox({ label, value, placeholder, suggest, onValue }: Props)
   const settle = (next: string) => {
     close();
     setText(next);
-    if (next.trim() !== value) onValue(next.trim());
+    if (next.trim() === value || next.trim() === settled.current) return;
+    settled.current = next.trim();
+    if (onValue(next.trim()) === 'refused' || !isEmptied) return;
+    settled.current = '';
+    setText('');
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const last = (list?.length ?? 0) - 1;
@@ -59,7 +75,11 @@ export function Combobox({ label, value, placeholder, suggest, onValue }: Props)
       if (!list) ask(text === value ? '' : text, 0);
       else setAt(at >= last ? 0 : at + 1);
     } else if (event.key === 'ArrowUp' && list) setAt(at <= 0 ? last : at - 1);
-    else if (event.key === 'Enter') settle(list && at >= 0 ? list[at][0] : text);
+    else if (event.key === 'Enter') {
+      // Who presses it means it, whatever was settled before.
+      settled.current = value;
+      settle(list && at >= 0 ? list[at][0] : text);
+    }
     else if (event.key === 'Escape' && list) close();
     else return;
     event.preventDefault();
@@ -80,16 +100,22 @@ export function Combobox({ label, value, placeholder, suggest, onValue }: Props)
         autocomplete="off"
         spellcheck={false}
         placeholder={placeholder}
+        aria-invalid={wrong !== undefined}
+        aria-describedby={wrong === undefined ? undefined : `${id}-wrong`}
         value={text}
         onFocus={() => ask('', PAUSE_MS)}
         onInput={(event) => {
           setText(event.currentTarget.value);
+          onType?.(event.currentTarget.value);
           ask(event.currentTarget.value, PAUSE_MS);
         }}
         onKeyDown={onKeyDown}
         onBlur={() => settle(text)}
       />
       <Options id={id} label={label} list={open ? list : []} at={at} pick={settle} />
+      {wrong !== undefined && (
+        <span class="line-error" role="alert" id={`${id}-wrong`}>{wrong}</span>
+      )}
     </div>
   );
 }

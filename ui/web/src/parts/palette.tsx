@@ -70,6 +70,9 @@ function Open() {
   useEffect(() => dialog.current?.showModal(), []);
   const list = commands(text);
   const here = Math.min(at, list.length - 1);
+  useEffect(() => {
+    document.getElementById(`palette-${here}`)?.scrollIntoView({ block: 'nearest' });
+  }, [here, text]);
   const run = (command: Command | undefined) => {
     dialog.current?.close();
     command?.run();

@@ -29,6 +29,21 @@ export function withTyped(criteria: Criteria): Criteria {
   return filters ? { ...criteria, ...filters } : criteria;
 }
 
+/**
+ * Searches for what a control changes, and for what is typed with it. A line that can't be read is
+ * left in its place, with what is wrong.
+ */
+export function searchWith(asked: Criteria, change: (now: Criteria) => Partial<Criteria>): void {
+  const now = typed.peek();
+  const before = withTyped(asked);
+  const next = { ...before, ...change(before) };
+  if (now?.shown === lineOf(asked)) {
+    const { error } = parseLine(now.line);
+    typed.value = error ? { line: now.line, error, shown: lineOf(next) } : null;
+  }
+  searchFor(next);
+}
+
 interface Props {
   criteria: Criteria;
   formShown: boolean;

@@ -1,10 +1,10 @@
 //! A selection in a chart by keys: a corner that stands and one that moves; and what a selection
 //! holds, in words. How it is drawn is in plots.ts.
 
-import { count, duration, timeOfDay } from '../core/format';
+import { count, duration, moment } from '../core/format';
 import { t } from '../core/i18n';
 import type { Box } from './plots';
-import type { Overview } from './source';
+import { endsOf, type Overview } from './source';
 
 /** A column, and a row from below. */
 export interface Cell {
@@ -60,7 +60,8 @@ export function boxText(overview: Overview, box: Box, hasRows: boolean): string 
     x >= box.left && x <= box.right && y >= box.low && y <= box.high);
   const traces = cells.reduce((sum, one) => sum + one[2], 0);
   const errors = cells.reduce((sum, one) => sum + one[3], 0);
-  const at = (col: number) => timeOfDay(overview.startMs + col * overview.stepMs, false);
+  const ends = endsOf(overview);
+  const at = (col: number) => moment(overview.startMs + col * overview.stepMs, ends);
   const parts = [box.left === box.right ? at(box.left) : `${at(box.left)} – ${at(box.right + 1)}`];
   if (hasRows) {
     const [low, high] = [overview.edgesUs[box.low], overview.edgesUs[box.high + 1]];

@@ -2,17 +2,18 @@
 //! narrows the search; the same figures are there as a table.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { count, dateTime, duration, timeOfDay } from '../core/format';
+import { count, dateTime, duration, moment } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts, atFocus } from '../core/keys';
 import { go } from '../core/route';
 import { canvasColors } from '../core/colors';
 import { Failure } from '../parts/notice';
+import { searchWith } from './bar';
 import type { Criteria } from './criteria';
 import { boxOf, boxText, firstCell, moved, type Brush, type Cell } from './brush';
-import { drawHeat, drawHistogram, PLOT_LEFT, type Box } from './plots';
+import { cellAt, drawHeat, drawHistogram, type Box } from './plots';
 import { isPlain, type Overview } from './source';
-import { charts, chartsFailure, phase, run, searchFor, stale } from './state';
+import { charts, chartsFailure, phase, run, stale } from './state';
 
 /** The keys of a chart that has the focus. */
 const KEYS = {
@@ -46,7 +47,7 @@ export function Charts({ criteria }: { criteria: Criteria }) {
             {t('charts.traces', { n: overview.traces, count: count(overview.traces) })}
             {overview.errors > 0 && ` · ${t('charts.failed', { n: overview.errors, count: count(overview.errors) })}`}
             {!overview.complete && overview.fromMs !== undefined &&
-              ` · ${t('charts.partial', { from: timeOfDay(overview.fromMs, false) })}`}
+              ` · ${t('charts.partial', { from: moment(overview.fromMs) })}`}
           </span>
         </figcaption>
         <Plot overview={overview} criteria={criteria} heat={false} />
@@ -127,11 +128,7 @@ function Plot({ overview, criteria, heat }: PlotProps) {
   /** Returns the column and row (from below) under the pointer. */
   const cell = (event: PointerEvent) => {
     const rect = canvas.current!.getBoundingClientRect();
-    const across = (event.clientX - rect.left - PLOT_LEFT) / (rect.width - PLOT_LEFT);
-    const down = (event.clientY - rect.top) / rect.height;
-    const clamp = (value: number, size: number) =>
-      Math.min(size - 1, Math.max(0, Math.floor(value * size)));
-    return { x: clamp(across, overview.cols), y: clamp(1 - down, rows) };
+    return cellAt({ x: event.clientX - rect.left, y: event.clientY - rect.top }, rect, overview);
   };
   const apply = ({ from: start, to }: Brush, isClick: boolean) => {
     show(null);
@@ -140,7 +137,8 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       if (heat && dot) return go(`traces/${dot[2]}`);
       if (isClick) return;
     }
-    searchFor(within(criteria, overview, boxOf({ from: start, to }, rows, heat), heat));
+    const chosen = boxOf({ from: start, to }, rows, heat);
+    searchWith(criteria, () => within(overview, chosen, heat));
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -167,6 +165,7 @@ function Plot({ overview, criteria, heat }: PlotProps) {
       <canvas
         ref={canvas} aria-hidden="true" data-plot={name}
         onPointerDown={(event) => {
+          if (event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
           from.current = cell(event);
         }}
@@ -192,11 +191,11 @@ function Plot({ overview, criteria, heat }: PlotProps) {
   );
 }
 
-/** Returns the search of what lies in a box. */
-function within(criteria: Criteria, overview: Overview, box: Box, heat: boolean): Criteria {
+/** Returns what a search of what lies in a box has of its own. */
+function within(overview: Overview, box: Box, heat: boolean): Partial<Criteria> {
   const startMs = Math.floor(overview.startMs + box.left * overview.stepMs);
   const endMs = Math.ceil(overview.startMs + (box.right + 1) * overview.stepMs);
-  const next: Criteria = { ...criteria, time: { kind: 'range', startMs, endMs } };
+  const next: Partial<Criteria> = { time: { kind: 'range', startMs, endMs } };
   if (!heat) return next;
   const rows = overview.edgesUs.length - 1;
   // The lowest row holds everything below it too, the highest everything above.

@@ -13,11 +13,12 @@ export interface Completion {
 /** Keys of the line itself; tag keys follow them. */
 const KEYS = ['service=', 'operation=', 'remote=', 'duration>=', 'traceDuration>=', 'error'];
 
-const SOURCES: Record<string, NamesOf> = {
-  service: 'services', servicename: 'services', svc: 'services',
-  operation: 'operations', spanname: 'operations', name: 'operations', op: 'operations',
-  remote: 'remotes', remoteservice: 'remotes', remoteservicename: 'remotes',
-};
+const SOURCES = new Map<string, NamesOf>([
+  ['service', 'services'], ['servicename', 'services'], ['svc', 'services'],
+  ['operation', 'operations'], ['spanname', 'operations'], ['name', 'operations'],
+  ['op', 'operations'],
+  ['remote', 'remotes'], ['remoteservice', 'remotes'], ['remoteservicename', 'remotes'],
+]);
 const LENGTHS = ['10ms', '50ms', '100ms', '300ms', '500ms', '1s', '5s'];
 
 function tokenAt(line: string, caret: number): { token: Token | null; service: string } {
@@ -41,7 +42,7 @@ function tokenAt(line: string, caret: number): { token: Token | null; service: s
 }
 
 function serviceOf(cut: Token[]): string {
-  return cut.find((one) => SOURCES[one.key.toLowerCase()] === 'services')?.value ?? '';
+  return cut.find((one) => SOURCES.get(one.key.toLowerCase()) === 'services')?.value ?? '';
 }
 
 /** Returns what could stand at the caret. */
@@ -84,12 +85,15 @@ async function values(
     const fits = LENGTHS.filter((text) => text.startsWith(token.value));
     return { names: fits.map((text): Name => [text, null]), apply };
   }
-  const of = SOURCES[key];
+  // Without a key there is nothing to ask for, which the server would say.
+  if (key === '') return { names: [], apply };
+  const of = SOURCES.get(key);
   const contains = token.value;
   const found = of
     ? await asked({ of, service: of === 'services' ? '' : service, contains }, signal)
     : await asked({ of: 'values', key: token.key, service, contains }, signal);
-  return { names: found, apply };
+  // An empty value can't be searched for.
+  return { names: of ? found : found.filter(([name]) => name !== ''), apply };
 }
 
 function asked(

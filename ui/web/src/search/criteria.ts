@@ -126,6 +126,19 @@ export function termsOf(annotationQuery: string): Term[] {
     .map(termOf);
 }
 
+/**
+ * Returns the terms that are searched for of those that an address has, as the API reads them: an
+ * empty value is none, and of several conditions on one key the last value holds.
+ */
+export function inForce(terms: Term[]): Term[] {
+  const found = new Map<string, Term>();
+  for (const { key, value } of terms) {
+    if (value === null && found.has(key)) continue;
+    found.set(key, { key, value: value || null });
+  }
+  return [...found.values()];
+}
+
 /** Splits `key=value` at its first equals sign. */
 export function termOf(text: string): Term {
   const at = text.indexOf('=');
@@ -141,6 +154,12 @@ export function termText(term: Term): string {
 export function isListed(term: Term): boolean {
   const isTrim = (text: string) => text === text.trim();
   return !/\sand\s/.test(` ${termText(term)} `) && isTrim(term.key) && isTrim(term.value ?? '');
+}
+
+/** Returns all terms that an address has. */
+export function termsIn(params: URLSearchParams): Term[] {
+  const listed = termsOf(params.get('annotationQuery') ?? '');
+  return [...listed, ...params.getAll('tag').filter(Boolean).map(termOf)];
 }
 
 const notAll = (text: string | null) => (text === null || text === 'all' ? '' : text.trim());
@@ -180,10 +199,7 @@ export function fromAddress(params: URLSearchParams, defaults: Defaults): Criter
     service: notAll(params.get('serviceName')).toLowerCase(),
     operation: notAll(params.get('spanName')).toLowerCase(),
     remote: notAll(params.get('remoteServiceName')).toLowerCase(),
-    terms: [
-      ...termsOf(params.get('annotationQuery') ?? ''),
-      ...params.getAll('tag').filter(Boolean).map(termOf),
-    ],
+    terms: inForce(termsIn(params)),
     without: params.getAll('without').filter(Boolean).map(termOf),
     minUs: duration('minDuration'),
     maxUs: duration('maxDuration'),

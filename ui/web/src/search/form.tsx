@@ -5,13 +5,17 @@ import { isolated } from '../core/format';
 import { t } from '../core/i18n';
 import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
-import { boundText, durationUs, queryDuration, rootText, termOf, termText, type Criteria } from './criteria';
-import { withTerm } from './line';
+import { searchWith, withTyped } from './bar';
+import {
+  boundText, durationUs, queryDuration, rootText, termOf, termText, type Criteria, type Term,
+} from './criteria';
+import { refusal, withTerm } from './line';
 import { names, type NamesOf } from './source';
-import { searchFor, shownWindow } from './state';
+import { shownWindow } from './state';
 
-export function SearchForm({ criteria }: { criteria: Criteria }) {
-  const set = (change: Partial<Criteria>) => searchFor({ ...criteria, ...change });
+export function SearchForm({ asked }: { asked: Criteria }) {
+  const criteria = withTyped(asked);
+  const set = (change: Partial<Criteria>) => searchWith(asked, () => change);
   const suggest = (of: NamesOf) => (contains: string, signal: AbortSignal) => {
     const { startMs, endMs } = shownWindow();
     const service = of === 'services' ? '' : criteria.service;
@@ -33,7 +37,7 @@ export function SearchForm({ criteria }: { criteria: Criteria }) {
         label={t('word.remote')} value={criteria.remote} placeholder={any}
         suggest={suggest('remotes')} onValue={(remote) => set({ remote })}
       />
-      <TagField criteria={criteria} />
+      <TagField asked={asked} />
       <Lengths
         label={t('form.traceDuration')} min={criteria.traceMinUs} max={criteria.traceMaxUs}
         onLengths={(traceMinUs, traceMaxUs) => set({ traceMinUs, traceMaxUs })}
@@ -45,9 +49,10 @@ export function SearchForm({ criteria }: { criteria: Criteria }) {
       <label class="check">
         <input
           type="checkbox"
-          checked={criteria.terms.some((term) => term.key === 'error' && term.value === null)}
+          checked={criteria.terms.some((term) => term.key === 'error')}
           onChange={(event) => {
-            const rest = criteria.terms.filter((term) => termText(term) !== 'error');
+            // With a value it is about errors alone, too.
+            const rest = criteria.terms.filter((term) => term.key !== 'error');
             const on = event.currentTarget.checked;
             set({ terms: on ? [...rest, { key: 'error', value: null }] : rest });
           }}
@@ -58,20 +63,28 @@ export function SearchForm({ criteria }: { criteria: Criteria }) {
   );
 }
 
-function TagField({ criteria }: { criteria: Criteria }) {
+function TagField({ asked }: { asked: Criteria }) {
+  const [wrong, setWrong] = useState<string | undefined>();
+  const { service, terms } = withTyped(asked);
   const suggest = async (text: string, signal: AbortSignal) => {
-    const { service } = criteria;
     const { key, value } = termOf(text);
     if (value === null) return names({ of: 'keys', service, contains: text }, signal);
     const found = await names({ of: 'values', key, service, contains: value }, signal);
-    return found.map(([name, seen]): [string, number | null] => [`${key}=${name}`, seen]);
+    return found.filter(([name]) => name !== '')
+      .map(([name, seen]): [string, number | null] => [`${key}=${name}`, seen]);
+  };
+  const add = (text: string) => {
+    if (!text) return setWrong(undefined);
+    const term = termOf(text);
+    const kind = refusal(terms, term);
+    setWrong(kind ? t(`form.${kind}`, { text: term.key }) : undefined);
+    if (kind) return 'refused';
+    return searchWith(asked, (now) => ({ terms: withTerm(now.terms, term) }));
   };
   return (
     <Combobox
       label={t('form.tag')} value="" placeholder={t('form.tagExample')} suggest={suggest}
-      onValue={(text) => {
-        if (text) searchFor({ ...criteria, terms: withTerm(criteria.terms, termOf(text)) });
-      }}
+      isEmptied wrong={wrong} onType={() => setWrong(undefined)} onValue={add}
     />
   );
 }
@@ -83,19 +96,42 @@ interface LengthsProps {
   onLengths: (min: number | null, max: number | null) => void;
 }
 
+const lengthText = (us: number | null) => (us === null ? '' : queryDuration(us));
+
+/** Returns the length that a text is, null for none; undefined where it is not understood. */
+function lengthOf(text: string): number | null | undefined {
+  return text.trim() === '' ? null : durationUs(text) ?? undefined;
+}
+
+/** Two lengths, which are settled together: what is refused of one is not dropped by the other. */
 function Lengths({ label, min, max, onLengths }: LengthsProps) {
+  const shown = { min: lengthText(min), max: lengthText(max) };
+  const [texts, setTexts] = useState(shown);
   const [crossed, setCrossed] = useState(false);
-  const settle = (least: number | null, most: number | null) => {
-    const wrong = least !== null && most !== null && least > most;
-    setCrossed(wrong);
-    if (!wrong) onLengths(least, most);
+  useEffect(() => {
+    setTexts(shown);
+    setCrossed(false);
+  }, [shown.min, shown.max]);
+  const [least, most] = [lengthOf(texts.min), lengthOf(texts.max)];
+  const settle = () => {
+    if (least === undefined || most === undefined) return;
+    const isCrossed = least !== null && most !== null && least > most;
+    setCrossed(isCrossed);
+    if (!isCrossed && (least !== min || most !== max)) onLengths(least, most);
   };
+  const field = (which: 'min' | 'max', us: number | null | undefined) => (
+    <Length
+      label={t(`form.${which}`)} text={texts[which]} settle={settle}
+      problem={us === undefined ? 'unread' : crossed ? 'crossed' : null}
+      onText={(text) => setTexts({ ...texts, [which]: text })}
+    />
+  );
   return (
     <fieldset class="field lengths">
       <legend>{label}</legend>
-      <Length label={t('form.min')} us={min} onUs={(us) => settle(us, max)} bad={crossed} />
+      {field('min', least)}
       <span aria-hidden="true">–</span>
-      <Length label={t('form.max')} us={max} onUs={(us) => settle(min, us)} bad={crossed} />
+      {field('max', most)}
       {crossed && <span class="line-error" role="alert">{t('form.crossed')}</span>}
     </fieldset>
   );
@@ -103,27 +139,20 @@ function Lengths({ label, min, max, onLengths }: LengthsProps) {
 
 interface LengthProps {
   label: string;
-  us: number | null;
-  onUs: (us: number | null) => void;
-  /** Whether the two lengths of a pair do not go together. */
-  bad: boolean;
+  text: string;
+  onText: (text: string) => void;
+  settle: () => void;
+  /** It is not understood, or does not go together with the other of its pair. */
+  problem: 'unread' | 'crossed' | null;
 }
 
-function Length(props: LengthProps) {
-  const shown = props.us === null ? '' : queryDuration(props.us);
-  const [text, setText] = useState(shown);
-  useEffect(() => setText(shown), [shown]);
-  const wrong = text.trim() !== '' && durationUs(text) === null;
-  const settle = () => {
-    const us = text.trim() === '' ? null : durationUs(text);
-    if (!wrong && (us !== props.us || props.bad)) props.onUs(us);
-  };
+function Length({ label, text, onText, settle, problem }: LengthProps) {
   return (
     <input
-      type="text" inputMode="text" aria-label={props.label} placeholder={props.label}
-      title={wrong ? t('form.durationExample') : undefined}
-      aria-invalid={wrong || props.bad} value={text} spellcheck={false}
-      onInput={(event) => setText(event.currentTarget.value)}
+      type="text" inputMode="text" aria-label={label} placeholder={label}
+      title={problem === 'unread' ? t('form.durationExample') : undefined}
+      aria-invalid={problem !== null} value={text} spellcheck={false}
+      onInput={(event) => onText(event.currentTarget.value)}
       onBlur={settle}
       onKeyDown={(event) => {
         if (event.key === 'Enter') settle();
@@ -132,21 +161,33 @@ function Length(props: LengthProps) {
   );
 }
 
-/** The filters in force, each with a way to remove it. */
-export function Chips({ criteria }: { criteria: Criteria }) {
-  const chips: { text: string; without: Partial<Criteria> }[] = [];
-  const add = (text: string, without: Partial<Criteria>) => chips.push({ text, without });
+/** A filter in force, and what removes it from a search, whatever else was typed meanwhile. */
+interface Chip {
+  text: string;
+  without: (now: Criteria) => Partial<Criteria>;
+}
+
+const isOther = (a: Term) => (b: Term) => a.key !== b.key || a.value !== b.value;
+
+function chipsOf(criteria: Criteria): Chip[] {
+  const chips: Chip[] = [];
+  const add = (text: string, without: Partial<Criteria>) => {
+    chips.push({ text, without: () => without });
+  };
   if (criteria.service) add(`${t('word.service')}: ${isolated(criteria.service)}`, { service: '' });
   if (criteria.operation) {
     add(`${t('word.operation')}: ${isolated(criteria.operation)}`, { operation: '' });
   }
   if (criteria.remote) add(`${t('word.remote')}: ${isolated(criteria.remote)}`, { remote: '' });
   for (const term of criteria.terms) {
-    add(termText(term), { terms: criteria.terms.filter((one) => one !== term) });
+    chips.push({
+      text: termText(term), without: ({ terms }) => ({ terms: terms.filter(isOther(term)) }),
+    });
   }
   for (const term of criteria.without) {
-    add(t('search.without', { what: termText(term) }), {
-      without: criteria.without.filter((one) => one !== term),
+    chips.push({
+      text: t('search.without', { what: termText(term) }),
+      without: ({ without }) => ({ without: without.filter(isOther(term)) }),
     });
   }
   const bound = (us: number | null, isLeast: boolean, text: string, without: Partial<Criteria>) => {
@@ -167,6 +208,12 @@ export function Chips({ criteria }: { criteria: Criteria }) {
     add(`${isolated(criteria.parent)} → ${isolated(criteria.child)}${failed}`,
       { parent: '', child: '', edgeErrors: false });
   }
+  return chips;
+}
+
+/** The filters in force, each with a way to remove it. */
+export function Chips({ criteria }: { criteria: Criteria }) {
+  const chips = chipsOf(criteria);
   if (chips.length === 0) return null;
   return (
     <ul class="chips" aria-label={t('search.inForce')}>
@@ -175,7 +222,7 @@ export function Chips({ criteria }: { criteria: Criteria }) {
           <span class="clip">{chip.text}</span>
           <button
             type="button" aria-label={t('search.remove', { what: chip.text })}
-            onClick={() => searchFor({ ...criteria, ...chip.without })}
+            onClick={() => searchWith(criteria, chip.without)}
           >
             <Icon name="close" />
           </button>

@@ -1,6 +1,6 @@
 //! The found traces by their root operation, with rates and percentiles.
 
-import { brief, count, duration, percent, timeOfDay } from '../core/format';
+import { brief, count, duration, moment, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { address } from '../core/route';
 import { Icon } from '../parts/icons';
@@ -53,7 +53,7 @@ export function Groups({ criteria }: { criteria: Criteria }) {
                 <td class="right num">{duration(group.p95Us)}</td>
                 <td class="right num">{duration(group.p99Us)}</td>
                 <td class="right num">{duration(group.maxUs)}</td>
-                <td class="right num">{timeOfDay(group.latestMs, false)}</td>
+                <td class="right num">{moment(group.latestMs)}</td>
                 <td class="links">
                   <a href={address(`traces/${group.slowest}`)}>{t('groups.slowest')}</a>
                   {group.latestError && (

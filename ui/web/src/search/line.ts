@@ -2,7 +2,7 @@
 //! says where it does not understand. Parts are joined by "and", said or not; `key!=value` and
 //! `not key` leave traces out.
 
-import { boundText, durationUs, termText, type Criteria, type Term } from './criteria';
+import { boundText, durationUs, type Criteria, type Term } from './criteria';
 
 /** The filters that a line can hold; time and order are picked elsewhere. */
 export type Filters = Pick<
@@ -12,7 +12,8 @@ export type Filters = Pick<
 >;
 
 export type LineErrorKind =
-  | 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice' | 'crossed' | 'key';
+  | 'quote' | 'duration' | 'compare' | 'or' | 'empty' | 'twice' | 'crossed' | 'key'
+  | 'again' | 'none';
 
 export interface LineError {
   kind: LineErrorKind;
@@ -35,16 +36,17 @@ export interface Token {
   valueAt: number;
 }
 
-const NAMES: Record<string, 'service' | 'operation' | 'remote'> = {
-  service: 'service', servicename: 'service', svc: 'service',
-  operation: 'operation', spanname: 'operation', name: 'operation', op: 'operation',
-  remote: 'remote', remoteservice: 'remote', remoteservicename: 'remote',
-};
+const NAMES = new Map<string, 'service' | 'operation' | 'remote'>([
+  ['service', 'service'], ['servicename', 'service'], ['svc', 'service'],
+  ['operation', 'operation'], ['spanname', 'operation'], ['name', 'operation'],
+  ['op', 'operation'],
+  ['remote', 'remote'], ['remoteservice', 'remote'], ['remoteservicename', 'remote'],
+]);
 
 /** What a trace begins with; here an empty value in quotes is one. */
-const ROOTS: Record<string, 'rootService' | 'rootOperation'> = {
-  rootservice: 'rootService', rootoperation: 'rootOperation',
-};
+const ROOTS = new Map<string, 'rootService' | 'rootOperation'>([
+  ['rootservice', 'rootService'], ['rootoperation', 'rootOperation'],
+]);
 
 /** Words of the line, which a tag's key is not unless it stands in quotes. */
 const OWN = /^(and|or|not|duration|traceduration|call)$/i;
@@ -117,8 +119,28 @@ function word(line: string, from: number, isValue = false): { text: string; end:
   return { text: line.slice(from, Math.max(end, from)), end: Math.max(end, from) };
 }
 
-/** Understands a line, or says where it does not. */
+/** Why no search can take a term beside those that it has; null where one can. */
+export function refusal(terms: Term[], term: Term): 'again' | 'none' | null {
+  // Zipkin's API reads an empty value as none, and keeps the last of several for one key.
+  if (term.value === '') return 'none';
+  const isOther = (one: Term) => one.key === term.key && one.value !== term.value;
+  return terms.some(isOther) ? 'again' : null;
+}
+
+/** Says what is wrong with a tag beside the others; null where it can stand. */
+type Check = typeof refusal;
+
+/** Understands the line of a search, or says where it does not. */
 export function parseLine(line: string): Parsed {
+  return parse(line, refusal);
+}
+
+/** Understands a line that is looked for in an open trace, where tags may be anything. */
+export function parseFind(line: string): Parsed {
+  return parse(line, () => null);
+}
+
+function parse(line: string, check: Check): Parsed {
   const cut = tokens(line);
   if (!Array.isArray(cut)) return { filters: null, error: cut };
   const filters: Filters = {
@@ -133,7 +155,7 @@ export function parseLine(line: string): Parsed {
       return { filters: null, error: { kind: 'key', at: key.at, text: key.key } };
     }
     // What "not" stands before is left out; behind it there must be something.
-    const error = isNot ? takeNot(filters, cut[k], cut[(k += 1)]) : take(filters, cut[k]);
+    const error = isNot ? takeNot(filters, cut[k], cut[(k += 1)]) : take(filters, cut[k], check);
     if (error) return { filters: null, error };
   }
   return { filters, error: null };
@@ -184,7 +206,16 @@ function takeOut(filters: Filters, token: Token): LineError | null {
   return null;
 }
 
-function take(filters: Filters, token: Token): LineError | null {
+/** Takes a tag unless a search can't; one that is there already is there once. */
+function takeTerm(filters: Filters, token: Token, check: Check): LineError | null {
+  const term: Term = { key: token.key, value: token.op === '' ? null : token.value };
+  const kind = check(filters.terms, term);
+  if (kind) return { kind, at: token.at, text: token.key };
+  filters.terms = withTerm(filters.terms, term);
+  return null;
+}
+
+function take(filters: Filters, token: Token, check: Check): LineError | null {
   const { key, op, value } = token;
   // In quotes a key is no word of the line.
   const low = token.quoted ? '' : key.toLowerCase();
@@ -195,14 +226,12 @@ function take(filters: Filters, token: Token): LineError | null {
     return takeDuration(filters, token, low === 'traceduration');
   }
   if (op === '') {
-    if (isCompare(token)) return wrong('empty');
-    filters.terms.push({ key, value: null });
-    return null;
+    return isCompare(token) ? wrong('empty') : takeTerm(filters, token, check);
   }
   if (op === '!=') return takeOut(filters, token);
   if (op !== '=') return wrong('compare', token.valueAt - op.length);
   if (key === '' || isCompare(token)) return wrong('empty');
-  const [root, name] = [ROOTS[low], NAMES[low]];
+  const [root, name] = [ROOTS.get(low), NAMES.get(low)];
   // Quotes with nothing in them are a value, of a tag or of a root.
   const isNone = name || low === 'call' ? value === '' : isMissing(token);
   if (isNone) return wrong('empty', token.valueAt);
@@ -215,7 +244,7 @@ function take(filters: Filters, token: Token): LineError | null {
   if (name && filters[name] && filters[name] !== value.toLowerCase()) return wrong('twice');
   if (name) filters[name] = value.toLowerCase();
   else if (low === 'call') return takeCall(filters, token);
-  else filters.terms.push({ key, value });
+  else return takeTerm(filters, token, check);
   return null;
 }
 
@@ -260,7 +289,7 @@ export function quoted(text: string): string {
 
 /** Whether a key names something of a trace rather than a tag. */
 function isName(key: string): boolean {
-  return Object.hasOwn(NAMES, key.toLowerCase()) || Object.hasOwn(ROOTS, key.toLowerCase());
+  return NAMES.has(key.toLowerCase()) || ROOTS.has(key.toLowerCase());
 }
 
 /** Returns a tag's key as a line has it. */
@@ -303,6 +332,6 @@ export function lineOf(filters: Filters): string {
 
 /** Returns the same terms with one more. */
 export function withTerm(terms: Term[], term: Term): Term[] {
-  const text = termText(term);
-  return terms.some((one) => termText(one) === text) ? terms : [...terms, term];
+  const isThere = terms.some(({ key, value }) => key === term.key && value === term.value);
+  return isThere ? terms : [...terms, term];
 }

@@ -1,6 +1,6 @@
 //! What of an address is not understood, so that it can be said instead of being left out unseen.
 
-import { durationUs, lookbackMs } from './criteria';
+import { durationUs, inForce, lookbackMs, termsIn, termText } from './criteria';
 
 const LENGTHS = [
   ['minDuration', 'maxDuration'], ['minTraceDuration', 'maxTraceDuration'],
@@ -26,7 +26,16 @@ export function misread(params: URLSearchParams): string[] {
   const needed = lookback === 'millis' ? ['millis'] : RANGES.includes(lookback) ? STARTS : [];
   const isThere = needed.some((key) => Number(params.get(key)) > 0);
   if (needed.length > 0 && !isThere) found.push(`lookback=${lookback}`);
-  return found;
+  return [...found, ...replaced(params)];
+}
+
+/** Returns the conditions on a tag in whose place a later one on the same tag stands. */
+function replaced(params: URLSearchParams): string[] {
+  const all = termsIn(params);
+  const texts = new Set(inForce(all).map(termText));
+  // `key=` asks for the same as `key`, and a bare key for less than the value beside it.
+  return [...new Set(all.filter(({ value }) => value).map(termText))]
+    .filter((text) => !texts.has(text));
 }
 
 /** Returns the pairs of an address whose first is more than their second: nothing can match. */

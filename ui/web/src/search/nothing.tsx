@@ -3,14 +3,17 @@
 
 import { useEffect } from 'preact/hooks';
 import { dateMinute } from '../core/format';
-import { t } from '../core/i18n';
-import { address } from '../core/route';
+import { t, type Key } from '../core/i18n';
+import { address, basePath } from '../core/route';
 import { copy } from '../parts/toast';
 import { Icon } from '../parts/icons';
 import { Empty } from '../parts/notice';
-import { isEmpty, rootText, termText, toAddress, type Criteria } from './criteria';
+import { withTyped } from './bar';
+import {
+  isEmpty, lookbackText, rootText, termText, toAddress, windowOf, type Criteria,
+} from './criteria';
 import { isPlain, names, type Why } from './source';
-import { emptyStore, reason, run } from './state';
+import { emptyStore, reason, run, searchedAtMs } from './state';
 
 const POLL_MS = 1500;
 
@@ -48,24 +51,55 @@ function clauseText(criteria: Criteria, drop: string): string {
   return texts[drop] ?? drop;
 }
 
+interface TimesProps {
+  criteria: Criteria;
+  lengthsMs: number[];
+  /** Before when; null is now. */
+  endMs: number | null;
+}
+
+/** Leads to the same search of other lengths of time, and to what is typed meanwhile. */
+function Times({ criteria, lengthsMs, endMs }: TimesProps) {
+  const now = withTyped(criteria);
+  return lengthsMs.map((ms) => {
+    const time = { kind: 'back' as const, ms, endMs };
+    const key = endMs === null ? 'nothing.widen' : 'nothing.lastOf';
+    return (
+      <a class="button" key={ms} href={address('', toAddress({ ...now, time }))}>
+        {t(key, { length: lookbackText(ms) })}
+      </a>
+    );
+  });
+}
+
+/** A search that was cut short and has found nothing until then: that is no answer. */
+export function Unfinished({ criteria }: { criteria: Criteria }) {
+  const { startMs, endMs } = windowOf(criteria, searchedAtMs.value);
+  const shorter = [900_000, 3_600_000, 21_600_000, 86_400_000].filter((ms) => ms < endMs - startMs);
+  const isOfNow = criteria.time.kind === 'back' && criteria.time.endMs === null;
+  return (
+    <Empty title={t('nothing.unfinished')}>
+      <p>{t('nothing.unfinishedHint')}</p>
+      <p class="actions">
+        <button type="button" class="button" onClick={() => void run(true)}>
+          <Icon name="refresh" />{t('retry')}
+        </button>
+        <Times criteria={criteria} lengthsMs={shorter} endMs={isOfNow ? null : endMs} />
+      </p>
+    </Empty>
+  );
+}
+
 export function Nothing({ criteria }: { criteria: Criteria }) {
   if (emptyStore.value) return <FirstSpan />;
   const why = reason.value;
-  const wider = [3_600_000, 86_400_000, 604_800_000];
   const back = criteria.time.kind === 'back' ? criteria.time.ms : 0;
+  const wider = [3_600_000, 86_400_000, 604_800_000].filter((ms) => ms > back);
   return (
     <Empty title={t('nothing.title')}>
       {why && <Reasons why={why} criteria={criteria} />}
       <p class="actions">
-        {wider.filter((ms) => ms > back).map((ms) => {
-          const time = { kind: 'back' as const, ms, endMs: null };
-          const text = ms === 3_600_000 ? '1h' : ms === 86_400_000 ? '1d' : '7d';
-          return (
-            <a class="button" key={ms} href={address('', toAddress({ ...criteria, time }))}>
-              {t('nothing.widen', { length: text })}
-            </a>
-          );
-        })}
+        <Times criteria={criteria} lengthsMs={wider} endMs={null} />
         {!isEmpty(criteria) && (
           <a class="button" href={address('', { lookback: '1d' })}>{t('nothing.clear')}</a>
         )}
@@ -74,26 +108,37 @@ export function Nothing({ criteria }: { criteria: Criteria }) {
   );
 }
 
+/** What is said of the nearest match, or that there is none, when all of it was looked at. */
+export function nearest({ wider }: Why, criteria: Criteria, nowMs: number): Key {
+  const { startMs } = windowOf(criteria, nowMs);
+  if (wider) return wider.startMs < startMs ? 'nothing.before' : 'nothing.behind';
+  const isOfNow = criteria.time.kind === 'back' && criteria.time.endMs === null;
+  return isOfNow ? 'nothing.week' : 'nothing.around';
+}
+
 function Reasons({ why, criteria }: { why: Why; criteria: Criteria }) {
-  const guilty = why.clauses.filter((clause) => clause.found);
-  const { wider, store } = why;
+  const guilty = why.complete ? why.clauses.filter((clause) => clause.found) : [];
+  const { store } = why;
+  const wider = why.complete ? why.wider : null;
+  const said = nearest(why, criteria, searchedAtMs.value);
   return (
     <ul class="reasons">
+      {!why.complete && <li>{t('nothing.unknown')}</li>}
       {guilty.map((clause) => (
         <li key={clause.drop}>
           {t('nothing.without', { what: clauseText(criteria, clause.drop) })}{' '}
-          <a href={address('', toAddress(dropped(criteria, clause.drop)))}>
+          <a href={address('', toAddress(dropped(withTyped(criteria), clause.drop)))}>
             {t('nothing.drop')}
           </a>
         </li>
       ))}
       {wider && (
         <li>
-          {t('nothing.nearest', { when: dateMinute(wider.startMs) })}{' '}
+          {t(said, { when: dateMinute(wider.startMs) })}{' '}
           <a href={address(`traces/${wider.traceId}`)}>{t('nothing.open')}</a>
         </li>
       )}
-      {!wider && guilty.length === 0 && <li>{t('nothing.week')}</li>}
+      {why.complete && !wider && guilty.length === 0 && <li>{t(said)}</li>}
       {store.newestMs !== null && (
         <li class="muted">{t('nothing.newest', { when: dateMinute(store.newestMs) })}</li>
       )}
@@ -101,9 +146,14 @@ function Reasons({ why, criteria }: { why: Why; criteria: Criteria }) {
   );
 }
 
+/** Where the server is, behind whatever path a proxy has it. */
+function serverUrl(): string {
+  return location.origin + basePath.replace(/zipkin\/$/, '');
+}
+
 /** Returns a command that sends a span of this moment to this server. */
 function firstSpan(): string {
-  return `curl -X POST ${location.origin}/api/v2/spans \\
+  return `curl -X POST ${serverUrl()}api/v2/spans \\
   -H 'Content-Type: application/json' -d '[
   {"traceId":"5af7183fb1d4cf5f","id":"352bff9a74ca9ad2",
    "name":"get /","kind":"SERVER","duration":1500,
@@ -142,12 +192,12 @@ function FirstSpan() {
       </div>
       <dl class="ways">
         <dt>Zipkin</dt>
-        <dd class="mono">{location.origin}/api/v2/spans</dd>
+        <dd class="mono">{serverUrl()}api/v2/spans</dd>
         {/* Taken on this port whatever others are open; a plain Zipkin takes none. */}
         {!isPlain() && (
           <>
             <dt>OpenTelemetry (OTLP/HTTP)</dt>
-            <dd class="mono">{location.origin}/v1/traces</dd>
+            <dd class="mono">{serverUrl()}v1/traces</dd>
             <dt>OpenTelemetry (OTLP/gRPC)</dt>
             <dd class="mono">{location.origin}</dd>
           </>

@@ -6,21 +6,23 @@ import { t } from '../core/i18n';
 import { config } from '../core/config';
 import { addShortcuts } from '../core/keys';
 import { address as addressOf, place, scrolledTo } from '../core/route';
+import { Boundary } from '../parts/boundary';
 import { Failure, Waiting, Empty } from '../parts/notice';
 import { Icon } from '../parts/icons';
 import { useTitle } from '../parts/title';
-import { QueryBar, withTyped } from './bar';
+import { QueryBar, searchWith } from './bar';
 import { Charts } from './charts';
 import type { Criteria, Sort } from './criteria';
 import { Chips, SearchForm } from './form';
 import { Groups } from './groups';
 import { crossed, misread } from './misread';
-import { Nothing } from './nothing';
+import { Nothing, Unfinished } from './nothing';
 import { Results } from './results';
+import { totalOf } from './total';
 import { isPlain } from './source';
 import {
-  charts, criteria, emptyStore, end, failedBelow, failure, phase, retry, rows, run, searchedAtMs,
-  searchFor, stale, stop,
+  charts, criteria, emptyStore, end, failedBelow, failure, phase, isUnfinished, retry, rows, run,
+  searchedAtMs, stale, stop,
 } from './state';
 
 const SORTS: Sort[] = ['start', 'duration', 'spans', 'errors'];
@@ -53,7 +55,7 @@ export function SearchPage() {
           criteria={asked} formShown={formShown} toggleForm={() => setFormShown(!formShown)}
         />
         <Misread />
-        {formShown && <SearchForm criteria={withTyped(asked)} />}
+        {formShown && <SearchForm asked={asked} />}
         <Chips criteria={asked} />
       </div>
       <Found asked={asked} />
@@ -107,13 +109,13 @@ function openTab(): void {
 }
 
 function Found({ asked }: { asked: Criteria }) {
-  const nothing = phase.value === 'done' && rows.value.length === 0;
+  const nothing = phase.value === 'done' && rows.value.length === 0 && !isUnfinished();
   if (nothing) {
     return <div class="card">{emptyStore.value === null ? <Waiting /> : <Nothing criteria={asked} />}</div>;
   }
   return (
     <>
-      <Charts criteria={asked} />
+      <Boundary of={[charts.value]}><Charts criteria={asked} /></Boundary>
       <div
         class={stale.value ? 'card results-card stale' : 'card results-card'}
         aria-busy={phase.value === 'running'}
@@ -126,9 +128,12 @@ function Found({ asked }: { asked: Criteria }) {
           />
         )}
         {phase.value === 'running' && rows.value.length === 0 && <Waiting />}
-        {asked.group && !isPlain() ? <Groups criteria={asked} /> : (
-          rows.value.length > 0 && <Results criteria={asked} />
-        )}
+        {isUnfinished() && <Unfinished criteria={asked} />}
+        <Boundary of={[rows.value, charts.value, asked.group]}>
+          {asked.group && !isPlain() ? <Groups criteria={asked} /> : (
+            rows.value.length > 0 && <Results criteria={asked} />
+          )}
+        </Boundary>
       </div>
     </>
   );
@@ -136,12 +141,12 @@ function Found({ asked }: { asked: Criteria }) {
 
 function Bar({ asked }: { asked: Criteria }) {
   const shown = rows.value.length;
-  const total = charts.value?.traces;
+  const total = totalOf(charts.value, shown);
   return (
     <div class="results-bar">
       <h2 class="found"><span role="status">
-        {total !== undefined && total > shown
-          ? t('results.of', { shown: count(shown), n: total, count: count(total) })
+        {total
+          ? t('results.of', { shown: count(shown), total })
           : t('results.count', { n: shown, count: count(shown) })}</span>
         <Cost />
       </h2>
@@ -150,13 +155,13 @@ function Bar({ asked }: { asked: Criteria }) {
           <div class="segmented" role="group" aria-label={t('results.view')}>
             <button
               type="button" aria-pressed={!asked.group}
-              onClick={() => searchFor({ ...withTyped(asked), group: false })}
+              onClick={() => searchWith(asked, () => ({ group: false }))}
             >
               {t('results.list')}
             </button>
             <button
               type="button" aria-pressed={asked.group}
-              onClick={() => searchFor({ ...withTyped(asked), group: true })}
+              onClick={() => searchWith(asked, () => ({ group: true }))}
             >
               {t('results.groups')}
             </button>
@@ -166,7 +171,8 @@ function Bar({ asked }: { asked: Criteria }) {
         <select
           id="sort" value={asked.sort} disabled={asked.group}
           onChange={(event) => {
-            searchFor({ ...withTyped(asked), sort: event.currentTarget.value as Sort });
+            const sort = event.currentTarget.value as Sort;
+            searchWith(asked, () => ({ sort }));
           }}
         >
           {SORTS.map((sort) => <option key={sort} value={sort}>{t(`sort.${sort}`)}</option>)}
@@ -191,7 +197,10 @@ function Limit({ asked }: { asked: Criteria }) {
       <label class="sr" for="limit">{t('form.limit')}</label>
       <select
         id="limit" value={String(asked.limit)} title={t('form.limit')} disabled={asked.group}
-        onChange={(event) => searchFor({ ...withTyped(asked), limit: Number(event.currentTarget.value) })}
+        onChange={(event) => {
+          const limit = Number(event.currentTarget.value);
+          searchWith(asked, () => ({ limit }));
+        }}
       >
         {options.sort((a, b) => a - b).map((n) => (
           <option key={n} value={n}>{t('form.rows', { count: n })}</option>

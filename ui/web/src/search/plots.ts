@@ -1,11 +1,12 @@
 //! Draws the histogram and the heat map. Pixels only: what they mean is in charts.tsx.
 
-import { duration, timeOfDay } from '../core/format';
+import { duration, moment } from '../core/format';
 import type { CanvasColors } from '../core/colors';
-import type { Overview } from './source';
+import { endsOf, type Overview } from './source';
 
 /** Room for the labels of the vertical axis. */
-export const PLOT_LEFT = 76;
+const PLOT_LEFT = 76;
+/** Room for the times below. */
 const PLOT_BOTTOM = 16;
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 
@@ -44,12 +45,15 @@ function timeAxis(sheet: Sheet, overview: Overview, colors: CanvasColors): void 
   ink.font = FONT;
   ink.fillStyle = colors.text;
   ink.textBaseline = 'bottom';
-  const span = overview.stepMs * overview.cols;
-  const marks = Math.max(2, Math.min(6, Math.floor((width - PLOT_LEFT) / 110)));
+  const ends = endsOf(overview);
+  const span = ends[1] - ends[0];
+  // With dates they take more room.
+  const room = ink.measureText(moment(ends[0], ends)).width + 40;
+  const marks = Math.max(1, Math.min(6, Math.floor((width - PLOT_LEFT) / room)));
   for (let i = 0; i <= marks; i += 1) {
     const x = PLOT_LEFT + ((width - PLOT_LEFT) * i) / marks;
     ink.textAlign = i === 0 ? 'left' : i === marks ? 'right' : 'center';
-    ink.fillText(timeOfDay(overview.startMs + (span * i) / marks, false), x, height);
+    ink.fillText(moment(ends[0] + (span * i) / marks, ends), x, height);
   }
 }
 
@@ -66,6 +70,19 @@ function brush(sheet: Sheet, overview: Overview, colors: CanvasColors, box: Box 
   const size: [number, number] = [(box.right - box.left + 1) * w, (box.high - box.low + 1) * h];
   ink.fillRect(x, y, ...size);
   ink.strokeRect(x, y, ...size);
+}
+
+/** Returns the cell that lies under a point of a canvas of this size, the nearest one beside it. */
+export function cellAt(
+  at: { x: number; y: number }, size: { width: number; height: number }, overview: Overview,
+): { x: number; y: number } {
+  const within = (share: number, cells: number) =>
+    Math.min(cells - 1, Math.max(0, Math.floor(share * cells)));
+  const floor = size.height - PLOT_BOTTOM;
+  return {
+    x: within((at.x - PLOT_LEFT) / (size.width - PLOT_LEFT), overview.cols),
+    y: within((floor - at.y) / floor, overview.edgesUs.length - 1),
+  };
 }
 
 /** Draws traces a column, those with errors stacked on top of the rest. */

@@ -7,9 +7,11 @@ import { t } from '../core/i18n';
 import { address } from '../core/route';
 import { Icon } from '../parts/icons';
 import { Failure } from '../parts/notice';
+import { searchWith } from './bar';
 import type { Criteria, Sort } from './criteria';
 import type { Summary } from './source';
-import { charts, end, failedBelow, failure, more, phase, retry, rows, searchFor } from './state';
+import { charts, end, failedBelow, failure, more, phase, retry, rows } from './state';
+import { totalOf } from './total';
 
 const CHIPS_MAX = 6;
 /** Traces that a search gives at most at once. */
@@ -53,16 +55,16 @@ export function Results({ criteria }: { criteria: Criteria }) {
 
 /** In another order than newest first there are no pages: what is not shown, and how to see more. */
 function Top({ criteria }: { criteria: Criteria }) {
-  const total = charts.value?.traces ?? 0;
   const shown = rows.value.length;
-  if (criteria.sort === 'start' || phase.value !== 'done' || total <= shown) return null;
+  const total = totalOf(charts.value, shown);
+  if (criteria.sort === 'start' || phase.value !== 'done' || !total) return null;
   const limit = Math.min(LIMIT_MAX, Math.max(100, shown * 2));
   return (
     <div class="more">
-      <p class="muted">{t('results.top', { shown: count(shown), total: count(total) })}</p>
+      <p class="muted">{t('results.top', { shown: count(shown), total })}</p>
       {shown < LIMIT_MAX && (
         <button
-          type="button" class="button" onClick={() => searchFor({ ...criteria, limit })}
+          type="button" class="button" onClick={() => searchWith(criteria, () => ({ limit }))}
         >
           {t('results.show', { count: count(limit) })}
         </button>
@@ -81,7 +83,7 @@ function Head({ sort, criteria, text }: { sort: Sort; criteria: Criteria; text: 
       <button
         type="button" class={sorted ? 'sort sorted' : 'sort'}
         title={sort === 'duration' ? `${t('sort.duration')} · ${t('results.asSent')}` : t(`sort.${sort}`)}
-        onClick={() => searchFor({ ...criteria, sort })}
+        onClick={() => searchWith(criteria, () => ({ sort }))}
       >
         {text}
         <Icon name="down" />

@@ -56,13 +56,23 @@ export interface Overview {
   errors: number;
   spans: number;
   complete: boolean;
+  /** Why it is not complete: `traces`, more match than were looked at; `time`. */
+  reason?: string;
   meta: { tookMs: number };
 }
 
 export interface Why {
   clauses: { drop: string; found: boolean }[];
+  /** The newest match of the week before the window, else the newest of the week behind it. */
   wider: { startMs: number; endMs: number; traceId: string } | null;
   store: { oldestMs: number | null; newestMs: number | null; spans: number | null };
+  /** False where it was cut short: then nothing is known of what is not there. */
+  complete: boolean;
+}
+
+/** Returns when an overview begins and when it ends. */
+export function endsOf({ startMs, stepMs, cols }: Overview): [number, number] {
+  return [startMs, startMs + stepMs * cols];
 }
 
 /** Whether the server has our API; unknown until it was asked once. */

@@ -124,9 +124,14 @@ export async function run(again = false): Promise<void> {
   const first = fetchRows(asked, { nowMs, cursor: null, isRefresh }, abort);
   void fetchCharts(asked, nowMs, abort);
   await first;
-  if (!abort.signal.aborted && phase.peek() === 'done' && rows.peek().length === 0) {
-    await explain(asked, nowMs, abort);
-  }
+  const isNothing = phase.peek() === 'done' && rows.peek().length === 0;
+  // Of a search that was not finished nobody knows that nothing matches, so nothing says why.
+  if (!abort.signal.aborted && isNothing && !isUnfinished()) await explain(asked, nowMs, abort);
+}
+
+/** Whether the shown search was cut short before it had found anything. */
+export function isUnfinished(): boolean {
+  return phase.value === 'done' && rows.value.length === 0 && end.value?.complete === false;
 }
 
 /** Fetches the next page below what is shown. */

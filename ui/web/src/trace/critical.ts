@@ -14,10 +14,14 @@ export interface CriticalPath {
   /** Pieces of span i are `piece[first[i]..first[i + 1]]`. */
   first: Int32Array;
   piece: Int32Array;
+  /** How long all pieces are: what shares of the path are of, wherever they are shown. */
+  length: number;
 }
 
 interface Frame {
   span: number;
+  /** Where its part of the path ends: what lasts longer was not waited for any more. */
+  stop: number;
   /** Up to where this span's time is not yet explained. */
   cursor: number;
   /** Children, those that end last first, and how many of them were looked at. */
@@ -48,7 +52,7 @@ function frameOf(columns: Columns, ends: Float64Array, span: number, cursor: num
   const stop = span === ALL ? cursor : Math.min(cursor, ends[span]);
   const seen = (c: number) => Math.min(ends[c], stop);
   children.sort((a, b) => seen(b) - seen(a) || start[a] - start[b]);
-  return { span, cursor: stop, children, next: 0 };
+  return { span, stop, cursor: stop, children, next: 0 };
 }
 
 /** Returns the critical path below a span, or of the whole trace. */
@@ -61,9 +65,8 @@ export function criticalPath(columns: Columns, below: number | null = null): Cri
   };
   const ends = endsOf(columns);
   const beginOf = (span: number) => (span === ALL ? 0 : start[span]);
-  const stopOf = (span: number) => (span === ALL ? total : ends[span]);
   const stack: Frame[] = [];
-  if (count > 0) stack.push(frameOf(columns, ends, root, stopOf(root)));
+  if (count > 0) stack.push(frameOf(columns, ends, root, root === ALL ? total : ends[root]));
   while (stack.length > 0) {
     const frame = stack[stack.length - 1];
     const begin = beginOf(frame.span);
@@ -76,7 +79,7 @@ export function criticalPath(columns: Columns, below: number | null = null): Cri
     }
     frame.next += 1;
     // What overlaps with the piece that is already explained did not hold anything up.
-    const stop = Math.min(ends[c], stopOf(frame.span));
+    const stop = Math.min(ends[c], frame.stop);
     if (stop > frame.cursor || start[c] >= stop) continue;
     add(frame.span, Math.max(stop, bound), frame.cursor);
     frame.cursor = Math.max(bound, start[c]);
@@ -84,6 +87,24 @@ export function criticalPath(columns: Columns, below: number | null = null): Cri
   }
   pieces.reverse();
   return indexed(pieces, count);
+}
+
+/** Returns how long each span is on the path. */
+export function timesOn(path: CriticalPath, count: number): Float64Array {
+  const times = new Float64Array(count);
+  path.span.forEach((span, k) => {
+    times[span] += path.to[k] - path.from[k];
+  });
+  return times;
+}
+
+/** Returns which share of the path a span has. */
+export function shareOf(path: CriticalPath, span: number): number {
+  let sum = 0;
+  for (let k = path.first[span]; k < path.first[span + 1]; k += 1) {
+    sum += path.to[path.piece[k]] - path.from[path.piece[k]];
+  }
+  return path.length > 0 ? sum / path.length : 0;
 }
 
 function indexed(pieces: [number, number, number][], count: number): CriticalPath {
@@ -101,7 +122,7 @@ function indexed(pieces: [number, number, number][], count: number): CriticalPat
     piece[next[span]++] = index;
   });
   return {
-    on, first, piece,
+    on, first, piece, length: pieces.reduce((sum, [, from, to]) => sum + to - from, 0),
     span: Int32Array.from(pieces, (one) => one[0]),
     from: Float64Array.from(pieces, (one) => one[1]),
     to: Float64Array.from(pieces, (one) => one[2]),

@@ -10,12 +10,13 @@ import { t } from '../core/i18n';
 import { address, lastSearch } from '../core/route';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
-import { isListed } from '../search/criteria';
+import { isListed, termText } from '../search/criteria';
+import { shareOf } from './critical';
 import { copyLink } from './keys';
 import { timeAround } from './similar';
 import {
-  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, PLACEHOLDER, serviceOf, SHARED,
-  SKEWED, type Annotation, type Columns, type Endpoint, type Span,
+  CYCLE, halfText, idText, KINDS, nameOf, NO_DURATION, NO_TIME, parentIdText, PLACEHOLDER,
+  serviceOf, SHARED, SKEWED, type Annotation, type Columns, type Endpoint, type Span,
 } from './model';
 import {
   critical, detailShown, select, selected, slots, thread,
@@ -112,20 +113,10 @@ function Head({ columns, at }: { columns: Columns; at: number }) {
   );
 }
 
-function criticalShare(columns: Columns, at: number): number {
-  const path = critical.value;
-  if (!path || !path.on[at]) return 0;
-  let sum = 0;
-  for (let k = path.first[at]; k < path.first[at + 1]; k += 1) {
-    sum += path.to[path.piece[k]] - path.from[path.piece[k]];
-  }
-  return sum / columns.total;
-}
-
 function Times({ columns, at, span }: { columns: Columns; at: number; span: Span | null }) {
   const flags = columns.flags[at];
   const startMs = (columns.t0 + columns.start[at]) / 1000;
-  const share = criticalShare(columns, at);
+  const share = critical.value ? shareOf(critical.value, at) : 0;
   const marks: string[] = [];
   if (flags & SKEWED && span?.timestamp) {
     const by = columns.t0 + columns.start[at] - span.timestamp;
@@ -241,7 +232,9 @@ function Tag({ name, value, from }: TagProps) {
   const shown = all ? text : text.slice(0, VALUE_SHOWN);
   const pair = `${name}=${value}`;
   const search = new URLSearchParams(from);
-  search.append(isListed({ key: name, value }) ? 'annotationQuery' : 'tag', pair);
+  // An empty value can't be searched for: then the key alone is.
+  const term = { key: name, value: value || null };
+  search.append(isListed(term) ? 'annotationQuery' : 'tag', termText(term));
   // From the search that one comes from, else from what this service does.
   const exclude = lastSearch() ?? new URLSearchParams(from);
   if (!exclude.getAll('without').includes(pair)) exclude.append('without', pair);
@@ -330,7 +323,8 @@ function Ends({ span, columns, at }: { span: Span | null; columns: Columns; at: 
   if (span?.localEndpoint) rows.push([t('detail.local'), endpointText(span.localEndpoint)]);
   if (span?.remoteEndpoint) rows.push([t('detail.remote'), endpointText(span.remoteEndpoint)]);
   rows.push(['Span ID', idText(columns, at)]);
-  if (columns.parent[at] >= 0) rows.push(['Parent ID', idText(columns, columns.parent[at])]);
+  const parent = parentIdText(columns, at, span);
+  if (parent) rows.push(['Parent ID', parent]);
   rows.push(['Trace ID', columns.traceId]);
   return (
     <section class="detail-part">

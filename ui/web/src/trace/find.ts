@@ -2,7 +2,7 @@
 //! in the form of the search line.
 
 import type { Term } from '../search/criteria';
-import { parseLine } from '../search/line';
+import { parseFind } from '../search/line';
 import { FAILED, idText, nameOf, serviceOf, type Columns, type Span } from './model';
 
 type Test = (index: number, span: Span | undefined) => boolean;
@@ -22,7 +22,7 @@ export function find(columns: Columns, spans: Span[], text: string): Uint8Array 
 function testsOf(columns: Columns, text: string): Test[] {
   const needle = text.trim().toLowerCase();
   if (!needle) return [];
-  const { filters } = parseLine(text.trim());
+  const { filters } = parseFind(text.trim());
   const structured = filters && (filters.service || filters.operation || filters.remote ||
     filters.minUs !== null || filters.maxUs !== null || filters.without.length > 0 ||
     filters.terms.some((term) => term.value !== null || term.key === 'error'));

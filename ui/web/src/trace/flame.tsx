@@ -1,7 +1,7 @@
 //! The flame graph on a canvas: by time or by weight; a click selects, a double click zooms, and
 //! arrow keys walk through it.
 
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { canvasColors, palette } from '../core/colors';
 import { count, duration, isolated, percent } from '../core/format';
 import { t } from '../core/i18n';
@@ -19,6 +19,8 @@ const ROW_PX = 20;
 const FONT = '11px system-ui, "Noto Sans CJK SC", sans-serif';
 const TEXT_MIN_PX = 36;
 const WHOLE: Part = { from: 0, to: 1 };
+/** Browsers lose precision in taller elements; levels below are said not to be shown. */
+const LEVELS_MAX = 100_000;
 
 /** The keys of the flame graph when it has the focus. */
 const KEYS = {
@@ -48,31 +50,38 @@ export function Flame() {
   const all = columns.value;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [hint, setHint] = useState('');
-  const [width, setWidth] = useState(0);
-  /** Where keys are: the span alone does not tell, of those that were merged. */
-  const [at, setAt] = useState(-1);
+  /** The canvas is as large as what can be seen, and stands still while that scrolls by. */
+  const [seen, setSeen] = useState({ width: 0, height: 0 });
+  const [top, setTop] = useState(0);
+  /** Where keys are, and in which flames: the span does not tell, of those that were merged. */
+  const [walked, setWalked] = useState<{ flames: Flames; k: number } | null>(null);
   const flames = useMemo(
     () => all && (heavy.value ? byWeight(all) : byTime(all)), [all, heavy.value],
   );
   const colors = canvasColors();
   const part = all ? shownPart(all) : WHOLE;
   useEffect(() => addShortcuts(KEYS), []);
-  useEffect(() => setAt(-1), [flames]);
   useEffect(() => {
-    const element = canvas.current;
-    if (!element) return;
-    const watch = new ResizeObserver(() => setWidth(element.clientWidth));
-    watch.observe(element);
+    const box = canvas.current?.closest('.flame-scroll');
+    if (!box) return;
+    const watch = new ResizeObserver(() => {
+      setSeen({ width: box.clientWidth, height: box.clientHeight });
+    });
+    watch.observe(box);
     return () => watch.disconnect();
   }, []);
-  useEffect(() => {
+  // Before the browser paints: what scrolled by a frame ago would be drawn over what is there now.
+  useLayoutEffect(() => {
     if (canvas.current && flames && all) draw(canvas.current, flames, all, part);
-  }, [flames, part.from, part.to, width, colors, selected.value, match.value]);
+  }, [flames, part.from, part.to, seen, top, colors, selected.value, match.value]);
   if (!all || !flames) return null;
   if (all.count === 0) return <Empty title={t('trace.noRows')} />;
   const under = (event: MouseEvent) =>
     hit(event, canvas.current as HTMLCanvasElement, flames, part);
+  const at = walked?.flames === flames ? walked.k : -1;
+  const setAt = (k: number) => setWalked({ flames, k });
   const zoomed = part.from > 0 || part.to < 1;
+  const tall = Math.min(LEVELS_MAX, flames.levels) * ROW_PX + 8;
   const goTo = (k: number) => {
     setAt(k);
     setHint(hintOf(all, flames, k));
@@ -113,31 +122,39 @@ export function Flame() {
           </button>
         )}
         <output class="muted clip">{hint || t('flame.hint')}</output>
+        {flames.levels > LEVELS_MAX && (
+          <span class="note-text">
+            {t('flame.deeper', { count: count(flames.levels - LEVELS_MAX) })}
+          </span>
+        )}
       </div>
       <div
         class="flame-scroll" tabIndex={0} role="application" onKeyDown={onKey}
         aria-label={`${t('tab.flame')}. ${t('flame.byKeys')}`}
+        onScroll={(event) => setTop(event.currentTarget.scrollTop)}
       >
-        <canvas
-          ref={canvas} aria-hidden="true"
-          style={{ height: `${Math.min(30_000, flames.levels * ROW_PX + 8)}px` }}
-          onPointerMove={(event) => {
-            const k = under(event);
-            setHint(k < 0 ? '' : hintOf(all, flames, k));
-          }}
-          onPointerLeave={() => setHint('')}
-          onClick={(event) => {
-            const k = under(event);
-            if (k < 0) return;
-            setAt(k);
-            select(flames.span[k], true);
-          }}
-          onDblClick={(event) => {
-            const k = under(event);
-            if (k < 0) zoomAll();
-            else zoomPart(all, partOf(flames, k));
-          }}
-        />
+        <div style={{ height: `${tall}px` }}>
+          <canvas
+            ref={canvas} aria-hidden="true"
+            style={{ height: `${Math.min(tall, seen.height)}px` }}
+            onPointerMove={(event) => {
+              const k = under(event);
+              setHint(k < 0 ? '' : hintOf(all, flames, k));
+            }}
+            onPointerLeave={() => setHint('')}
+            onClick={(event) => {
+              const k = under(event);
+              if (k < 0) return;
+              setAt(k);
+              select(flames.span[k], true);
+            }}
+            onDblClick={(event) => {
+              const k = under(event);
+              if (k < 0) zoomAll();
+              else zoomPart(all, partOf(flames, k));
+            }}
+          />
+        </div>
       </div>
     </div>
   );
@@ -147,9 +164,15 @@ function partOf(flames: Flames, k: number): Part {
   return { from: flames.from[k], to: Math.max(flames.to[k], flames.from[k] + 1e-9) };
 }
 
+/** Returns how far down the graph its canvas stands. */
+function offsetOf(canvas: HTMLCanvasElement): number {
+  const space = canvas.parentElement?.getBoundingClientRect();
+  return canvas.getBoundingClientRect().top - (space?.top ?? 0);
+}
+
 /** Scrolls so that a level can be seen. */
 function inView(canvas: HTMLCanvasElement | null, level: number): void {
-  const box = canvas?.parentElement;
+  const box = canvas?.closest('.flame-scroll');
   if (!box) return;
   const top = level * ROW_PX;
   if (top < box.scrollTop) box.scrollTop = top;
@@ -168,7 +191,7 @@ function hintOf(all: Columns, flames: Flames, k: number): string {
 function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown: Part): number {
   const rect = canvas.getBoundingClientRect();
   const x = shown.from + ((event.clientX - rect.left) / rect.width) * (shown.to - shown.from);
-  const level = Math.floor((event.clientY - rect.top) / ROW_PX);
+  const level = Math.floor((event.clientY - rect.top + offsetOf(canvas)) / ROW_PX);
   const pixel = (shown.to - shown.from) / rect.width;
   // The first one, which is the one that is drawn.
   for (let k = 0; k < flames.count; k += 1) {
@@ -181,7 +204,8 @@ function hit(event: MouseEvent, canvas: HTMLCanvasElement, flames: Flames, shown
 function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Part): void {
   const sheet = sheetOf(canvas);
   if (!sheet || sheet.width === 0) return;
-  const { ink, width } = sheet;
+  const { ink, width, height } = sheet;
+  const above = offsetOf(canvas);
   const [colors, services, places] = [canvasColors(), palette(), slots.peek()];
   const marks = match.peek();
   const scale = width / (shown.to - shown.from);
@@ -194,6 +218,8 @@ function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Pa
     const right = Math.max(left + 1, (flames.to[k] - shown.from) * scale);
     if (right < 0 || left > width) continue;
     const level = flames.level[k];
+    const y = level * ROW_PX - above;
+    if (y + ROW_PX < 0 || y > height) continue;
     if (right <= drawn[level]) continue;
     const i = flames.span[k];
     const from = Math.max(0, left, drawn[level]);
@@ -201,26 +227,26 @@ function draw(canvas: HTMLCanvasElement, flames: Flames, all: Columns, shown: Pa
     drawn[level] = right;
     ink.globalAlpha = marks && !marks[i] ? 0.25 : 0.9;
     ink.fillStyle = all.flags[i] & PLACEHOLDER ? colors.missing : services[places[all.service[i]]];
-    ink.fillRect(from, level * ROW_PX, Math.max(0.75, wide - 1), ROW_PX - 1);
+    ink.fillRect(from, y, Math.max(0.75, wide - 1), ROW_PX - 1);
     ink.globalAlpha = 1;
     if (all.flags[i] & FAILED) {
       ink.fillStyle = colors.error;
-      ink.fillRect(from, level * ROW_PX + ROW_PX - 4, Math.max(1, wide - 1), 3);
+      ink.fillRect(from, y + ROW_PX - 4, Math.max(1, wide - 1), 3);
     }
     if (i === selected.peek()) {
       ink.strokeStyle = colors.strong;
       ink.lineWidth = 2;
-      ink.strokeRect(from + 1, level * ROW_PX + 1, Math.max(2, wide - 3), ROW_PX - 3);
+      ink.strokeRect(from + 1, y + 1, Math.max(2, wide - 3), ROW_PX - 3);
     }
-    if (wide >= TEXT_MIN_PX) name(ink, all, flames, { k, from, wide });
+    if (wide >= TEXT_MIN_PX) name(ink, all, flames, { k, from, wide, y });
   }
 }
 
 function name(
   ink: CanvasRenderingContext2D, all: Columns, flames: Flames,
-  place: { k: number; from: number; wide: number },
+  place: { k: number; from: number; wide: number; y: number },
 ): void {
-  const { k, from, wide } = place;
+  const { k, from, wide, y } = place;
   const i = flames.span[k];
   const merged = flames.merged[k] > 1 ? ` ×${flames.merged[k]}` : '';
   const text = `${isolated(serviceOf(all, i))} ${isolated(nameOf(all, i))}${merged}`;
@@ -228,6 +254,6 @@ function name(
   ink.fillStyle = canvasColors().tick;
   ink.fillText(
     text.length > fits ? `${text.slice(0, Math.max(1, fits - 1))}…` : text,
-    from + 5, flames.level[k] * ROW_PX + ROW_PX / 2,
+    from + 5, y + ROW_PX / 2,
   );
 }

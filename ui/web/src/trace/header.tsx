@@ -8,6 +8,7 @@ import { t } from '../core/i18n';
 import { clock } from '../core/prefs';
 import { Icon } from '../parts/icons';
 import { copy } from '../parts/toast';
+import { timesOn } from './critical';
 import { nameOf, NO_DURATION, PLACEHOLDER, serviceOf, type Columns } from './model';
 import {
   critical, detailShown, failed, findText, fold, match, matches, minUs, onlyMatches, raw, root, runFind,
@@ -30,7 +31,14 @@ function totalText({ notes, count: all, total }: Columns): string {
   return isKnown ? duration(total) : t('trace.unfinished');
 }
 
-export function Header({ columns, refresh }: { columns: Columns; refresh?: () => void }) {
+interface HeaderProps {
+  columns: Columns;
+  refresh?: () => void;
+  /** Leads to another file, where the trace is one. */
+  another?: () => void;
+}
+
+export function Header({ columns, refresh, another }: HeaderProps) {
   const { notes } = columns;
   const top = topOf(columns);
   const roots = rootsOf(columns);
@@ -88,6 +96,11 @@ export function Header({ columns, refresh }: { columns: Columns; refresh?: () =>
           <span class="wide-only">{t('trace.absolute')}</span>
           <span class="narrow-only sr">{t('trace.absolute')}</span>
         </button>
+        {another && (
+          <button type="button" class="button" onClick={another}>
+            <Icon name="upload" />{t('upload.another')}
+          </button>
+        )}
         {refresh && (
           <button
             type="button" class="icon-button" aria-label={t('refresh')} title={t('refresh')}
@@ -121,12 +134,10 @@ function Shares({ columns }: { columns: Columns }) {
   const path = critical.value;
   if (!path || columns.services.length < 2) return null;
   const sums = new Float64Array(columns.services.length);
-  let all = 0;
-  for (let k = 0; k < path.span.length; k += 1) {
-    const length = path.to[k] - path.from[k];
-    sums[columns.service[path.span[k]]] += length;
-    all += length;
-  }
+  timesOn(path, columns.count).forEach((us, span) => {
+    sums[columns.service[span]] += us;
+  });
+  const all = path.length;
   if (all === 0) return null;
   const colors = palette();
   const list = [...sums]

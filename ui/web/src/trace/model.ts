@@ -105,6 +105,16 @@ export interface Columns {
   notes: Notes;
 }
 
+/**
+ * Returns the parent's id as the span names it; until that is known, the id of the row above,
+ * unless that is the other half of the span itself. Empty where there is none.
+ */
+export function parentIdText(columns: Columns, index: number, span: Span | null): string {
+  if (span) return span.parentId ?? '';
+  const up = columns.parent[index];
+  return up < 0 || columns.ids[up] === columns.ids[index] ? '' : idText(columns, up);
+}
+
 /** Returns a span's id as it is written. */
 export function idText(columns: Columns, index: number): string {
   return columns.ids[index].toString(16).padStart(16, '0');

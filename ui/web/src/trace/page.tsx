@@ -2,12 +2,13 @@
 
 import '../kernel';
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { AskError } from '../core/api';
 import { isolated } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts } from '../core/keys';
 import { address, place } from '../core/route';
+import { Boundary } from '../parts/boundary';
 import { isLost, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
 import { Failure, failureText, PartError, Waiting } from '../parts/notice';
@@ -15,6 +16,7 @@ import { useTitle } from '../parts/title';
 import { Detail } from './detail';
 import { Events } from './events';
 import { Flame } from './flame';
+import { mayGrow, whenSeen } from './fresh';
 import { Header, Notices, Tabs, Tools, topOf } from './header';
 import { JsonView } from './json';
 import { traceShortcuts } from './keys';
@@ -22,13 +24,12 @@ import { Minimap } from './minimap';
 import { nameOf, serviceOf, type Columns } from './model';
 import { ServiceGraph } from './services';
 import {
-  columns, detailShown, fetchedAtMs, loadFailure, open, refetch, refreshFailure, shut, tab,
+  columns, detailShown, fetchedAtMs, loadFailure, open, refetch, refreshFailure, selected, shut,
+  tab,
 } from './state';
 import { Table } from './table';
 import { focusSpan, focusView, WaterfallView } from './view';
 
-/** Spans of a trace that ended less than this ago may still come. */
-const FRESH_MS = 30_000;
 const REFETCH_MS = 3000;
 
 /** Returns the id in a path, as it stands when it is not encoded as it should be. */
@@ -48,12 +49,12 @@ export function TracePage() {
     void open({ id });
     return shut;
   }, [id]);
+  const changedMs = useMemo(() => Date.now(), [columns.value]);
   useEffect(() => {
     const all = columns.value;
     // Once more spans may come, they are asked for; an old trace is left alone.
-    if (!all || Date.now() - (all.t0 + all.total) / 1000 > FRESH_MS) return;
-    const timer = setTimeout(() => void refetch(id), REFETCH_MS);
-    return () => clearTimeout(timer);
+    if (!all || !mayGrow((all.t0 + all.total) / 1000, changedMs, Date.now())) return;
+    return whenSeen(REFETCH_MS, () => void refetch(id));
   }, [fetchedAtMs.value, columns.value, id]);
   const failed = loadFailure.value;
   if (failed) {
@@ -67,7 +68,7 @@ export function TracePage() {
       </div>
     );
   }
-  return <Opened refresh={() => void refetch(id)} />;
+  return <Opened id={id} />;
 }
 
 /** What a trace is called: as its top is, else by its id. */
@@ -76,10 +77,19 @@ function titleOf(all: Columns): string {
   return `${isolated(serviceOf(all, top))} ${isolated(nameOf(all, top))}`.trim() || all.traceId;
 }
 
-function Opened({ refresh }: { refresh?: () => void }) {
+interface OpenedProps {
+  /** One of a file has none that could be asked for again. */
+  id?: string;
+  /** Leads to another file. */
+  another?: () => void;
+}
+
+function Opened({ id, another }: OpenedProps) {
   const all = columns.value;
+  const refresh = id === undefined ? undefined : () => void refetch(id);
   useTitle(all ? t('title.traceOf', { title: titleOf(all) }) : '');
-  useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), []);
+  // It stays from one trace to the next: the keys are about the one that is open.
+  useEffect(() => addShortcuts({ title: 'keys.trace', list: traceShortcuts(refresh) }), [id]);
   useEffect(() => {
     // Whoever came from another page waited at the page as a whole; at its first load nobody did.
     if (all && document.activeElement?.id === 'main') focusView();
@@ -95,7 +105,7 @@ function Opened({ refresh }: { refresh?: () => void }) {
   const stale = refreshFailure.value !== null;
   return (
     <div class={`trace${detailShown.value ? ' with-detail' : ''}${stale ? ' stale' : ''}`}>
-      <Header columns={all} refresh={refresh} />
+      <Header columns={all} refresh={refresh} another={another} />
       {stale && (
         <Failure error={refreshFailure.value} retry={refresh} stillOfMs={fetchedAtMs.value} />
       )}
@@ -107,9 +117,11 @@ function Opened({ refresh }: { refresh?: () => void }) {
       </div>
       <div class="trace-body">
         <div class="trace-main" role="tabpanel" id="tabpanel" aria-label={t(`tab.${tab.value}`)}>
-          <TabBody />
+          <Boundary of={[tab.value, all]}><TabBody /></Boundary>
         </div>
-        {detailShown.value && <Detail columns={all} />}
+        {detailShown.value && (
+          <Boundary of={[selected.value, all]}><Detail columns={all} /></Boundary>
+        )}
       </div>
     </div>
   );
@@ -151,7 +163,13 @@ export function UploadPage() {
     if (loadFailure.peek()) setFailure(loadFailure.peek());
     else uploaded.value = 'shown';
   };
-  if (uploaded.value && columns.value) return <Opened />;
+  const another = () => {
+    shut();
+    uploaded.value = null;
+    // What was pressed is gone with the trace.
+    requestAnimationFrame(() => input.current?.focus());
+  };
+  if (uploaded.value && columns.value) return <Opened another={another} />;
   return (
     <div
       class={over ? 'card drop over' : 'card drop'}

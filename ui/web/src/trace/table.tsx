@@ -3,6 +3,7 @@
 import { brief, count, duration, percent } from '../core/format';
 import { t } from '../core/i18n';
 import { Icon } from '../parts/icons';
+import { timesOn } from './critical';
 import { download } from './json';
 import { showInWaterfall } from './header';
 import { FAILED, nameOf, PLACEHOLDER, serviceOf, type Columns } from './model';
@@ -58,18 +59,12 @@ function valueOf(group: Sums, column: Column): number {
   return column === 'average' ? group.total / group.spans : group[column];
 }
 
-function pathTimes(all: Columns): Float64Array {
-  const times = new Float64Array(all.count);
-  const path = critical.value;
-  if (path) for (let k = 0; k < path.span.length; k += 1) times[path.span[k]] += path.to[k] - path.from[k];
-  return times;
-}
-
 export function Table() {
   const all = columns.value;
   const [by, sort] = [tableBy.value, tableSort.value];
   if (!all) return null;
-  const groups = sums(all, by, pathTimes(all));
+  const path = critical.value;
+  const groups = sums(all, by, path ? timesOn(path, all.count) : new Float64Array(all.count));
   groups.sort((a, b) => valueOf(b, sort) - valueOf(a, sort) || (a.key < b.key ? -1 : 1));
   return (
     <div class="table-view">
@@ -115,7 +110,9 @@ export function Table() {
             </tr>
           </thead>
           <tbody>
-            {groups.slice(0, 500).map((group) => <Line key={group.key} group={group} all={all} by={by} />)}
+            {groups.slice(0, 500).map((group) => (
+              <Line key={group.key} group={group} length={path?.length ?? 0} by={by} />
+            ))}
           </tbody>
         </table>
         {groups.length > 500 && (
@@ -126,7 +123,14 @@ export function Table() {
   );
 }
 
-function Line({ group, all, by }: { group: Sums; all: Columns; by: GroupBy }) {
+interface LineProps {
+  group: Sums;
+  by: GroupBy;
+  /** How long the critical path is. */
+  length: number;
+}
+
+function Line({ group, by, length }: LineProps) {
   return (
     <tr>
       <th scope="row">
@@ -143,7 +147,7 @@ function Line({ group, all, by }: { group: Sums; all: Columns; by: GroupBy }) {
       <td class="right num">{duration(group.total / group.spans)}</td>
       <td class="right num">{duration(group.max)}</td>
       <td class="right num">{duration(group.self)}</td>
-      <td class="right num">{percent(group.onPath / all.total)}</td>
+      <td class="right num">{percent(group.onPath / Math.max(1, length))}</td>
     </tr>
   );
 }
