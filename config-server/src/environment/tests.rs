@@ -307,12 +307,12 @@ fn lists_are_replaced_whole_and_nest() {
     );
     assert_eq!(
         merged(&["a: {1: x, '[k/l]': y}"]),
-        r#"{"a":{"1":"x","k/l":"y"}}"#
+        r#"{"a":[null,"x"],"a[k/l]":"y"}"#
     );
     assert_eq!(merged(&["l: [{}, {a: []}]"]), r#"{"l":[null,{"a":""}]}"#);
     assert_eq!(merged(&["'': x\na: 1"]), r#"{"":"x","a":1}"#);
     assert_eq!(merged(&["spring.profiles: x\na: 1"]), r#"{"a":1}"#);
-    assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":{"b":2}}"#);
+    assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":1,"a.b":2}"#);
 }
 
 fn merged_of(name: &str, text: &str) -> Merged {
