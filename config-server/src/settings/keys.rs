@@ -35,7 +35,7 @@ const OURS: [&str; 3] = [
     "speargun.config.",
 ];
 /// Those of Spring's names that are honoured nowhere but known.
-const HARMLESS: [&str; 22] = [
+const HARMLESS: [&str; 21] = [
     "clone-on-start",
     "force-pull",
     "delete-untracked-branches",
@@ -52,7 +52,6 @@ const HARMLESS: [&str; 22] = [
     "bootstrap",
     "enabled",
     "fail-on-error",
-    "default-label",
     "plain-text-encrypt",
     "load-balanced",
     "passphrase",

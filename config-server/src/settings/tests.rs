@@ -85,7 +85,7 @@ spring:
     );
     assert_eq!(others[1].patterns, ["special*/dev*", "*special*/dev*"]);
     assert_eq!(others[2].patterns, ["local*", "other"]);
-    assert_eq!(others[2].default_label, "trunk");
+    assert_eq!(others[2].default_label, "main");
     assert_eq!(settings.key.map(|key| key.text).as_deref(), Some("k"));
     assert_eq!(
         settings.registration.metadata,
@@ -150,7 +150,7 @@ fn variables_have_hyphens_as_underscores_too() {
         .iter()
         .map(|one| (&*one.name, &*one.uri, &*one.default_label))
         .collect();
-    assert_eq!(others, [("my-repo", "/m", "mine"), ("x", "/x", "rel")]);
+    assert_eq!(others, [("my-repo", "/m", "mine"), ("x", "/x", "main")]);
     let overrides = settings.overrides.unwrap();
     let keys: Vec<&str> = overrides.entries.iter().map(|entry| &*entry.key).collect();
     assert_eq!(keys, ["a", "foo.bar"]);
@@ -373,4 +373,46 @@ fn other_servers_are_waited_for_as_long_as_they_may_take() {
     let refresh = refresh(composite);
     assert_eq!(refresh.others_fetch_within.as_secs(), 7);
     assert_eq!(refresh.own_application, "ours");
+}
+
+#[test]
+fn repositories_for_some_inherit_how_they_are_reached_and_no_more() {
+    let file = "spring.cloud.config.server.git:\n  uri: /a\n  default-label: trunk\n  \
+                try-master-branch: false\n  search-paths: x\n  timeout: 9\n  refresh-rate: 7\n  \
+                username: me\n  password: mine\n  skip-ssl-validation: true\n  repos:\n    \
+                plain: /b\n    token: {uri: /c, username: you, name: called}\n";
+    let settings = read(file, &[]).unwrap();
+    let (default, others) = git(&settings);
+    assert!(!default.try_master && default.default_label == "trunk");
+    for one in others {
+        assert!(one.try_master && one.default_label == "main" && one.search_paths.is_empty());
+        assert_eq!(
+            (one.timeout, one.refresh),
+            (default.timeout, default.refresh)
+        );
+        assert!(one.access.any_certificate);
+    }
+    let access = |at: usize| (&*others[at].access.user, &*others[at].access.password);
+    assert_eq!([access(0), access(1)], [("me", "mine"), ("you", "")]);
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+}
+
+#[test]
+fn the_default_label_of_the_server_is_stronger_than_those_of_its_sources() {
+    let file = "spring.cloud.config.server:\n  default-label: release\n  composite:\n  \
+                - {type: git, uri: /a, default-label: x, repos: {b: {uri: /b, default-label: y}}}\n  \
+                - {type: native, search-locations: /c, default-label: z}\n";
+    let label_of_folder = |settings: &Settings| match &settings.backends[1] {
+        Backend::Native(native) => native.default_label.clone(),
+        Backend::Git { .. } => panic!("no folder"),
+    };
+    let settings = read(file, &[]).unwrap();
+    let (default, others) = git(&settings);
+    let labels = (&*default.default_label, &*others[0].default_label);
+    assert_eq!(labels, ("release", "y"));
+    assert_eq!(label_of_folder(&settings), "release");
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+    let settings = read(&file.replace("default-label: release", "prefix: /"), &[]).unwrap();
+    assert_eq!(git(&settings).0.default_label, "x");
+    assert_eq!(label_of_folder(&settings), "z");
 }

@@ -164,31 +164,29 @@ impl Folder {
 
     /// Returns the folders of a request, the weakest first.
     pub(crate) fn locations(&self, snapshot: &Snapshot, request: &Request) -> Vec<String> {
-        let mut all = Vec::new();
+        let label = request.label.as_ref();
+        let label = label.unwrap_or(&self.config.default_label);
+        let request = Request {
+            label: Some(label.clone()),
+            ..request.clone()
+        };
+        let mut all: Vec<String> = Vec::new();
         let mut add = |path: String| {
             if !all.contains(&path) {
                 all.push(path);
             }
         };
         for location in &self.locations {
-            for path in location::filled(location, request) {
-                let Some(path) = location::normal(&path) else {
-                    continue;
-                };
-                if path.contains(['*', '?']) {
-                    location::matching(snapshot, &format!("/{path}")).for_each(&mut add);
-                } else {
-                    add(format!("/{path}"));
-                }
-            }
+            folders(location, snapshot, &request).for_each(&mut add);
         }
-        let label = request
-            .label
-            .as_deref()
-            .filter(|_| self.config.label_locations);
-        if let Some(label) = label.and_then(location::normal) {
-            let labelled: Vec<String> = all.iter().map(|path| format!("{path}{label}")).collect();
-            all.extend(labelled);
+        let label = Some(label.trim()).filter(|label| !label.is_empty());
+        let label = label.filter(|_| self.config.label_locations);
+        let Some(label) = label.and_then(location::normal) else {
+            return all;
+        };
+        for location in self.locations.iter().filter(|one| takes_label(one)) {
+            let within = folders(location, snapshot, &request);
+            within.for_each(|path| add(format!("{path}{label}")));
         }
         all
     }
@@ -286,14 +284,35 @@ impl Folder {
     fn is_searched(&self, folder: &str) -> bool {
         let paths = self.locations.iter().flat_map(|path| {
             let labelled = format!("{path}/{{label}}");
-            [
-                Some(path.clone()),
-                self.config.label_locations.then_some(labelled),
-            ]
+            let is_labelled = self.config.label_locations && takes_label(path);
+            [Some(path.clone()), is_labelled.then_some(labelled)]
         });
         let paths: Vec<String> = paths.flatten().collect();
         location::is_searched(&paths, folder.trim_start_matches('/'))
     }
+}
+
+/// Returns the folders that a location stands for in a request.
+fn folders(location: &str, snapshot: &Snapshot, request: &Request) -> impl Iterator<Item = String> {
+    let mut all = Vec::new();
+    for path in location::filled(location, request) {
+        let Some(path) = location::normal(&path) else {
+            continue;
+        };
+        let path = format!("/{path}");
+        if path.contains(['*', '?']) {
+            all.extend(location::matching(snapshot, &path));
+        } else {
+            all.push(path);
+        }
+    }
+    all.into_iter()
+}
+
+/// Returns whether the label may be a folder within a location: as in Spring, not when it has
+/// placeholders, since it says itself where the label stands.
+fn takes_label(location: &str) -> bool {
+    !location.contains('{')
 }
 
 /// Returns files that are no configuration, were read before, and can't be read now.

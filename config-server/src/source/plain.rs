@@ -28,9 +28,8 @@ impl Sources {
             let (snapshot, locations) = match live {
                 Live::Git { default, others } => {
                     let (repository, served) = self.find(default, others, request).await?;
-                    let paths = &repository.config().search_paths;
-                    let default_label = repository.default_label(&repository.labels());
-                    let paths = (&**paths, &*default_label);
+                    let config = repository.config();
+                    let paths = (&*config.search_paths, &*config.default_label);
                     let locations = location::of_request(&served.snapshot, paths, request);
                     (served.snapshot, locations)
                 }

@@ -32,6 +32,9 @@ use crate::snapshot::Reading;
 use state::State;
 pub(crate) use state::{Health, Served};
 
+/// The branch of requests without label, and what it was called before.
+const MAIN: &str = "main";
+const MASTER: &str = "master";
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
 
@@ -330,13 +333,18 @@ impl Repository {
         self.changed_paths.lock().forget(before)
     }
 
-    /// Returns the label of requests without one.
-    pub(crate) fn default_label(&self, labels: &Labels) -> String {
-        let default = &self.config.default_label;
-        let master = "master".to_owned();
-        if self.config.try_master && !labels.contains_key(default) && labels.contains_key(&master) {
-            return master;
+    /// Returns the label that is served for one that is asked for, or for none. As in Spring
+    /// `master` stands in for `main` alone: for whoever asks for that of the repository of all, and
+    /// of one of several when it is its default.
+    pub(crate) fn label_for(&self, asked: Option<&str>, labels: &Labels) -> String {
+        let default = &*self.config.default_label;
+        let label = asked.unwrap_or(default);
+        let is_of_all = self.config.name.is_empty();
+        let may_be_master = self.config.try_master && (is_of_all || default == MAIN);
+        let is_lacking = label == MAIN && !labels.contains_key(label);
+        if may_be_master && is_lacking && labels.contains_key(MASTER) {
+            return MASTER.to_owned();
         }
-        default.clone()
+        label.to_owned()
     }
 }

@@ -204,9 +204,8 @@ impl Sources {
                 Live::Git { default, others } => {
                     for request in each_label(request)? {
                         let (repository, served) = self.find(default, others, &request).await?;
-                        let paths = &repository.config().search_paths;
-                        let default_label = repository.default_label(&repository.labels());
-                        let paths = (&**paths, &*default_label);
+                        let config = repository.config();
+                        let paths = (&*config.search_paths, &*config.default_label);
                         let snapshot = &served.snapshot;
                         let locations = location::of_request(snapshot, paths, &request);
                         let name = |path: &str| repository.source_name(path);

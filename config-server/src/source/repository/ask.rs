@@ -17,7 +17,7 @@ impl Repository {
         if state.labels.is_empty() {
             state = self.first().await?;
         }
-        let label = label.map_or_else(|| self.default_label(&state.labels), str::to_owned);
+        let label = self.label_for(label, &state.labels);
         if let Some(served) = state.loaded.get(&label) {
             return Ok(served.clone());
         }
@@ -85,7 +85,7 @@ impl Repository {
                 None => return Ok(None),
             },
         };
-        let default = self.default_label(&self.labels());
+        let default = self.label_for(None, &self.labels());
         self.update(|state| {
             let mut loaded = state.loaded.clone();
             if loaded.len() >= LOADED_MAX
