@@ -191,7 +191,11 @@ fn access(keys: &mut Keys, name: &str, access: &mut Access) -> Result<(), Settin
 fn native(keys: &mut Keys, name: &str) -> Result<NativeConfig, SettingError> {
     let default = NativeConfig::default();
     let mut locations = keys.list(&format!("{name}.search-locations"));
-    if let Some(location) = locations.iter().find(|one| one.starts_with("classpath:")) {
+    let of_class_path = |one: &&String| {
+        let place = one.strip_prefix("optional:").unwrap_or(one);
+        place.starts_with("classpath:")
+    };
+    if let Some(location) = locations.iter().find(of_class_path) {
         return Err(SettingError::Wrong {
             name: format!("{name}.search-locations"),
             value: location.clone(),
@@ -199,7 +203,8 @@ fn native(keys: &mut Keys, name: &str) -> Result<NativeConfig, SettingError> {
         });
     }
     if locations.is_empty() {
-        locations = vec!["file:./".to_owned(), "file:./config/".to_owned()];
+        let default = ["optional:file:./", "optional:file:./config/"];
+        locations = default.map(str::to_owned).to_vec();
     }
     Ok(NativeConfig {
         search_locations: locations,

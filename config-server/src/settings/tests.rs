@@ -416,3 +416,18 @@ fn the_default_label_of_the_server_is_stronger_than_those_of_its_sources() {
     assert_eq!(git(&settings).0.default_label, "x");
     assert_eq!(label_of_folder(&settings), "z");
 }
+
+#[test]
+fn folders_of_spring_may_be_missing_and_there_is_no_class_path() {
+    let settings = read("spring.profiles.active: native\n", &[]).unwrap();
+    let Backend::Native(native) = &settings.backends[0] else {
+        panic!("{:?}", settings.backends);
+    };
+    let default = ["optional:file:./", "optional:file:./config/"];
+    assert_eq!(native.search_locations, default);
+    for location in ["classpath:/x", "optional:classpath:/x"] {
+        let file = format!("spring.cloud.config.server.native.search-locations: '{location}'\n");
+        let error = read(&file, &[]).unwrap_err().to_string();
+        assert!(error.contains("no class path"), "{error}");
+    }
+}

@@ -83,7 +83,7 @@ impl Default for GitConfig {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NativeConfig {
     /// Folders, with `file:` in front or without, the weakest first; may hold `{application}`,
-    /// `{profile}` and `{label}`.
+    /// `{profile}` and `{label}`. With `optional:` in front it is well when there is none.
     pub search_locations: Vec<String>,
     /// Whether the label is also a folder within those without placeholders.
     pub label_locations: bool,

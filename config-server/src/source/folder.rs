@@ -10,6 +10,7 @@ mod follow;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -57,12 +58,29 @@ impl Flaws {
     }
 }
 
+/// A search location.
+#[derive(Debug)]
+struct Location {
+    /// An absolute path, placeholders left in.
+    path: String,
+    is_optional: bool,
+}
+
+impl Location {
+    fn new(text: &str) -> Self {
+        let rest = text.strip_prefix("optional:");
+        Self {
+            path: absolute(rest.unwrap_or(text)),
+            is_optional: rest.is_some(),
+        }
+    }
+}
+
 /// The folders.
 #[derive(Debug)]
 pub struct Folder {
     config: NativeConfig,
-    /// Search locations as absolute paths, placeholders left in.
-    locations: Vec<String>,
+    locations: Vec<Location>,
     reading: Arc<Reading>,
     /// How files are read.
     read: Read,
@@ -85,7 +103,7 @@ impl Folder {
         let locations = config
             .search_locations
             .iter()
-            .map(|location| absolute(location));
+            .map(|location| Location::new(location));
         let folder = Self {
             locations: locations.collect(),
             config,
@@ -98,6 +116,12 @@ impl Folder {
             changed_paths: Mutex::default(),
         };
         folder.read();
+        for location in folder.locations.iter().filter(|one| !one.is_optional) {
+            let root = root(&location.path);
+            if !root.exists() {
+                tracing::warn!(folder = %root.display(), "there is no such folder");
+            }
+        }
         Arc::new(folder)
     }
 
@@ -143,7 +167,8 @@ impl Folder {
 
     /// Returns the folders, as they may be shown.
     pub fn shown(&self) -> String {
-        let locations = self.locations.iter().map(|path| format!("file:{path}"));
+        let paths = self.locations.iter().map(|location| &location.path);
+        let locations = paths.map(|path| format!("file:{path}"));
         locations.collect::<Vec<_>>().join(", ")
     }
 
@@ -177,15 +202,16 @@ impl Folder {
             }
         };
         for location in &self.locations {
-            folders(location, snapshot, &request).for_each(&mut add);
+            folders(&location.path, snapshot, &request).for_each(&mut add);
         }
         let label = Some(label.trim()).filter(|label| !label.is_empty());
         let label = label.filter(|_| self.config.label_locations);
         let Some(label) = label.and_then(location::normal) else {
             return all;
         };
-        for location in self.locations.iter().filter(|one| takes_label(one)) {
-            let within = folders(location, snapshot, &request);
+        let paths = self.locations.iter().map(|location| &location.path);
+        for path in paths.filter(|path| takes_label(path)) {
+            let within = folders(path, snapshot, &request);
             within.for_each(|path| add(format!("{path}{label}")));
         }
         all
@@ -242,31 +268,31 @@ impl Folder {
     }
 
     /// Returns the files that are there, when they changed last, and why folders can't be read. One
-    /// in which nothing is left counts as such: a volume that is away leaves an empty folder.
+    /// in which nothing is left counts as such: a volume that is away leaves an empty folder. One
+    /// that never was is none, as in Spring, while there is another.
     fn walk(
         &self,
         seen: &Found,
         served: &Snapshot,
     ) -> (Found, Option<SystemTime>, BTreeMap<PathBuf, String>) {
         let mut walk = Walk::new(seen, &self.reading, self.read);
-        let mut unreadable = BTreeMap::new();
+        let (mut unreadable, mut missing) = (BTreeMap::new(), BTreeMap::new());
+        let mut is_any_read = false;
         for location in &self.locations {
-            let root = root(location);
-            let read = match root.canonicalize() {
-                Ok(within) => walk.folder(&root, &within),
-                Err(_) => Err(format!("{} is no folder that can be read", root.display())),
-            };
-            let is_within = |path: &str| Path::new(path).starts_with(&root);
-            let is_emptied = || {
-                served.files().any(|(path, _)| is_within(path))
-                    && !walk.found.keys().any(|path| is_within(path))
-            };
-            if let Err(why) = read {
-                unreadable.insert(root, why);
-            } else if is_emptied() {
-                let why = format!("{} is empty and was not", root.display());
-                unreadable.insert(root, why);
+            let root = root(&location.path);
+            match look(&root, &mut walk, served) {
+                Ok(()) => is_any_read = true,
+                Err(Lack::Unreadable(why)) => {
+                    unreadable.insert(root, why);
+                }
+                Err(Lack::Missing(_)) if location.is_optional => {}
+                Err(Lack::Missing(why)) => {
+                    missing.insert(root, why);
+                }
             }
+        }
+        if !is_any_read {
+            unreadable.extend(missing);
         }
         (walk.found, walk.changed, unreadable)
     }
@@ -282,7 +308,7 @@ impl Folder {
     }
 
     fn is_searched(&self, folder: &str) -> bool {
-        let paths = self.locations.iter().flat_map(|path| {
+        let paths = self.locations.iter().flat_map(|Location { path, .. }| {
             let labelled = format!("{path}/{{label}}");
             let is_labelled = self.config.label_locations && takes_label(path);
             [Some(path.clone()), is_labelled.then_some(labelled)]
@@ -290,6 +316,33 @@ impl Folder {
         let paths: Vec<String> = paths.flatten().collect();
         location::is_searched(&paths, folder.trim_start_matches('/'))
     }
+}
+
+/// Why there is nothing of a location.
+enum Lack {
+    /// It never was.
+    Missing(String),
+    Unreadable(String),
+}
+
+/// Reads the files of a location.
+fn look(root: &Path, walk: &mut Walk<'_>, served: &Snapshot) -> Result<(), Lack> {
+    let is_within = |path: &str| Path::new(path).starts_with(root);
+    let was_there = served.files().any(|(path, _)| is_within(path));
+    let within = root.canonicalize().map_err(|error| {
+        let why = format!("{} is no folder that can be read", root.display());
+        if error.kind() == ErrorKind::NotFound && !was_there {
+            Lack::Missing(why)
+        } else {
+            Lack::Unreadable(why)
+        }
+    })?;
+    walk.folder(root, &within).map_err(Lack::Unreadable)?;
+    if was_there && !walk.found.keys().any(|path| is_within(path)) {
+        let why = format!("{} is empty and was not", root.display());
+        return Err(Lack::Unreadable(why));
+    }
+    Ok(())
 }
 
 /// Returns the folders that a location stands for in a request.
@@ -373,6 +426,8 @@ mod tests {
         assert_eq!(absolute("file:///a/./b/../c/"), "/a/c/");
         assert_eq!(absolute("/a/{application}/"), "/a/{application}/");
         assert_eq!(absolute("/.."), "/");
+        let optional = Location::new("optional:file:/a");
+        assert_eq!((&*optional.path, optional.is_optional), ("/a/", true));
     }
 
     /// Reads nothing whose name says so.
