@@ -315,6 +315,32 @@ fn lists_are_replaced_whole_and_nest() {
     assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":1,"a.b":2}"#);
 }
 
+#[test]
+fn what_begins_like_everybody_s_name_gets_its_own_files_alone() {
+    let snapshot = snapshot(&[
+        ("application.yml", "a: 1\n"),
+        ("application-gateway.yml", "a: 2\n"),
+        ("applications.yml", "a: 3\n"),
+        ("foo.yml", "a: 4\n"),
+    ]);
+    for (application, expected) in [
+        ("application-gateway", &["application-gateway.yml"][..]),
+        ("applications", &["applications.yml"]),
+        ("application", &["application.yml"]),
+        ("applications,foo", &["foo.yml", "applications.yml"]),
+        (
+            "foo,applications",
+            &["applications.yml", "foo.yml", "application.yml"],
+        ),
+        ("application,foo", &["foo.yml", "application.yml"]),
+    ] {
+        let request = request(&format!("/{application}/default"));
+        let environment = environment_of(&snapshot, &request, "");
+        let names = environment.sources.iter().map(|source| &*source.name);
+        assert_eq!(names.collect::<Vec<_>>(), expected, "{application}");
+    }
+}
+
 fn merged_of(name: &str, text: &str) -> Merged {
     let snapshot = snapshot(&[(name, text), ("application.yml", "shared: 1\n")]);
     let environment = environment_of(&snapshot, &request("/app/default"), "");

@@ -51,13 +51,9 @@ pub fn filled(text: &str, request: &Request) -> Vec<String> {
     let label = request.label.as_deref().unwrap_or_default();
     let mut out = vec![text.replace("{label}", label)];
     if text.contains("{application}") {
-        let applications = request.applications();
-        let names = applications
-            .iter()
-            .skip(usize::from(applications.len() > 1));
+        let names = request.own_applications();
         let each = |text: &String| {
-            let names = names.clone();
-            let filled = names.map(|name| text.replace("{application}", name));
+            let filled = names.iter().map(|name| text.replace("{application}", name));
             filled.collect::<Vec<_>>()
         };
         out = out.iter().flat_map(each).collect();
