@@ -232,6 +232,30 @@ fn keys_of_the_answer_stand_as_in_spring_s_class() {
 }
 
 #[test]
+fn overrides_have_an_origin_of_their_own() {
+    let entry = Entry {
+        key: "a".into(),
+        value: crate::value::Value::text("1"),
+        place: crate::document::Place::default(),
+        secrecy: Secrecy::Open,
+    };
+    let document = Document {
+        entries: vec![entry],
+        ..Document::default()
+    };
+    let environment = Environment {
+        sources: vec![Source::fixed("overrides", Arc::new(document))],
+        ..Environment::default()
+    };
+    let told = json::environment(&environment, Version::V2);
+    let expected =
+        r#"{"name":"overrides","source":{"a":{"value":"1","origin":"Config server overrides"}}}"#;
+    assert!(told.contains(expected), "{told}");
+    let told = json::environment(&environment, Version::V1);
+    assert!(told.contains(r#""source":{"a":"1"}"#), "{told}");
+}
+
+#[test]
 fn the_last_profile_and_the_last_location_win() {
     let reading = Arc::new(Reading::default());
     let paths = [
