@@ -85,10 +85,15 @@ impl Asked {
         all.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
     }
 
-    /// Returns whether placeholders are to be resolved.
-    fn resolves(&self) -> bool {
-        self.parameter("resolvePlaceholders")
-            .is_none_or(|text| text != "false")
+    /// Returns whether placeholders are to be resolved, in any of Spring's words; an error when it
+    /// is none of them.
+    fn resolves(&self) -> Result<bool, Box<Reply>> {
+        let text = self.parameter("resolvePlaceholders").unwrap_or_default();
+        match text.trim().to_ascii_lowercase().as_str() {
+            "" | "true" | "on" | "yes" | "1" => Ok(true),
+            "false" | "off" | "no" | "0" => Ok(false),
+            _ => Err(Box::new(reply::error(self, StatusCode::BAD_REQUEST, None))),
+        }
     }
 }
 

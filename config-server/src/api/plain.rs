@@ -10,7 +10,7 @@ use super::environment::refused;
 use super::reply::{Reply, TEXT_UTF8, empty, error, with};
 use super::{Api, Asked};
 use crate::environment::assemble::Request;
-use crate::environment::merged::Merged;
+use crate::environment::merged;
 use crate::environment::placeholder::Resolver;
 use crate::source::SourceError;
 
@@ -18,6 +18,13 @@ const BYTES: &str = "application/octet-stream";
 
 impl Api {
     pub(super) async fn plain(&self, asked: &Asked, request: &Request, path: &str) -> Reply {
+        let gives_bytes = asked.header(header::ACCEPT).contains(BYTES);
+        let resolves = match asked.resolves() {
+            Ok(resolves) => resolves,
+            // Of bytes nothing is resolved in any case.
+            Err(_) if gives_bytes => false,
+            Err(reply) => return *reply,
+        };
         let plain = match self.sources.plain(request, path).await {
             Ok(Some(plain)) => plain,
             Ok(None) | Err(SourceError::NoLabel(_)) => return empty(StatusCode::NOT_FOUND),
@@ -25,10 +32,10 @@ impl Api {
         };
         let mut reply = if is_unchanged(asked.header(header::IF_MODIFIED_SINCE), plain.changed) {
             empty(StatusCode::NOT_MODIFIED)
-        } else if asked.header(header::ACCEPT).contains(BYTES) {
+        } else if gives_bytes {
             with(StatusCode::OK, BYTES, plain.bytes)
         } else {
-            match self.text(asked, request, plain.bytes).await {
+            match self.text(asked, (request, resolves), plain.bytes).await {
                 Ok(text) => with(StatusCode::OK, TEXT_UTF8, text),
                 Err(reply) => return *reply,
             }
@@ -44,19 +51,18 @@ impl Api {
     async fn text(
         &self,
         asked: &Asked,
-        request: &Request,
+        (request, resolves): (&Request, bool),
         bytes: Bytes,
     ) -> Result<Bytes, Box<Reply>> {
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return Ok(bytes);
         };
-        if !asked.resolves() || !text.contains("${") {
+        if !resolves || !text.contains("${") {
             return Ok(bytes);
         }
         let environment = self.sources.environment(request).await;
         let environment = environment.map_err(|problem| Box::new(refused(asked, &problem)))?;
-        let merged = Merged::of(&environment);
-        let values = merged.values();
+        let values = merged::values(&environment);
         let resolved = Resolver::new(&values).resolve(text);
         let resolved = resolved.map_err(|problem| {
             let message = problem.to_string();

@@ -193,7 +193,7 @@ fn merged_documents_are_those_of_spring() {
         let merged = if query.contains("false") {
             merged
         } else {
-            merged.resolved().unwrap()
+            merged.resolved(&environment).unwrap()
         };
         let ours = match ending {
             "json" => merged.to_json(),
@@ -365,10 +365,35 @@ fn what_begins_like_everybody_s_name_gets_its_own_files_alone() {
     }
 }
 
-fn merged_of(name: &str, text: &str) -> Merged {
+fn environment_with(name: &str, text: &str) -> Environment {
     let snapshot = snapshot(&[(name, text), ("application.yml", "shared: 1\n")]);
-    let environment = environment_of(&snapshot, &request("/app/default"), "");
-    Merged::of(&environment)
+    environment_of(&snapshot, &request("/app/default"), "")
+}
+
+fn merged_of(name: &str, text: &str) -> Merged {
+    Merged::of(&environment_with(name, text))
+}
+
+fn resolved_of(name: &str, text: &str) -> Merged {
+    let environment = environment_with(name, text);
+    Merged::of(&environment).resolved(&environment).unwrap()
+}
+
+#[test]
+fn placeholders_are_resolved_against_all_sources() {
+    let snapshot = snapshot(&[
+        ("app-dev.yml", "l: [x]\n"),
+        ("application-dev.yml", ""),
+        (
+            "app.yml",
+            "l: [y, z]\nl0: '${l[0]}'\nl1: '${l[1]}'\np: ${spring.profiles:none}\n",
+        ),
+        ("application.yml", "spring.profiles: dev\n"),
+    ]);
+    let environment = environment_of(&snapshot, &request("/app/dev"), "");
+    let merged = Merged::of(&environment).resolved(&environment).unwrap();
+    let expected = r#"{"l0":"x","l1":"z","p":"dev","l":["x"]}"#;
+    assert_eq!(merged.to_json(), expected);
 }
 
 #[test]
@@ -411,7 +436,7 @@ fn documents_that_are_no_mappings_are_themselves_in_yaml_alone() {
 fn resolved_texts_are_quoted_in_yaml_only_where_they_were() {
     let text = "port: 8080\nup: true\np1: ${port}\np2: ${up}\np3: 'x: ${port}'\nt: '8080'\n\
                 risky: '${no:a # b}'\nodd: ${odder}\nodder: 'a: b'\n";
-    let merged = merged_of("app.yml", text).resolved().unwrap();
+    let merged = resolved_of("app.yml", text);
     let yaml = "shared: 1\nport: 8080\nup: true\np1: 8080\np2: true\np3: 'x: 8080'\n\
                 t: '8080'\nrisky: 'a # b'\nodd: 'a: b'\nodder: 'a: b'\n";
     assert_eq!(merged.to_yaml(), yaml);

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::SettingError;
 use super::variables::{Variables, spellings, without_links};
 use crate::document::{Bounds, Format};
-use crate::environment::placeholder::Resolver;
+use crate::environment::placeholder::{Resolver, Values};
 
 /// Where settings come from, the strongest first.
 #[derive(Clone, Default)]
@@ -367,17 +367,10 @@ fn resolve(
     texts: &IndexMap<String, String>,
     variables: &HashMap<String, String>,
 ) -> Result<IndexMap<String, String>, SettingError> {
-    let mut values: HashMap<&str, String> = HashMap::new();
-    values.extend(
-        texts
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.clone())),
-    );
-    values.extend(
-        variables
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.clone())),
-    );
+    let mut values = Values::new();
+    let named = |(name, text): (&String, &String)| (name.clone().into(), text.clone());
+    values.extend(texts.iter().map(named));
+    values.extend(variables.iter().map(named));
     let mut resolver = Resolver::new(&values);
     let mut out = IndexMap::new();
     for (name, text) in texts {

@@ -325,3 +325,39 @@ async fn who_says_nothing_or_does_not_read_is_not_served_for_ever() {
     drop(idle);
     server.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn placeholders_are_resolved_in_any_of_spring_s_words() {
+    let files = folder("app.yml", "a: 1\nb: ${a}\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    for (word, expected) in [
+        ("", "b: 1"),
+        ("true", "b: 1"),
+        ("ON", "b: 1"),
+        ("1", "b: 1"),
+        ("FALSE", "b: ${a}"),
+        ("no", "b: ${a}"),
+        ("off", "b: ${a}"),
+        ("0", "b: ${a}"),
+    ] {
+        for path in ["/app-default.yml", "/app/default/main/app.yml"] {
+            let told = text(&server, &format!("{path}?resolvePlaceholders={word}")).await;
+            assert!(told.contains(expected), "{path} {word}: {told}");
+        }
+    }
+    for path in [
+        "/app-default.json",
+        "/app/default/main/app.yml",
+        "/app/default/main/no",
+    ] {
+        let target = format!("{path}?resolvePlaceholders=maybe");
+        assert_eq!(get(&server, &target).await.0, 400, "{path}");
+    }
+    let environment = "/app/default?resolvePlaceholders=maybe";
+    assert_eq!(get(&server, environment).await.0, 200);
+    server.end().await;
+}
