@@ -6,12 +6,14 @@
 //! - `route`: what a path asks for.
 //! - [`serve`]: sockets, TLS, limits.
 //! - [`auth`]: who may ask.
-//! - `environment`, `plain`, `encrypt`, [`monitor`], `health`, `page`: the answers.
+//! - `environment`, `plain`, `encrypt`, [`monitor`], `health`, `page`: the answers; `decrypt`:
+//!   values within files.
 //! - [`metrics`]: figures about them.
 //! - `reply`: answers as bytes.
 //! - `socket`: how long a client is waited for.
 
 pub mod auth;
+mod decrypt;
 mod encrypt;
 mod environment;
 mod health;
@@ -31,6 +33,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, header};
 
 use crate::cipher::Cipher;
+use crate::environment::assemble::Request;
 use crate::refresh::Refresher;
 use crate::source::sources::Sources;
 use auth::Auth;
@@ -56,6 +59,10 @@ pub struct Api {
     pub prefix: String,
     /// Whether an environment without sources is an answer.
     pub accept_empty: bool,
+    /// Whether encrypted values of files that are given as they are get decrypted.
+    pub decrypts_files: bool,
+    /// The environments without which the server is down.
+    pub health: Vec<Request>,
     /// Figures.
     pub metrics: Metrics,
 }
@@ -180,7 +187,7 @@ impl Api {
             Route::EncryptStatus => self.encrypt_status(),
             Route::Key => self.key(),
             Route::Monitor => self.monitor(asked),
-            Route::Health(what) => self.health(self.told(what, asked)),
+            Route::Health(what) => self.health(self.told(what, asked)).await,
             Route::Metrics => self.metrics(),
             Route::Page => self.page(asked).await,
             Route::PageAsset(name) => page::asset(asked, name),

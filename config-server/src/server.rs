@@ -84,6 +84,8 @@ impl ConfigServer {
         let answering = Answering {
             overrides: settings.overrides,
             gives_undecryptable: !settings.fails_on_undecryptable,
+            leaves_out_failing: settings.answers.leaves_out_failing,
+            last_location_counts: settings.answers.last_location_counts,
         };
         let sources = Sources::start(settings.backends, reading, answering, base);
         let api = Arc::new(Api {
@@ -94,6 +96,8 @@ impl ConfigServer {
             refresher: Arc::clone(&refresher),
             prefix: settings.prefix,
             accept_empty: settings.accept_empty,
+            decrypts_files: settings.answers.decrypts_files,
+            health: settings.answers.health,
             metrics: Metrics::default(),
         });
         let ending = watch::Sender::new(false);

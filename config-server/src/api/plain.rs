@@ -1,11 +1,13 @@
 //! Files as they are, with placeholders resolved; as bytes when those are asked for.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use httpdate::HttpDate;
 
+use super::decrypt;
 use super::environment::refused;
 use super::reply::{Reply, TEXT_UTF8, empty, error, with};
 use super::{Api, Asked};
@@ -35,7 +37,16 @@ impl Api {
         } else if gives_bytes {
             with(StatusCode::OK, BYTES, plain.bytes)
         } else {
-            match self.text(asked, (request, resolves), plain.bytes).await {
+            let text = if resolves {
+                self.text(asked, request, plain.bytes).await
+            } else {
+                Ok(plain.bytes)
+            };
+            let text = match text {
+                Ok(text) if self.decrypts_files => self.decrypted(asked, path, text).await,
+                text => text,
+            };
+            match text {
                 Ok(text) => with(StatusCode::OK, TEXT_UTF8, text),
                 Err(reply) => return *reply,
             }
@@ -51,13 +62,13 @@ impl Api {
     async fn text(
         &self,
         asked: &Asked,
-        (request, resolves): (&Request, bool),
+        request: &Request,
         bytes: Bytes,
     ) -> Result<Bytes, Box<Reply>> {
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return Ok(bytes);
         };
-        if !resolves || !text.contains("${") {
+        if !text.contains("${") {
             return Ok(bytes);
         }
         let environment = self.sources.environment(request).await;
@@ -69,6 +80,29 @@ impl Api {
             Box::new(error(asked, StatusCode::BAD_REQUEST, Some(&message)))
         })?;
         Ok(resolved.into())
+    }
+
+    /// Decrypts the values of a file, on a thread that may take its time.
+    async fn decrypted(
+        &self,
+        asked: &Asked,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<Bytes, Box<Reply>> {
+        let failed = |what: &str| {
+            tracing::error!(path = asked.path, error = what, "answered 500");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Box::new(error(asked, status, Some(what)))
+        };
+        let (cipher, path) = (Arc::clone(&self.cipher), path.to_owned());
+        let decrypted = tokio::task::spawn_blocking(move || match std::str::from_utf8(&bytes) {
+            Ok(text) => decrypt::decrypted(&cipher, &path, text).map(Bytes::from),
+            Err(_) => Ok(bytes),
+        });
+        match decrypted.await {
+            Ok(text) => text.map_err(|what| failed(&what)),
+            Err(_) => Err(failed("the file could not be decrypted")),
+        }
     }
 }
 

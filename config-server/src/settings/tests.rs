@@ -400,7 +400,8 @@ fn repositories_for_some_inherit_how_they_are_reached_and_no_more() {
 #[test]
 fn the_default_label_of_the_server_is_stronger_than_those_of_its_sources() {
     let file = "spring.cloud.config.server:\n  default-label: release\n  composite:\n  \
-                - {type: git, uri: /a, default-label: x, repos: {b: {uri: /b, default-label: y}}}\n  \
+                - type: git\n    uri: /a\n    default-label: x\n    \
+                repos: {b: {uri: /b, default-label: y}}\n  \
                 - {type: native, search-locations: /c, default-label: z}\n";
     let label_of_folder = |settings: &Settings| match &settings.backends[1] {
         Backend::Native(native) => native.default_label.clone(),
@@ -430,4 +431,65 @@ fn folders_of_spring_may_be_missing_and_there_is_no_class_path() {
         let error = read(&file, &[]).unwrap_err().to_string();
         assert!(error.contains("no class path"), "{error}");
     }
+}
+
+#[test]
+fn overrides_are_resolved_unless_they_are_escaped() {
+    let file = "server.port: 1\nzone: eu\nspring.cloud.config.server:\n  git.uri: /a\n  \
+                overrides:\n    a: '${ZONE:eu}-${server.port}'\n    b: '\\${x}'\n    \
+                c: '$\\{x}'\n    d: '${x}'\n";
+    let variable = ("SPRING_CLOUD_CONFIG_SERVER_OVERRIDES_E", "${zone}");
+    let settings = read(file, &[("ZONE", "us"), variable]).unwrap();
+    let overrides = settings.overrides.unwrap();
+    let all = overrides.entries.iter();
+    let all: Vec<String> = all
+        .map(|one| format!("{}={}", one.key, one.value))
+        .collect();
+    assert_eq!(all, ["a=us-1", "b=${x}", "c=${x}", "d=${x}", "e=eu"]);
+}
+
+#[test]
+fn documents_for_active_profiles_count() {
+    let file = "spring.profiles.active: ${PROFILE:native}\n---\n\
+                spring.config.activate.on-profile: native\n\
+                spring.cloud.config.server.native.search-locations: /c\n---\n\
+                spring.config.activate.on-profile: git\n\
+                spring.cloud.config.server.git.uri: /a\n---\n\
+                spring.profiles: '!git'\nserver.port: 1\n";
+    let settings = read(file, &[]).unwrap();
+    assert!(matches!(&settings.backends[..], [Backend::Native(_)]));
+    assert_eq!(settings.port, 1);
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+    for variable in ["PROFILE", "SPRING_PROFILES_ACTIVE"] {
+        let settings = read(file, &[(variable, "git")]).unwrap();
+        assert_eq!(git(&settings).0.uri, "/a");
+        assert_eq!(settings.port, 8888);
+    }
+    let default = "spring.cloud.config.server.git.uri: /a\n---\n\
+                   spring.config.activate.on-profile: default\nserver.port: 2\n";
+    assert_eq!(read(default, &[]).unwrap().port, 2);
+}
+
+#[test]
+fn switches_of_spring_s_that_change_answers_are_read() {
+    let uri = "spring.cloud.config.server.git.uri: /a\n";
+    assert_eq!(read(uri, &[]).unwrap().answers, answers::Answers::default());
+    let file = format!(
+        "{uri}spring.cloud.config.server:\n  fail-on-composite-error: false\n  \
+         reverse-location-order: true\n  encrypt.plain-text-encrypt: true\n  \
+         health:\n    down-health-status: OUT\n    repositories:\n      \
+         shop: {{label: v1}}\n      other: {{name: a, profiles: 'x,y'}}\n"
+    );
+    let settings = read(&file, &[]).unwrap();
+    let answers = settings.answers;
+    assert!(answers.leaves_out_failing && answers.last_location_counts);
+    assert!(answers.decrypts_files);
+    let health = answers.health.iter();
+    let asked = health.map(|one| (&*one.application, &*one.profiles, one.label.as_deref()));
+    let expected = [("shop", "default", Some("v1")), ("a", "x,y", None)];
+    assert_eq!(asked.collect::<Vec<_>>(), expected);
+    let of_health = "spring.cloud.config.server.health.down-health-status has no effect here";
+    assert_eq!(settings.notes, [of_health]);
+    let off = format!("{file}  encrypt.enabled: false\n");
+    assert!(!read(&off, &[]).unwrap().answers.decrypts_files);
 }

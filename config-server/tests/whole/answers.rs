@@ -199,6 +199,73 @@ async fn the_page_shows_no_secrets() {
     server.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn switches_of_spring_s_change_answers() {
+    let (one, two) = (folder("app.yml", "a: 1\n"), folder("app.yml", "a: 2\n"));
+    let lines = |more: &str| {
+        format!(
+            "encrypt.key: k\nspring.cloud.config.server:\n  composite:\n  \
+             - {{type: native, search-locations: ['{}', '{}']}}\n  \
+             - {{type: git, uri: /no/such/place}}\n{more}",
+            one.path().display(),
+            two.path().display()
+        )
+    };
+    let (server, _clones) = start(&lines("")).await;
+    assert_eq!(get(&server, "/app/default").await.0, 404);
+    assert_eq!(text(&server, "/app/default/main/app.yml").await, "a: 1\n");
+    let url = format!("http://{}/encrypt", server.address());
+    let secret = reqwest::Client::new().post(url).body("hush");
+    let secret = secret.header("content-type", "text/plain").send().await;
+    let secret = secret.unwrap().text().await.unwrap();
+    server.end().await;
+    std::fs::write(
+        two.path().join("app.yml"),
+        format!("a: '{{cipher}}{secret}'\n"),
+    )
+    .unwrap();
+    let switches = "  fail-on-composite-error: false\n  reverse-location-order: true\n  \
+                    encrypt.plain-text-encrypt: true\n";
+    let (server, _clones) = start(&lines(switches)).await;
+    assert!(
+        text(&server, "/app/default")
+            .await
+            .contains("\"a\":\"hush\"")
+    );
+    let file = text(&server, "/app/default/main/app.yml").await;
+    assert_eq!(file, "a: 'hush'\n");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_asks_for_the_environments_that_are_named() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let lines = |label: &str| {
+        format!(
+            "spring.cloud.config.server:\n  git.uri: {}\n  \
+             health.repositories.shop: {{profiles: dev, label: {label}}}\n",
+            work.origin()
+        )
+    };
+    let (server, _clones) = start(&lines("main")).await;
+    // Answers wait for the first fetch, and health does not.
+    text(&server, "/shop/dev").await;
+    let details = text(&server, "/actuator/health/configServer").await;
+    let expected = "\"repositories\":[{\"name\":\"shop\",\"profiles\":[\"dev\"],\
+                    \"label\":\"main\",\"sources\":[\"";
+    assert!(details.contains(expected), "{details}");
+    assert_eq!(get(&server, "/actuator/health").await.0, 200);
+    server.end().await;
+    let (server, _clones) = start(&lines("no")).await;
+    text(&server, "/shop/dev").await;
+    let (status, details) = get(&server, "/actuator/health/configServer").await;
+    assert_eq!(status, 503, "{details}");
+    assert!(details.contains("there is no label"), "{details}");
+    assert_eq!(get(&server, "/actuator/health").await.0, 503);
+    assert_eq!(get(&server, "/actuator/health/liveness").await.0, 200);
+    server.end().await;
+}
+
 /// Sends the head of a request and nothing of its body. It looks like a webhook that is signed.
 async fn begin(server: &ConfigServer, path: &str, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
