@@ -236,6 +236,14 @@ impl Folder {
             .map(|(path, (_, file))| (path.clone(), Arc::clone(file)));
         let mut snapshot = Snapshot::new(self.config.version.clone(), files.collect());
         snapshot.changed = changed;
+        if self
+            .locations
+            .iter()
+            .any(|one| location::has_stars(&one.path))
+        {
+            // Not at the first request, which should not wait.
+            snapshot.folders();
+        }
         let mut broken = snapshot.check(|folder| self.is_searched(folder));
         broken.extend(lost(&state.snapshot, &snapshot));
         let now = Flaws { broken, unreadable };
@@ -353,7 +361,7 @@ fn folders(location: &str, snapshot: &Snapshot, request: &Request) -> impl Itera
             continue;
         };
         let path = format!("/{path}");
-        if path.contains(['*', '?']) {
+        if location::has_stars(&path) {
             all.extend(location::matching(snapshot, &path));
         } else {
             all.push(path);
