@@ -5,11 +5,12 @@
 //!
 //! - [`state`]: what is served, and how it stands.
 //! - [`choose`]: which commit of a label is served.
-//! - [`ask`]: what requests ask for.
+//! - [`ask`]: what requests ask for, and [`asked`]: when they did.
 //! - [`take_up`]: what a fetch brought.
 //! - [`trouble`]: what is wrong beside failed fetches, and a damaged clone.
 
 mod ask;
+mod asked;
 mod choose;
 mod state;
 mod take_up;
@@ -29,6 +30,7 @@ use super::changed::Changed;
 use super::config::{GitConfig, shown};
 use super::git::{Git, GitError, Labels, read};
 use crate::snapshot::Reading;
+use asked::Asked;
 use state::State;
 pub(crate) use state::{Health, Served};
 
@@ -57,6 +59,7 @@ pub struct Repository {
     clone: Arc<Mutex<()>>,
     reading: Arc<Reading>,
     state: ArcSwap<State>,
+    asked: Asked,
     /// Whether the clone is to be made again with the next fetch.
     is_damaged: AtomicBool,
     /// When that was asked for last.
@@ -89,6 +92,7 @@ impl Repository {
             clone,
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
+            asked: Asked::default(),
             is_damaged: AtomicBool::new(false),
             mended: Mutex::default(),
             known: Mutex::default(),

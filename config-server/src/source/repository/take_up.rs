@@ -64,6 +64,7 @@ impl Repository {
                 },
             }
         });
+        self.asked.forget_others(&self.state.load().loaded);
         if is_new {
             self.changed.send_modify(|count| *count += 1);
         }
