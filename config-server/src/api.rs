@@ -125,6 +125,9 @@ impl Api {
             Ok(route) if !self.may(&route, &asked) => reply::unauthorized(&asked),
             Ok(route) if route.reads_body() => self.with_body(route, &mut asked, body).await,
             Ok(route) => self.route(route, &asked).await,
+            Err(StatusCode::METHOD_NOT_ALLOWED) => {
+                reply::not_allowed(&asked, route::methods(&asked.path, &self.prefix))
+            }
             Err(status) => reply::error(&asked, status, None),
         };
         self.metrics.answered(name, reply.status());

@@ -314,6 +314,7 @@ async fn bodies_of_strangers_take_no_room_of_others() {
     for path in ["/monitor", "/encrypt"] {
         let url = format!("http://{}{path}", server.address());
         let request = client.post(url).basic_auth("user", Some("pw"));
+        let request = request.header("content-type", "application/json");
         let answer = request.body("{\"path\": \"a\"}").send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
@@ -426,5 +427,51 @@ async fn placeholders_are_resolved_in_any_of_spring_s_words() {
     }
     let environment = "/app/default?resolvePlaceholders=maybe";
     assert_eq!(get(&server, environment).await.0, 200);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_encrypted_as_they_are_sent() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\nencrypt.key: k\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    let client = reqwest::Client::new();
+    let post = async |path: &str, media_type: &str, body: &str| {
+        let url = format!("http://{}{path}", server.address());
+        let mut request = client.post(url).body(body.to_owned());
+        if !media_type.is_empty() {
+            request = request.header("content-type", media_type);
+        }
+        let answer = request.send().await.unwrap();
+        let allowed = answer.headers().get("allow").cloned();
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap(), allowed)
+    };
+    let plain = "text/plain";
+    let made = post("/encrypt", plain, "{key:a1}hello").await.1;
+    assert!(made.starts_with("{key:a1}"), "{made}");
+    assert_eq!(post("/decrypt", plain, &made).await.1, "hello");
+    // A sign at the end is cut unless the type is that of texts and nothing more.
+    for (media_type, expected) in [
+        (plain, "a="),
+        ("Text/Plain", "a="),
+        ("text/plain;charset=UTF-8", "a"),
+        ("application/x-www-form-urlencoded", "a"),
+    ] {
+        let made = post("/encrypt", media_type, "a=").await.1;
+        assert_eq!(post("/decrypt", plain, &made).await.1, expected);
+    }
+    for path in ["/encrypt", "/decrypt"] {
+        assert_eq!(post(path, "", "a").await.0, 400, "{path}");
+        assert_eq!(post(path, plain, "").await.0, 400, "{path}");
+    }
+    let (status, _, allowed) = post("/app/dev", plain, "a").await;
+    assert_eq!(
+        (status, allowed.unwrap().to_str().unwrap()),
+        (405, "GET, HEAD")
+    );
     server.end().await;
 }
