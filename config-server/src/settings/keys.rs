@@ -323,16 +323,27 @@ impl Keys {
             if is_ours && !harmless {
                 return Err(SettingError::Unknown(given.name.clone()));
             }
-            notes.push(format!("{} has no effect here", given.name));
+            notes.push(note_of(&given.name));
         }
         for name in self.variables.unused() {
             if !is_harmless_variable(name) {
                 return Err(SettingError::Unknown(name.to_owned()));
             }
-            notes.push(format!("{name} has no effect here"));
+            notes.push(note_of(name));
         }
         Ok(notes)
     }
+}
+
+/// Returns what is said of a name that means nothing here.
+fn note_of(name: &str) -> String {
+    let is_proxy = name.contains(".proxy.") || name.contains("_PROXY_");
+    let advice = if is_proxy {
+        ": HTTPS_PROXY and HTTP_PROXY say which proxy there is"
+    } else {
+        ""
+    };
+    format!("{name} has no effect here{advice}")
 }
 
 /// Returns whether a variable is one of those that mean nothing here, by its whole last name.

@@ -324,6 +324,9 @@ fn unknown_and_wrong_settings_stop_the_start() {
     );
     let notes = read(&format!("{uri}management.x: 1"), &[]).unwrap().notes;
     assert_eq!(notes, ["management.x has no effect here"]);
+    let proxy = format!("{uri}spring.cloud.config.server.git.proxy.https.host: h");
+    let notes = read(&proxy, &[]).unwrap().notes;
+    assert!(notes[0].contains("HTTPS_PROXY"), "{notes:?}");
     let unknown = read(uri, &[("SPEARGUN_CONFIG_NOTHING", "1")]);
     assert_eq!(
         unknown.unwrap_err(),
