@@ -3,10 +3,12 @@
 //!
 //! # Layout
 //!
+//! - [`place`]: where they are.
 //! - [`walk`]: the files that are there.
 //! - [`follow`]: when they are read.
 
 mod follow;
+mod place;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,7 @@ use crate::document::Format;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{Reading, Snapshot};
 use follow::Following;
+use place::{Location, folders, root, takes_label};
 use walk::{Found, Read, Walk};
 
 #[derive(Debug, Default)]
@@ -55,24 +58,6 @@ impl Flaws {
         let is_known = |file: &BrokenFile| before.broken.iter().any(|one| one.path == file.path);
         folders.all(|folder| before.unreadable.contains_key(folder))
             && self.broken.iter().all(is_known)
-    }
-}
-
-/// A search location.
-#[derive(Debug)]
-struct Location {
-    /// An absolute path, placeholders left in.
-    path: String,
-    is_optional: bool,
-}
-
-impl Location {
-    fn new(text: &str) -> Self {
-        let rest = text.strip_prefix("optional:");
-        Self {
-            path: absolute(rest.unwrap_or(text)),
-            is_optional: rest.is_some(),
-        }
     }
 }
 
@@ -353,29 +338,6 @@ fn look(root: &Path, walk: &mut Walk<'_>, served: &Snapshot) -> Result<(), Lack>
     Ok(())
 }
 
-/// Returns the folders that a location stands for in a request.
-fn folders(location: &str, snapshot: &Snapshot, request: &Request) -> impl Iterator<Item = String> {
-    let mut all = Vec::new();
-    for path in location::filled(location, request) {
-        let Some(path) = location::normal(&path) else {
-            continue;
-        };
-        let path = format!("/{path}");
-        if location::has_stars(&path) {
-            all.extend(location::matching(snapshot, &path));
-        } else {
-            all.push(path);
-        }
-    }
-    all.into_iter()
-}
-
-/// Returns whether the label may be a folder within a location: as in Spring, not when it has
-/// placeholders, since it says itself where the label stands.
-fn takes_label(location: &str) -> bool {
-    !location.contains('{')
-}
-
 /// Returns files that are no configuration, were read before, and can't be read now.
 fn lost(before: &Snapshot, now: &Snapshot) -> Vec<BrokenFile> {
     let mut lost = Vec::new();
@@ -391,52 +353,9 @@ fn lost(before: &Snapshot, now: &Snapshot) -> Vec<BrokenFile> {
     lost
 }
 
-/// Returns a location as an absolute path, with a slash behind and no `..` within, as Spring
-/// has it: `..` takes the folder before it away, whatever that is.
-fn absolute(location: &str) -> String {
-    let path = location.strip_prefix("file:").unwrap_or(location);
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let whole = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-    let text = whole.display().to_string();
-    let mut parts = Vec::new();
-    for part in text.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    if parts.is_empty() {
-        return "/".to_owned();
-    }
-    format!("/{}/", parts.join("/"))
-}
-
-/// Returns the part of a location in front of placeholders and stars.
-fn root(location: &str) -> PathBuf {
-    let parts = location.split('/');
-    let plain = parts.take_while(|part| !part.contains(['{', '*', '?']));
-    let plain = plain.collect::<Vec<_>>().join("/");
-    PathBuf::from(format!("{}/", plain.trim_end_matches('/')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn locations_lead_upwards_too() {
-        let here = std::env::current_dir().unwrap();
-        let above = here.parent().unwrap().display().to_string();
-        assert_eq!(absolute("../conf"), format!("{above}/conf/"));
-        assert_eq!(absolute("file:///a/./b/../c/"), "/a/c/");
-        assert_eq!(absolute("/a/{application}/"), "/a/{application}/");
-        assert_eq!(absolute("/.."), "/");
-        let optional = Location::new("optional:file:/a");
-        assert_eq!((&*optional.path, optional.is_optional), ("/a/", true));
-    }
 
     /// Reads nothing whose name says so.
     fn read_but_hidden(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
