@@ -6,12 +6,14 @@
 //! - `route`: what a path asks for.
 //! - [`serve`]: sockets, TLS, limits.
 //! - [`auth`]: who may ask.
-//! - `environment`, `plain`, `encrypt`, [`monitor`], `health`, `page`: the answers.
+//! - `environment`, `plain`, `encrypt`, [`monitor`], `health`, `page`: the answers; `decrypt`:
+//!   values within files.
 //! - [`metrics`]: figures about them.
 //! - `reply`: answers as bytes.
 //! - `socket`: how long a client is waited for.
 
 pub mod auth;
+mod decrypt;
 mod encrypt;
 mod environment;
 mod health;
@@ -31,6 +33,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, header};
 
 use crate::cipher::Cipher;
+use crate::environment::assemble::Request;
 use crate::refresh::Refresher;
 use crate::source::sources::Sources;
 use auth::Auth;
@@ -56,6 +59,10 @@ pub struct Api {
     pub prefix: String,
     /// Whether an environment without sources is an answer.
     pub accept_empty: bool,
+    /// Whether encrypted values of files that are given as they are get decrypted.
+    pub decrypts_files: bool,
+    /// The environments without which the server is down.
+    pub health: Vec<Request>,
     /// Figures.
     pub metrics: Metrics,
 }
@@ -85,10 +92,15 @@ impl Asked {
         all.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
     }
 
-    /// Returns whether placeholders are to be resolved.
-    fn resolves(&self) -> bool {
-        self.parameter("resolvePlaceholders")
-            .is_none_or(|text| text != "false")
+    /// Returns whether placeholders are to be resolved, in any of Spring's words; an error when it
+    /// is none of them.
+    fn resolves(&self) -> Result<bool, Box<Reply>> {
+        let text = self.parameter("resolvePlaceholders").unwrap_or_default();
+        match text.trim().to_ascii_lowercase().as_str() {
+            "" | "true" | "on" | "yes" | "1" => Ok(true),
+            "false" | "off" | "no" | "0" => Ok(false),
+            _ => Err(Box::new(reply::error(self, StatusCode::BAD_REQUEST, None))),
+        }
     }
 }
 
@@ -113,6 +125,9 @@ impl Api {
             Ok(route) if !self.may(&route, &asked) => reply::unauthorized(&asked),
             Ok(route) if route.reads_body() => self.with_body(route, &mut asked, body).await,
             Ok(route) => self.route(route, &asked).await,
+            Err(StatusCode::METHOD_NOT_ALLOWED) => {
+                reply::not_allowed(&asked, route::methods(&asked.path, &self.prefix))
+            }
             Err(status) => reply::error(&asked, status, None),
         };
         self.metrics.answered(name, reply.status());
@@ -175,7 +190,7 @@ impl Api {
             Route::EncryptStatus => self.encrypt_status(),
             Route::Key => self.key(),
             Route::Monitor => self.monitor(asked),
-            Route::Health(what) => self.health(self.told(what, asked)),
+            Route::Health(what) => self.health(self.told(what, asked)).await,
             Route::Metrics => self.metrics(),
             Route::Page => self.page(asked).await,
             Route::PageAsset(name) => page::asset(asked, name),

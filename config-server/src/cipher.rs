@@ -11,6 +11,8 @@ mod der;
 mod rsa;
 mod symmetric;
 
+use indexmap::IndexMap;
+
 use crate::document::{Entry, Secrecy};
 use crate::value::Value;
 
@@ -220,6 +222,33 @@ pub(crate) fn without_prefixes(text: &str) -> &str {
         rest = behind;
     }
     rest
+}
+
+/// Returns the names in front of a text as Spring puts them in front of what it makes of it: those
+/// of the application and its profiles are left out, since who decrypts knows them.
+pub(crate) fn prefixes(text: &str) -> String {
+    let cut = match text.split_once(PLAIN) {
+        Some((before, _)) => before,
+        None => text
+            .strip_suffix(without_prefixes(text))
+            .unwrap_or_default(),
+    };
+    let closed = cut.rsplit_once('}').map_or("", |(closed, _)| closed);
+    let mut found = IndexMap::new();
+    for part in closed.split('}') {
+        let Some(inner) = part.trim().strip_prefix('{') else {
+            continue;
+        };
+        let pair = inner.split_once(':').filter(|(_, value)| !value.is_empty());
+        let (name, value) = pair.unwrap_or((inner, ""));
+        if !matches!(name, "name" | "profiles") {
+            found.insert(name, value);
+        }
+    }
+    let names = found
+        .iter()
+        .map(|(name, value)| format!("{{{name}:{value}}}"));
+    names.collect()
 }
 
 /// Reads Base64, with or without its padding.

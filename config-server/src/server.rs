@@ -1,6 +1,7 @@
 //! All parts together: started in their order, ended in the other one.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ impl ConfigServer {
         let answering = Answering {
             overrides: settings.overrides,
             gives_undecryptable: !settings.fails_on_undecryptable,
+            leaves_out_failing: settings.answers.leaves_out_failing,
+            last_location_counts: settings.answers.last_location_counts,
         };
         let sources = Sources::start(settings.backends, reading, answering, base);
         let api = Arc::new(Api {
@@ -94,6 +97,8 @@ impl ConfigServer {
             refresher: Arc::clone(&refresher),
             prefix: settings.prefix,
             accept_empty: settings.accept_empty,
+            decrypts_files: settings.answers.decrypts_files,
+            health: settings.answers.health,
             metrics: Metrics::default(),
         });
         let ending = watch::Sender::new(false);
@@ -148,8 +153,40 @@ fn folder(base: Option<PathBuf>) -> Result<(PathBuf, Option<PathBuf>), StartErro
     if let Some(base) = base {
         return Ok((base, None));
     }
-    let name = format!("speargun-config-{}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&folder).map_err(StartError::Folder)?;
+    let folder = private_folder().map_err(StartError::Folder)?;
     Ok((folder.clone(), Some(folder)))
+}
+
+/// Makes a folder for this process alone. Where everybody may write, one of a name that can be
+/// guessed may be somebody else's already, who would read keys and write what is served.
+fn private_folder() -> std::io::Result<PathBuf> {
+    let mut random = [0; 16];
+    let filled = aws_lc_rs::rand::fill(&mut random);
+    filled.map_err(|_| std::io::Error::other("there is no randomness"))?;
+    let random = crate::cipher::to_hex(&random);
+    let name = format!("speargun-config-{}-{random}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn clones_lie_where_nobody_else_looks_or_was_before() {
+        let folders = [(); 2].map(|()| folder(None).unwrap());
+        assert_ne!(folders[0].0, folders[1].0);
+        for (folder, own) in folders {
+            assert_eq!(own.as_ref(), Some(&folder));
+            let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+            std::fs::remove_dir(&folder).unwrap();
+        }
+        let given = std::env::temp_dir();
+        assert_eq!(folder(Some(given.clone())).unwrap(), (given, None));
+    }
 }

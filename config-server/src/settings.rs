@@ -4,11 +4,15 @@
 //!
 //! # Layout
 //!
-//! - `keys`: texts by name, in whatever spelling; `variables` are those of the environment.
+//! - `keys`: texts by name, in whatever spelling; `texts` are what was given, `variables` those of
+//!   the environment.
 //! - `backends`: git, folders, several of them.
+//! - `answers`: how answers are made.
 
+pub mod answers;
 mod backends;
 mod keys;
+mod texts;
 mod variables;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,11 +23,11 @@ use crate::api::auth::Auth;
 use crate::api::monitor::Webhooks;
 use crate::api::serve::PATIENCE;
 use crate::cipher::{DEFAULT_SALT, KeyText, Padding, RsaForm};
-use crate::document::{Bounds, Document, Entry, Place, Secrecy};
+use crate::document::{Bounds, Document};
 use crate::refresh::RefreshConfig;
 use crate::snapshot::Limits;
 use crate::source::config::Backend;
-use crate::value::Value;
+use answers::Answers;
 
 pub use keys::{Keys, Sources};
 
@@ -79,6 +83,8 @@ pub struct Settings {
     pub backends: Vec<Backend>,
     /// Stronger than all files.
     pub overrides: Option<Arc<Document>>,
+    /// How answers are made.
+    pub answers: Answers,
     /// The key, when there is one.
     pub key: Option<KeyText>,
     /// Whether values are decrypted here.
@@ -154,7 +160,8 @@ impl Settings {
             accept_empty: keys
                 .switch("spring.cloud.config.server.accept-empty")?
                 .unwrap_or(true),
-            overrides: overrides(keys),
+            overrides: answers::overrides(keys),
+            answers: answers::read(keys)?,
             key: key(keys)?,
             decrypts: keys
                 .switch("spring.cloud.config.server.encrypt.enabled")?
@@ -219,24 +226,6 @@ fn tls(keys: &mut Keys) -> Result<Option<(String, String)>, SettingError> {
     let certificate = keys.text("server.ssl.certificate");
     let private = keys.text("server.ssl.certificate-private-key");
     Ok(certificate.zip(private).filter(|_| enabled))
-}
-
-fn overrides(keys: &mut Keys) -> Option<Arc<Document>> {
-    let entries = keys.below("spring.cloud.config.server.overrides");
-    if entries.is_empty() {
-        return None;
-    }
-    let entry = |(key, text): (String, String)| Entry {
-        key: key.into(),
-        // Braces may be escaped, so that they are not resolved here.
-        value: Value::text(&text.replace("\\${", "${").replace("\\{", "{")),
-        place: Place::default(),
-        secrecy: Secrecy::Open,
-    };
-    Some(Arc::new(Document {
-        entries: entries.into_iter().map(entry).collect(),
-        ..Document::default()
-    }))
 }
 
 fn key(keys: &mut Keys) -> Result<Option<KeyText>, SettingError> {

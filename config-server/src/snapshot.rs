@@ -1,7 +1,7 @@
 //! The files of one commit or folder, in memory and never changed: whoever answers from one sees
 //! all of it or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -125,6 +125,8 @@ pub struct Snapshot {
     pub changed: Option<SystemTime>,
     /// By path, with slashes and without one at the beginning.
     files: BTreeMap<Box<str>, Arc<File>>,
+    /// Once somebody asked for them.
+    folders: OnceLock<BTreeSet<Box<str>>>,
 }
 
 impl Snapshot {
@@ -134,6 +136,7 @@ impl Snapshot {
             version,
             changed: None,
             files,
+            folders: OnceLock::new(),
         }
     }
 
@@ -162,13 +165,19 @@ impl Snapshot {
     }
 
     /// Returns all folders, each with a slash at its end; the root is the empty text.
-    pub fn folders(&self) -> std::collections::BTreeSet<&str> {
-        let mut folders = std::collections::BTreeSet::from([""]);
-        for path in self.files.keys() {
-            let ends = path.match_indices('/').map(|(at, _)| at + 1);
-            folders.extend(ends.filter_map(|end| path.get(..end)));
-        }
-        folders
+    pub fn folders(&self) -> &BTreeSet<Box<str>> {
+        self.folders.get_or_init(|| {
+            let mut folders = BTreeSet::from([""]);
+            for path in self.files.keys() {
+                // Paths come in order, so that most often the folders are there.
+                for (at, _) in path.rmatch_indices('/') {
+                    if !folders.insert(path.get(..=at).unwrap_or_default()) {
+                        break;
+                    }
+                }
+            }
+            folders.into_iter().map(Box::from).collect()
+        })
     }
 
     /// Reads all files of configuration that lie where requests look; returns those that are
@@ -191,5 +200,25 @@ impl Snapshot {
             }
         }
         broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_found_once() {
+        let reading = Arc::new(Reading::default());
+        let paths = ["a/b/c.yml", "a/b/d.yml", "a/e.yml", "f.yml", "/g/h.yml"];
+        let files = paths.map(|path| {
+            let file = File::new(path, Bytes::new(), &reading);
+            (path.into(), Arc::new(file))
+        });
+        let snapshot = Snapshot::new(None, files.into());
+        let folders = snapshot.folders();
+        let expected = ["", "/", "/g/", "a/", "a/b/"].map(Box::from);
+        assert_eq!(*folders, BTreeSet::from(expected));
+        assert!(std::ptr::eq(folders, snapshot.folders()));
     }
 }

@@ -5,6 +5,7 @@
 //! - [`sources`]: repositories and folders, and what may happen to them.
 //! - [`answers`]: what is told to whom, over HTTP.
 //! - [`good`]: which commits and folders are good enough to be served.
+//! - [`labels`]: which label is served.
 //! - [`recorded`]: conversations with Spring's server, held again.
 //! - [`secure`]: git over HTTP with a password, and TLS of our own.
 //! - [`refresh`]: a webhook that reaches applications.
@@ -17,6 +18,8 @@
 mod answers;
 #[path = "whole/good.rs"]
 mod good;
+#[path = "whole/labels.rs"]
+mod labels;
 #[path = "whole/recorded.rs"]
 mod recorded;
 #[path = "whole/refresh.rs"]

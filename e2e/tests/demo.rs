@@ -76,9 +76,14 @@ fn ctrl_c_leaves_no_process_and_no_file() {
     assert_eq!(processes.len(), 18, "{printed}");
     assert_eq!(demo.children().unwrap().len(), 18, "{printed}");
     let config_server = processes[2].as_raw_nonzero();
-    let its_own = format!("speargun-config-{config_server}");
+    let its_own = format!("speargun-config-{config_server}-");
     let own = std::fs::read_dir(demo.folder()).unwrap().next().unwrap();
-    assert!(own.unwrap().path().join("tmp").join(its_own).is_dir());
+    let mut temporary = std::fs::read_dir(own.unwrap().path().join("tmp")).unwrap();
+    let is_its_own = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.unwrap().file_name();
+        name.to_string_lossy().starts_with(&its_own)
+    };
+    assert!(temporary.any(is_its_own));
     // The first hint, as it stands there.
     let hint = printed
         .lines()

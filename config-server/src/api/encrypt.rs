@@ -21,9 +21,9 @@ impl Api {
         let Some(text) = text(asked).filter(|text| !text.is_empty()) else {
             return error(asked, StatusCode::BAD_REQUEST, None);
         };
-        let text = cipher::without_prefixes(without_form(asked, &text, false).as_ref()).to_owned();
-        match self.cipher.encrypt(&text) {
-            Ok(text) => with(StatusCode::OK, TEXT_UTF8, text),
+        let text = without_form(asked, &text, false);
+        match self.cipher.encrypt(cipher::without_prefixes(&text)) {
+            Ok(made) => with(StatusCode::OK, TEXT_UTF8, cipher::prefixes(&text) + &made),
             Err(CipherError::NoKey) => no_key(),
             Err(_) => error(asked, StatusCode::INTERNAL_SERVER_ERROR, None),
         }
@@ -71,7 +71,11 @@ fn is_form(asked: &Asked) -> bool {
 }
 
 /// Returns the body as Spring sees it: that of a form is put together again of what was read.
+/// There is none without a type.
 fn text(asked: &Asked) -> Option<String> {
+    if asked.header(header::CONTENT_TYPE).is_empty() {
+        return None;
+    }
     if !is_form(asked) {
         return String::from_utf8(asked.body.to_vec()).ok();
     }
@@ -82,9 +86,11 @@ fn text(asked: &Asked) -> Option<String> {
     Some(out.finish())
 }
 
-/// Undoes what a client did to a text that it took for a form: a sign at the end, and escapes.
+/// Undoes what a client did to a text that it took for a form: a sign at the end, and escapes. As
+/// in Spring only a text without parameters of its type is sure to be none.
 fn without_form(asked: &Asked, text: &str, encrypted: bool) -> String {
-    let is_text = asked.header(header::CONTENT_TYPE).starts_with("text/plain");
+    let media_type = asked.header(header::CONTENT_TYPE).trim();
+    let is_text = media_type.eq_ignore_ascii_case("text/plain");
     let Some(candidate) = text.strip_suffix('=').filter(|_| !is_text) else {
         return text.to_owned();
     };

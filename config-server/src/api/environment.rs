@@ -54,6 +54,10 @@ impl Api {
     }
 
     pub(super) async fn merged(&self, asked: &Asked, request: &Request, form: Form) -> Reply {
+        let resolves = match asked.resolves() {
+            Ok(resolves) => resolves,
+            Err(reply) => return *reply,
+        };
         let environment = match self.sources.environment(request).await {
             Ok(environment) => environment,
             Err(problem) => return refused(asked, &problem),
@@ -62,8 +66,8 @@ impl Api {
             return error(asked, StatusCode::NOT_FOUND, None);
         }
         let mut merged = Merged::of(&environment);
-        if asked.resolves() {
-            merged = match merged.resolved() {
+        if resolves {
+            merged = match merged.resolved(&environment) {
                 Ok(merged) => merged,
                 Err(problem) => {
                     return error(asked, StatusCode::BAD_REQUEST, Some(&problem.to_string()));

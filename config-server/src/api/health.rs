@@ -1,5 +1,6 @@
 //! Whether the server can answer, and from what. An outage of a remote is no reason to send
-//! clients away: the last good commit is served, and that is said.
+//! clients away: the last good commit is served, and that is said. As in Spring, environments may
+//! be named without which it is down.
 
 use http::StatusCode;
 use serde_json::json;
@@ -7,6 +8,7 @@ use serde_json::json;
 use super::Api;
 use super::reply::{Reply, with};
 use super::route::Health;
+use crate::environment::assemble::Request;
 use crate::source::sources::Standing;
 
 const MEDIA_TYPE: &str = "application/vnd.spring-boot.actuator.v3+json";
@@ -24,8 +26,17 @@ impl Api {
             })
     }
 
-    pub(super) fn health(&self, what: Health) -> Reply {
-        let up = what == Health::Liveness || self.is_healthy();
+    pub(super) async fn health(&self, what: Health) -> Reply {
+        let mut up = what == Health::Liveness || self.is_healthy();
+        let mut environments = Vec::new();
+        // While there is nothing to serve, who asks would wait for it.
+        if up && what != Health::Liveness {
+            for request in &self.health {
+                let (is_there, detail) = self.environment_detail(request).await;
+                up &= is_there;
+                environments.push(detail);
+            }
+        }
         let (code, status) = if up {
             (StatusCode::OK, "UP")
         } else {
@@ -33,9 +44,31 @@ impl Api {
         };
         let body = match what {
             Health::Summary | Health::Liveness => json!({"status": status}),
-            Health::Details => json!({"status": status, "details": {"sources": self.details()}}),
+            Health::Details => {
+                let sources = self.details();
+                let details = json!({"sources": sources, "repositories": environments});
+                json!({"status": status, "details": details})
+            }
         };
         with(code, MEDIA_TYPE, body.to_string())
+    }
+
+    /// Returns whether there is an environment that health asks for, and what is told of it.
+    async fn environment_detail(&self, request: &Request) -> (bool, serde_json::Value) {
+        let found = self.sources.environment(request).await;
+        let mut detail = json!({
+            "name": request.application,
+            "profiles": [request.profiles],
+            "label": request.label,
+        });
+        match &found {
+            Ok(environment) => {
+                let names = environment.sources.iter().map(|source| &*source.name);
+                detail["sources"] = names.collect::<Vec<_>>().into();
+            }
+            Err(error) => detail["error"] = error.to_string().into(),
+        }
+        (found.is_ok(), detail)
     }
 
     fn details(&self) -> Vec<serde_json::Value> {

@@ -1,16 +1,18 @@
 //! Files as they are, with placeholders resolved; as bytes when those are asked for.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use httpdate::HttpDate;
 
+use super::decrypt;
 use super::environment::refused;
 use super::reply::{Reply, TEXT_UTF8, empty, error, with};
 use super::{Api, Asked};
 use crate::environment::assemble::Request;
-use crate::environment::merged::Merged;
+use crate::environment::merged;
 use crate::environment::placeholder::Resolver;
 use crate::source::SourceError;
 
@@ -18,6 +20,13 @@ const BYTES: &str = "application/octet-stream";
 
 impl Api {
     pub(super) async fn plain(&self, asked: &Asked, request: &Request, path: &str) -> Reply {
+        let gives_bytes = asked.header(header::ACCEPT).contains(BYTES);
+        let resolves = match asked.resolves() {
+            Ok(resolves) => resolves,
+            // Of bytes nothing is resolved in any case.
+            Err(_) if gives_bytes => false,
+            Err(reply) => return *reply,
+        };
         let plain = match self.sources.plain(request, path).await {
             Ok(Some(plain)) => plain,
             Ok(None) | Err(SourceError::NoLabel(_)) => return empty(StatusCode::NOT_FOUND),
@@ -25,10 +34,19 @@ impl Api {
         };
         let mut reply = if is_unchanged(asked.header(header::IF_MODIFIED_SINCE), plain.changed) {
             empty(StatusCode::NOT_MODIFIED)
-        } else if asked.header(header::ACCEPT).contains(BYTES) {
+        } else if gives_bytes {
             with(StatusCode::OK, BYTES, plain.bytes)
         } else {
-            match self.text(asked, request, plain.bytes).await {
+            let text = if resolves {
+                self.text(asked, request, plain.bytes).await
+            } else {
+                Ok(plain.bytes)
+            };
+            let text = match text {
+                Ok(text) if self.decrypts_files => self.decrypted(asked, path, text).await,
+                text => text,
+            };
+            match text {
                 Ok(text) => with(StatusCode::OK, TEXT_UTF8, text),
                 Err(reply) => return *reply,
             }
@@ -50,19 +68,41 @@ impl Api {
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return Ok(bytes);
         };
-        if !asked.resolves() || !text.contains("${") {
+        if !text.contains("${") {
             return Ok(bytes);
         }
         let environment = self.sources.environment(request).await;
         let environment = environment.map_err(|problem| Box::new(refused(asked, &problem)))?;
-        let merged = Merged::of(&environment);
-        let values = merged.values();
+        let values = merged::values(&environment);
         let resolved = Resolver::new(&values).resolve(text);
         let resolved = resolved.map_err(|problem| {
             let message = problem.to_string();
             Box::new(error(asked, StatusCode::BAD_REQUEST, Some(&message)))
         })?;
         Ok(resolved.into())
+    }
+
+    /// Decrypts the values of a file, on a thread that may take its time.
+    async fn decrypted(
+        &self,
+        asked: &Asked,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<Bytes, Box<Reply>> {
+        let failed = |what: &str| {
+            tracing::error!(path = asked.path, error = what, "answered 500");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Box::new(error(asked, status, Some(what)))
+        };
+        let (cipher, path) = (Arc::clone(&self.cipher), path.to_owned());
+        let decrypted = tokio::task::spawn_blocking(move || match std::str::from_utf8(&bytes) {
+            Ok(text) => decrypt::decrypted(&cipher, &path, text).map(Bytes::from),
+            Err(_) => Ok(bytes),
+        });
+        match decrypted.await {
+            Ok(text) => text.map_err(|what| failed(&what)),
+            Err(_) => Err(failed("the file could not be decrypted")),
+        }
     }
 }
 

@@ -109,6 +109,14 @@ fn now_ms() -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
+/// Returns what tells a client which methods there are.
+pub(super) fn not_allowed(asked: &Asked, methods: &'static str) -> Reply {
+    let mut reply = error(asked, StatusCode::METHOD_NOT_ALLOWED, None);
+    let methods = HeaderValue::from_static(methods);
+    reply.headers_mut().insert(header::ALLOW, methods);
+    reply
+}
+
 /// Returns what tells a client to say who it is.
 pub(super) fn unauthorized(asked: &Asked) -> Reply {
     let mut reply = error(asked, StatusCode::UNAUTHORIZED, None);

@@ -118,6 +118,18 @@ fn of_parts(asked: &Asked, parts: &[&str]) -> Result<Route, StatusCode> {
     Ok(route)
 }
 
+/// Returns the methods of a path that was asked for with another one.
+pub(super) fn methods(path: &str, prefix: &str) -> &'static str {
+    let segments = segments(path).unwrap_or_default();
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let prefix: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.strip_prefix(&*prefix).unwrap_or(&parts) {
+        ["encrypt" | "decrypt" | "monitor"] => "POST",
+        ["encrypt" | "decrypt", _, _] => "GET, HEAD, POST",
+        _ => "GET, HEAD",
+    }
+}
+
 /// Splits a path; empty segments are none. A slash that is percent-encoded is refused: what it
 /// means differs from server to server.
 fn segments(path: &str) -> Result<Vec<String>, StatusCode> {
@@ -376,6 +388,9 @@ mod tests {
             route(Method::DELETE, "/a/dev"),
             Err(StatusCode::METHOD_NOT_ALLOWED)
         );
+        assert_eq!(methods("/a/dev", ""), "GET, HEAD");
+        assert_eq!(methods("/c/encrypt", "/c"), "POST");
+        assert_eq!(methods("/encrypt/a/dev", ""), "GET, HEAD, POST");
         assert_eq!(get("/encrypt/status"), Ok(Route::EncryptStatus));
         assert_eq!(get("/encrypt"), Err(StatusCode::NOT_FOUND));
         assert_eq!(get("/"), Ok(Route::Page));

@@ -215,3 +215,22 @@ fn base64_is_that_of_the_rfc() {
     assert_eq!(rsa::unbase64("A"), None);
     assert_eq!(rsa::unbase64("Zm9?"), None);
 }
+
+#[test]
+fn names_in_front_of_a_text_are_put_in_front_of_what_is_made_of_it() {
+    for (text, expected) in [
+        ("hello", ""),
+        ("{key:a1}hello", "{key:a1}"),
+        ("{key:a1}{secret:s}hello", "{key:a1}{secret:s}"),
+        ("{name:x}{key:a1}{profiles:p}hello", "{key:a1}"),
+        ("{key:a1}{plain}{b:c}hello", "{key:a1}"),
+        ("{key:a1}{key:a2}x", "{key:a2}"),
+        ("{plain}{key:a1}", ""),
+        ("{key}{plain}x", "{key:}"),
+        ("{no}x", ""),
+        ("x{key:a1}", ""),
+        ("{key:a1}", "{key:a1}"),
+    ] {
+        assert_eq!(prefixes(text), expected, "{text}");
+    }
+}

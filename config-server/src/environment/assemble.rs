@@ -38,10 +38,20 @@ pub(crate) const EVERYBODY: &str = "application";
 const APPLICATIONS_MAX: usize = 64;
 
 impl Request {
-    /// Returns the applications, the weakest first.
+    /// Returns the applications, the weakest first: everybody's before those that are asked for,
+    /// unless what is asked for begins so, as Spring has it.
     pub fn applications(&self) -> Vec<&str> {
+        let everybody = (!self.application.starts_with(EVERYBODY)).then_some(EVERYBODY);
+        self.with_own(everybody.into_iter().collect())
+    }
+
+    /// Returns the applications that are asked for.
+    pub fn own_applications(&self) -> Vec<&str> {
+        self.with_own(Vec::new())
+    }
+
+    fn with_own<'a>(&'a self, mut names: Vec<&'a str>) -> Vec<&'a str> {
         let parts = self.application.split(',').map(str::trim);
-        let mut names = vec![EVERYBODY];
         for part in parts.filter(|part| !part.is_empty()).take(APPLICATIONS_MAX) {
             if !names.contains(&part) {
                 names.push(part);

@@ -1,10 +1,14 @@
 //! The environment as JSON, keys in the order of Spring's class. The second version of the media
-//! type gives each value with its origin, `line:column`; a value that was decrypted has none.
+//! type gives each value with its origin, `line:column`, or that it is an override; a value that
+//! was decrypted has none.
 
 use crate::document::{Entry, Secrecy};
 use crate::value::{json_text, push};
 
 use super::{Environment, Source};
+
+/// The origin of what settings say, in Spring's words.
+const OF_OVERRIDES: &str = "Config server overrides";
 
 /// The forms of the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -50,7 +54,11 @@ fn property_source(source: &Source, version: Version, out: &mut String) {
     out.push_str("{\"name\":");
     json_text(&source.name, out);
     out.push_str(",\"source\":{");
-    let origins = version == Version::V2 && source.has_places();
+    let origin = match version {
+        Version::V1 => Origin::Untold,
+        Version::V2 if source.has_places() => Origin::Place,
+        Version::V2 => Origin::Overrides,
+    };
     let mut first = true;
     let mut comma = |out: &mut String| {
         if !std::mem::take(&mut first) {
@@ -65,18 +73,31 @@ fn property_source(source: &Source, version: Version, out: &mut String) {
         } else {
             json_text(&entry.key, out);
             out.push(':');
-            value(entry, origins, out);
+            value(entry, origin, out);
         }
     }
     out.push_str("}}");
 }
 
-fn value(entry: &Entry, origins: bool, out: &mut String) {
-    if origins && entry.secrecy == Secrecy::Open {
-        out.push_str("{\"value\":");
+/// What is said of where values come from.
+#[derive(Clone, Copy)]
+enum Origin {
+    Untold,
+    Place,
+    Overrides,
+}
+
+fn value(entry: &Entry, origin: Origin, out: &mut String) {
+    if matches!(origin, Origin::Untold) || entry.secrecy != Secrecy::Open {
         entry.value.to_json(out);
-        push(out, format_args!(",\"origin\":\"{}\"}}", entry.place));
-    } else {
-        entry.value.to_json(out);
+        return;
     }
+    out.push_str("{\"value\":");
+    entry.value.to_json(out);
+    out.push_str(",\"origin\":\"");
+    match origin {
+        Origin::Overrides => out.push_str(OF_OVERRIDES),
+        _ => push(out, format_args!("{}", entry.place)),
+    }
+    out.push_str("\"}");
 }

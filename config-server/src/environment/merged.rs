@@ -1,14 +1,15 @@
 //! All sources of an environment as one document. Of a list the strongest source gives the whole;
 //! lists come last. `spring.profiles` is left out.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
 use crate::document::Secrecy;
 use crate::value::Value;
 
-use super::placeholder::{Resolver, Unresolvable};
+use super::placeholder::{Resolver, Unresolvable, Values};
 use super::tree::Tree;
 use super::yaml_text;
 use super::{Environment, Source};
@@ -29,6 +30,7 @@ impl Merged {
         for source in environment.sources.iter().rev() {
             let mut of_source: IndexMap<String, Vec<(String, Value)>> = IndexMap::new();
             for (key, value) in entries(source) {
+                let (key, value) = (key.into_owned(), value.into_owned());
                 match key
                     .find('[')
                     .and_then(|at| key.get(..at))
@@ -50,39 +52,25 @@ impl Merged {
         }
     }
 
-    /// Resolves the placeholders of all values, against themselves.
-    pub fn resolved(mut self) -> Result<Self, Unresolvable> {
-        let texts: Vec<(usize, String)> = {
-            let values = self.values();
-            let mut resolver = Resolver::new(&values);
-            let with = self
-                .entries
-                .iter()
-                .enumerate()
-                .filter_map(|(index, (_, value))| {
-                    let text = value.as_text().filter(|text| text.contains("${"))?;
-                    Some((index, text))
-                });
-            with.map(|(index, text)| Ok((index, resolver.resolve(text)?)))
-                .collect::<Result<_, _>>()?
-        };
-        for (index, text) in texts {
-            if let Some((_, value)) = self.entries.get_mut(index) {
-                if value.as_text().is_some_and(yaml_text::is_plain) {
-                    self.plain.insert(index);
-                }
-                *value = Value::text(&text);
+    /// Resolves the placeholders of all values against those of the sources that were merged.
+    pub fn resolved(mut self, of: &Environment) -> Result<Self, Unresolvable> {
+        let has_any = |value: &Value| value.as_text().is_some_and(|text| text.contains("${"));
+        if !self.entries.iter().any(|(_, value)| has_any(value)) {
+            return Ok(self);
+        }
+        let values = values(of);
+        let mut resolver = Resolver::new(&values);
+        for (index, (_, value)) in self.entries.iter_mut().enumerate() {
+            let Some(text) = value.as_text().filter(|text| text.contains("${")) else {
+                continue;
+            };
+            let whole = resolver.resolve(text)?;
+            if yaml_text::is_plain(text) {
+                self.plain.insert(index);
             }
+            *value = Value::text(&whole);
         }
         Ok(self)
-    }
-
-    /// Returns the texts of all values.
-    pub fn values(&self) -> HashMap<&str, String> {
-        let entries = self.entries.iter();
-        entries
-            .map(|(key, value)| (key.as_str(), value.to_string()))
-            .collect()
     }
 
     /// Returns all keys with their values.
@@ -127,9 +115,23 @@ impl Merged {
     }
 }
 
-fn entries(source: &Source) -> impl Iterator<Item = (String, Value)> {
+/// Returns the texts of all values of the sources: of a list that a stronger source has also those
+/// elements that only weaker ones have, as Spring finds them.
+pub fn values(environment: &Environment) -> Values<'_> {
+    let mut values = Values::new();
+    for (key, value) in environment.sources.iter().flat_map(entries) {
+        values.entry(key).or_insert_with(|| value.to_string());
+    }
+    values
+}
+
+/// Returns the keys and values of a source as clients are told them.
+fn entries(source: &Source) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, Value>)> {
     source.told().map(|entry| match entry.secrecy {
-        Secrecy::Undecryptable(_) => (format!("invalid.{}", entry.key), Value::text("<n/a>")),
-        _ => (entry.key.to_string(), entry.value.clone()),
+        Secrecy::Undecryptable(_) => {
+            let value = Cow::Owned(Value::text("<n/a>"));
+            (Cow::Owned(format!("invalid.{}", entry.key)), value)
+        }
+        _ => (Cow::Borrowed(&*entry.key), Cow::Borrowed(&entry.value)),
     })
 }

@@ -1,6 +1,7 @@
 //! Placeholders, `${key:default}`, resolved against an environment and nothing else. An escaped
-//! one, `\${key}`, loses its backslash; one that nobody knows stays as it is.
+//! one, `\${key}` or `\\${key}`, loses its backslashes; one that nobody knows stays as it is.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Placeholders within values within placeholders.
@@ -19,16 +20,19 @@ pub enum Unresolvable {
     TooLong,
 }
 
+/// Texts by key.
+pub type Values<'a> = HashMap<Cow<'a, str>, String>;
+
 /// Resolves placeholders against values by key.
 #[derive(Debug)]
 pub struct Resolver<'a> {
-    values: &'a HashMap<&'a str, String>,
+    values: &'a Values<'a>,
     bytes: usize,
 }
 
 impl<'a> Resolver<'a> {
     /// Returns a resolver of these values.
-    pub fn new(values: &'a HashMap<&'a str, String>) -> Self {
+    pub fn new(values: &'a Values<'a>) -> Self {
         Self { values, bytes: 0 }
     }
 
@@ -38,7 +42,7 @@ impl<'a> Resolver<'a> {
             return Ok(text.to_owned());
         }
         let resolved = self.resolve_within(text, &mut Vec::new())?;
-        Ok(resolved.replace("\\${", "${"))
+        Ok(unescaped(&resolved))
     }
 
     fn resolve_within(
@@ -103,6 +107,22 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Returns a text without the backslashes in front of placeholders, of which Spring takes two for
+/// one that JSON escaped.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split("${");
+    let mut part = parts.next().unwrap_or_default();
+    for next in parts {
+        let kept = part.strip_suffix('\\').unwrap_or(part);
+        out.push_str(kept.strip_suffix('\\').unwrap_or(kept));
+        out.push_str("${");
+        part = next;
+    }
+    out.push_str(part);
+    out
+}
+
 /// Returns where the brace closes that a text begins with.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0usize;
@@ -136,7 +156,8 @@ mod tests {
             ("pong", "${ping:}"),
             ("kept", "\\${a}"),
         ];
-        let values = values.map(|(key, value)| (key, value.to_owned())).into();
+        let values = values.map(|(key, value)| (key.into(), value.to_owned()));
+        let values = values.into();
         Resolver::new(&values).resolve(text)
     }
 
@@ -155,6 +176,9 @@ mod tests {
             ("${no}", "${no}"),
             ("${no}${a}", "${no}1"),
             ("\\${a}", "${a}"),
+            ("\\\\${a}", "${a}"),
+            ("\\\\\\${a}", "\\${a}"),
+            ("\\a ${a} \\", "\\a 1 \\"),
             ("${kept}", "${a}"),
             ("${a", "${a"),
             ("${no:{}}", "{}"),
@@ -182,7 +206,7 @@ mod tests {
                 Some(below) => format!("${{k{below}}}").repeat(10),
                 None => "x".repeat(10),
             };
-            values.insert(name.as_str(), value);
+            values.insert(name.into(), value);
         }
         let error = Resolver::new(&values).resolve("${k19}").unwrap_err();
         assert_eq!(error, Unresolvable::TooLong);

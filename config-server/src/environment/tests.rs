@@ -193,7 +193,7 @@ fn merged_documents_are_those_of_spring() {
         let merged = if query.contains("false") {
             merged
         } else {
-            merged.resolved().unwrap()
+            merged.resolved(&environment).unwrap()
         };
         let ours = match ending {
             "json" => merged.to_json(),
@@ -229,6 +229,30 @@ fn keys_of_the_answer_stand_as_in_spring_s_class() {
     };
     let ours = json::environment(&environment, Version::V1);
     assert_eq!(Some(&*ours), golden.lines().next());
+}
+
+#[test]
+fn overrides_have_an_origin_of_their_own() {
+    let entry = Entry {
+        key: "a".into(),
+        value: crate::value::Value::text("1"),
+        place: crate::document::Place::default(),
+        secrecy: Secrecy::Open,
+    };
+    let document = Document {
+        entries: vec![entry],
+        ..Document::default()
+    };
+    let environment = Environment {
+        sources: vec![Source::fixed("overrides", Arc::new(document))],
+        ..Environment::default()
+    };
+    let told = json::environment(&environment, Version::V2);
+    let expected =
+        r#"{"name":"overrides","source":{"a":{"value":"1","origin":"Config server overrides"}}}"#;
+    assert!(told.contains(expected), "{told}");
+    let told = json::environment(&environment, Version::V1);
+    assert!(told.contains(r#""source":{"a":"1"}"#), "{told}");
 }
 
 #[test]
@@ -307,18 +331,69 @@ fn lists_are_replaced_whole_and_nest() {
     );
     assert_eq!(
         merged(&["a: {1: x, '[k/l]': y}"]),
-        r#"{"a":{"1":"x","k/l":"y"}}"#
+        r#"{"a":[null,"x"],"a[k/l]":"y"}"#
     );
     assert_eq!(merged(&["l: [{}, {a: []}]"]), r#"{"l":[null,{"a":""}]}"#);
     assert_eq!(merged(&["'': x\na: 1"]), r#"{"":"x","a":1}"#);
     assert_eq!(merged(&["spring.profiles: x\na: 1"]), r#"{"a":1}"#);
-    assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":{"b":2}}"#);
+    assert_eq!(merged(&["a: 1\na.b: 2"]), r#"{"a":1,"a.b":2}"#);
+}
+
+#[test]
+fn what_begins_like_everybody_s_name_gets_its_own_files_alone() {
+    let snapshot = snapshot(&[
+        ("application.yml", "a: 1\n"),
+        ("application-gateway.yml", "a: 2\n"),
+        ("applications.yml", "a: 3\n"),
+        ("foo.yml", "a: 4\n"),
+    ]);
+    for (application, expected) in [
+        ("application-gateway", &["application-gateway.yml"][..]),
+        ("applications", &["applications.yml"]),
+        ("application", &["application.yml"]),
+        ("applications,foo", &["foo.yml", "applications.yml"]),
+        (
+            "foo,applications",
+            &["applications.yml", "foo.yml", "application.yml"],
+        ),
+        ("application,foo", &["foo.yml", "application.yml"]),
+    ] {
+        let request = request(&format!("/{application}/default"));
+        let environment = environment_of(&snapshot, &request, "");
+        let names = environment.sources.iter().map(|source| &*source.name);
+        assert_eq!(names.collect::<Vec<_>>(), expected, "{application}");
+    }
+}
+
+fn environment_with(name: &str, text: &str) -> Environment {
+    let snapshot = snapshot(&[(name, text), ("application.yml", "shared: 1\n")]);
+    environment_of(&snapshot, &request("/app/default"), "")
 }
 
 fn merged_of(name: &str, text: &str) -> Merged {
-    let snapshot = snapshot(&[(name, text), ("application.yml", "shared: 1\n")]);
-    let environment = environment_of(&snapshot, &request("/app/default"), "");
-    Merged::of(&environment)
+    Merged::of(&environment_with(name, text))
+}
+
+fn resolved_of(name: &str, text: &str) -> Merged {
+    let environment = environment_with(name, text);
+    Merged::of(&environment).resolved(&environment).unwrap()
+}
+
+#[test]
+fn placeholders_are_resolved_against_all_sources() {
+    let snapshot = snapshot(&[
+        ("app-dev.yml", "l: [x]\n"),
+        ("application-dev.yml", ""),
+        (
+            "app.yml",
+            "l: [y, z]\nl0: '${l[0]}'\nl1: '${l[1]}'\np: ${spring.profiles:none}\n",
+        ),
+        ("application.yml", "spring.profiles: dev\n"),
+    ]);
+    let environment = environment_of(&snapshot, &request("/app/dev"), "");
+    let merged = Merged::of(&environment).resolved(&environment).unwrap();
+    let expected = r#"{"l0":"x","l1":"z","p":"dev","l":["x"]}"#;
+    assert_eq!(merged.to_json(), expected);
 }
 
 #[test]
@@ -361,7 +436,7 @@ fn documents_that_are_no_mappings_are_themselves_in_yaml_alone() {
 fn resolved_texts_are_quoted_in_yaml_only_where_they_were() {
     let text = "port: 8080\nup: true\np1: ${port}\np2: ${up}\np3: 'x: ${port}'\nt: '8080'\n\
                 risky: '${no:a # b}'\nodd: ${odder}\nodder: 'a: b'\n";
-    let merged = merged_of("app.yml", text).resolved().unwrap();
+    let merged = resolved_of("app.yml", text);
     let yaml = "shared: 1\nport: 8080\nup: true\np1: 8080\np2: true\np3: 'x: 8080'\n\
                 t: '8080'\nrisky: 'a # b'\nodd: 'a: b'\nodder: 'a: b'\n";
     assert_eq!(merged.to_yaml(), yaml);

@@ -39,8 +39,8 @@ const GAPS_MAX: usize = 10_000;
 /// Levels of nesting; what is deeper stays one key.
 const STEPS_MAX: usize = 128;
 
-/// Splits a flat key: `a.b[0].c` or `a[key]`. A name may be empty, as that of `""` and behind a
-/// point at the end.
+/// Splits a flat key: `a.b[0].c`. A name may be empty, as that of `""` and behind a point at the
+/// end. Brackets around something else than an index are part of a name, as in Spring.
 fn steps(key: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let (mut rest, mut name_is_due) = (key, true);
@@ -49,17 +49,11 @@ fn steps(key: &str) -> Vec<Step> {
             steps.push(Step::Key(rest.to_owned()));
             break;
         }
-        let bracketed = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        if let Some((inner, behind)) = bracketed {
-            let index = index(inner);
-            steps.push(index.map_or_else(|| Step::Key(inner.to_owned()), Step::Index));
+        if let Some((index, behind)) = leading_index(rest) {
+            steps.push(Step::Index(index));
             rest = behind;
         } else {
-            // A bracket that is never closed is a part of the name.
-            let end = rest
-                .char_indices()
-                .find(|(at, c)| *c == '.' || *c == '[' && *at > 0);
-            let (name, behind) = end.map_or((rest, ""), |(at, _)| rest.split_at(at));
+            let (name, behind) = rest.split_at(name_end(rest));
             steps.push(Step::Key(name.to_owned()));
             rest = behind;
         }
@@ -70,22 +64,68 @@ fn steps(key: &str) -> Vec<Step> {
     steps
 }
 
-fn index(inner: &str) -> Option<usize> {
-    let is_number = inner.bytes().all(|byte| byte.is_ascii_digit());
-    inner.parse().ok().filter(|_| is_number)
+/// Returns where the name ends that a text begins with.
+fn name_end(text: &str) -> usize {
+    let ends = |(at, c): &(usize, char)| match c {
+        '.' => true,
+        '[' => text.get(*at..).and_then(leading_index).is_some(),
+        _ => false,
+    };
+    text.char_indices()
+        .find(ends)
+        .map_or(text.len(), |(at, _)| at)
+}
+
+/// Returns the index in brackets that a text begins with, and what is behind it.
+fn leading_index(text: &str) -> Option<(usize, &str)> {
+    let inner = text.strip_prefix('[')?;
+    let end = inner.bytes().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, behind) = inner.split_at(end);
+    Some((digits.parse().ok()?, behind.strip_prefix(']')?))
 }
 
 impl Tree {
-    /// Puts what a flat key has into its place.
+    /// Puts what a flat key has into its place. Below what is a value already there is no place:
+    /// as in Spring the names are joined then, so that levels of `org.x` and `org.x.y` both stay.
     pub(super) fn put(&mut self, key: &str, leaf: Tree) {
         let mut place = self;
-        for step in steps(key) {
-            place = match step {
-                Step::Index(index) => place.element(index),
-                Step::Key(key) => place.child(key),
+        let mut prefix = String::new();
+        let mut steps = steps(key).into_iter().peekable();
+        while let Some(step) = steps.next() {
+            let name = match step {
+                Step::Index(index) => {
+                    place = place.element(index);
+                    continue;
+                }
+                Step::Key(key) => std::mem::take(&mut prefix) + &key,
             };
+            match steps.peek() {
+                None => return place.set(&name, leaf),
+                Some(Step::Key(_)) if place.has_value(&name) => prefix = name + ".",
+                Some(_) => place = place.child(name),
+            }
         }
         *place = leaf;
+    }
+
+    /// Returns whether a name of a mapping has a value, and nothing that has names of its own.
+    fn has_value(&mut self, name: &str) -> bool {
+        self.become_map();
+        let is_value = |tree: &Self| matches!(tree, Self::Leaf(_) | Self::Resolved(_));
+        matches!(self, Self::Map(entries) if entries.get(name).is_some_and(is_value))
+    }
+
+    /// Gives a name of a mapping a value. What is below the name stays, under longer ones.
+    fn set(&mut self, name: &str, leaf: Tree) {
+        self.become_map();
+        let Self::Map(entries) = self else {
+            return;
+        };
+        let before = entries.insert(name.to_owned(), leaf);
+        if let Some(Self::Map(below)) = before {
+            let below = below.into_iter();
+            entries.extend(below.map(|(key, value)| (format!("{name}.{key}"), value)));
+        }
     }
 
     /// Returns an element of what is a list, or becomes one when it is nothing else yet.
@@ -104,14 +144,18 @@ impl Tree {
     }
 
     fn child(&mut self, key: String) -> &mut Self {
+        self.become_map();
+        match self {
+            Self::Map(entries) => entries.entry(key).or_default(),
+            other => other,
+        }
+    }
+
+    fn become_map(&mut self) {
         if let Self::List(items) = self {
             *self = by_name(std::mem::take(items));
         } else if !matches!(self, Self::Map(_)) {
             *self = Self::default();
-        }
-        match self {
-            Self::Map(entries) => entries.entry(key).or_default(),
-            other => other,
         }
     }
 
@@ -230,9 +274,35 @@ mod tests {
 
     #[test]
     fn what_is_no_index_is_a_key() {
-        assert_eq!(nested(&["a[+1]", "a[x.y]"]), r#"{"a":{"+1":0,"x.y":1}}"#);
+        assert_eq!(
+            nested(&["a[+1]", "a[x.y]"]),
+            r#"{"a[+1]":0,"a[x":{"y]":1}}"#
+        );
+        assert_eq!(
+            nested(&["m[/k]", "m[x][0]", "[y]", "e[]"]),
+            r#"{"m[/k]":0,"m[x]":[1],"[y]":2,"e[]":3}"#
+        );
         assert_eq!(nested(&["a[1]", "a.b"]), r#"{"a":{"1":0,"b":1}}"#);
-        assert_eq!(nested(&["a[1", "[b"]), r#"{"a":{"[1":0},"[b":1}"#);
+        assert_eq!(nested(&["a[1", "[b"]), r#"{"a[1":0,"[b":1}"#);
+        let open = "[".repeat(1 << 20);
+        assert!(nested(&[&open]).len() > open.len());
+    }
+
+    #[test]
+    fn a_key_that_is_the_beginning_of_another_keeps_its_value() {
+        let levels = ["l.org.spring", "l.org.spring.cloud", "l.org.spring.a.b"];
+        let both = r#"{"l":{"org":{"spring":0,"spring.cloud":1,"spring.a":{"b":2}}}}"#;
+        assert_eq!(nested(&levels), both);
+        // In whatever order they come.
+        assert_eq!(
+            nested(&["a.b.c", "a.d", "a"]),
+            r#"{"a":2,"a.b":{"c":0},"a.d":1}"#
+        );
+        assert_eq!(
+            nested(&["a", "a.b", "a.b.c"]),
+            r#"{"a":0,"a.b":1,"a.b.c":2}"#
+        );
+        assert_eq!(nested(&["a", "a.l[0]"]), r#"{"a":0,"a.l":[1]}"#);
     }
 
     #[test]

@@ -43,7 +43,23 @@ pub(super) fn read(keys: &mut Keys) -> Result<Vec<Backend>, SettingError> {
         });
     }
     backends.sort_by_key(|(order, _)| *order);
-    Ok(backends.into_iter().map(|(_, backend)| backend).collect())
+    let mut backends: Vec<Backend> = backends.into_iter().map(|(_, one)| one).collect();
+    let label = keys.text(&format!("{SERVER}.default-label"));
+    if let Some(label) = label.filter(|label| !label.is_empty()) {
+        relabel(&mut backends, &label);
+    }
+    Ok(backends)
+}
+
+/// Gives all sources a default label: as in Spring that of the server is stronger than theirs, but
+/// not than that of a repository for some applications.
+fn relabel(backends: &mut [Backend], label: &str) {
+    for backend in backends {
+        match backend {
+            Backend::Git { default, .. } => label.clone_into(&mut default.default_label),
+            Backend::Native(native) => label.clone_into(&mut native.default_label),
+        }
+    }
 }
 
 fn order(keys: &mut Keys, name: &str) -> Result<i64, SettingError> {
@@ -75,29 +91,39 @@ fn one(keys: &mut Keys, kind: &str, name: &str) -> Result<Backend, SettingError>
     }
 }
 
-/// Reads a repository; one of several inherits what is not said of it.
+/// Returns what a repository of several has of the default one: how it is reached, as in Spring,
+/// and not what is read of it.
+fn inherited(name: &str, default: &GitConfig) -> GitConfig {
+    GitConfig {
+        name: name.to_owned(),
+        base: default.base.clone(),
+        access: default.access.clone(),
+        timeout: default.timeout,
+        refresh: default.refresh,
+        ..GitConfig::default()
+    }
+}
+
+/// Reads a repository, one of several with the default one.
 fn git(
     keys: &mut Keys,
     name: &str,
     of: Option<(&str, &GitConfig)>,
 ) -> Result<GitConfig, SettingError> {
     let of_name = |part: &str| format!("{name}.{part}");
-    let own = GitConfig::default();
-    let base = of.map_or(&own, |(_, default)| default);
-    let mut config = GitConfig {
-        name: of
-            .map(|(own_name, _)| own_name.to_owned())
-            .unwrap_or_default(),
-        uri: String::new(),
-        patterns: Vec::new(),
-        search_paths: Vec::new(),
-        ..base.clone()
+    let mut config = match of {
+        Some((name, default)) => inherited(name, default),
+        None => GitConfig::default(),
     };
     config.uri = keys
         .text(&of_name("uri"))
         // `repos.name=uri` is a short form.
         .or_else(|| of.and_then(|_| keys.text(name)))
         .unwrap_or_default();
+    if of.is_some() {
+        // Spring knows a name beside that of the map, and means nothing by it.
+        keys.text(&of_name("name"));
+    }
     config.patterns = keys.list(&of_name("pattern"));
     config.search_paths = keys.list(&of_name("search-paths"));
     if let Some(label) = keys.text(&of_name("default-label")) {
@@ -131,14 +157,14 @@ fn git(
 
 fn access(keys: &mut Keys, name: &str, access: &mut Access) -> Result<(), SettingError> {
     let of_name = |part: &str| format!("{name}.{part}");
-    for (part, place) in [
-        ("username", &mut access.user),
-        ("password", &mut access.password),
-        ("private-key", &mut access.private_key),
-    ] {
-        if let Some(text) = keys.text(&of_name(part)) {
-            *place = text;
-        }
+    let [user, password] = ["username", "password"].map(|part| keys.text(&of_name(part)));
+    // A password is for its user: one of the default repository would go to another host.
+    if user.is_some() || password.is_some() {
+        access.user = user.unwrap_or_default();
+        access.password = password.unwrap_or_default();
+    }
+    if let Some(key) = keys.text(&of_name("private-key")) {
+        access.private_key = key;
     }
     access.private_key = access.private_key.replace("\\n", "\n");
     if let Some(path) = keys.text(&of_name("known-hosts-file")) {
@@ -165,7 +191,11 @@ fn access(keys: &mut Keys, name: &str, access: &mut Access) -> Result<(), Settin
 fn native(keys: &mut Keys, name: &str) -> Result<NativeConfig, SettingError> {
     let default = NativeConfig::default();
     let mut locations = keys.list(&format!("{name}.search-locations"));
-    if let Some(location) = locations.iter().find(|one| one.starts_with("classpath:")) {
+    let of_class_path = |one: &&String| {
+        let place = one.strip_prefix("optional:").unwrap_or(one);
+        place.starts_with("classpath:")
+    };
+    if let Some(location) = locations.iter().find(of_class_path) {
         return Err(SettingError::Wrong {
             name: format!("{name}.search-locations"),
             value: location.clone(),
@@ -173,13 +203,17 @@ fn native(keys: &mut Keys, name: &str) -> Result<NativeConfig, SettingError> {
         });
     }
     if locations.is_empty() {
-        locations = vec!["file:./".to_owned(), "file:./config/".to_owned()];
+        let default = ["optional:file:./", "optional:file:./config/"];
+        locations = default.map(str::to_owned).to_vec();
     }
     Ok(NativeConfig {
         search_locations: locations,
         label_locations: keys
             .switch(&format!("{name}.add-label-locations"))?
             .unwrap_or(default.label_locations),
+        default_label: keys
+            .text(&format!("{name}.default-label"))
+            .unwrap_or(default.default_label),
         version: keys.text(&format!("{name}.version")),
         refresh: default.refresh,
     })

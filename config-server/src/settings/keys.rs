@@ -1,15 +1,15 @@
 //! Texts by name. Spring takes a name in several spellings (`default-label`, `defaultLabel`,
 //! `SPRING_..._DEFAULT_LABEL`), so all are brought to one before they are compared.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::SettingError;
+use super::texts;
 use super::variables::{Variables, spellings, without_links};
-use crate::document::{Bounds, Format};
-use crate::environment::placeholder::Resolver;
+use crate::document::Document;
+use crate::profile;
 
 /// Where settings come from, the strongest first.
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ const OURS: [&str; 3] = [
     "speargun.config.",
 ];
 /// Those of Spring's names that are honoured nowhere but known.
-const HARMLESS: [&str; 22] = [
+const HARMLESS: [&str; 20] = [
     "clone-on-start",
     "force-pull",
     "delete-untracked-branches",
@@ -45,19 +45,17 @@ const HARMLESS: [&str; 22] = [
     "host-key",
     "host-key-algorithm",
     "preferred-authentications",
-    "fail-on-composite-error",
     "strip-document-from-yaml",
     "default-application-name",
     "default-profile",
     "bootstrap",
     "enabled",
     "fail-on-error",
-    "default-label",
-    "plain-text-encrypt",
     "load-balanced",
     "passphrase",
     "order-by-name",
     "http-client",
+    "last-label-wins",
 ];
 
 /// A setting that was given.
@@ -88,34 +86,33 @@ fn one_spelling(name: &str) -> String {
 }
 
 impl Keys {
-    /// Reads what was given.
+    /// Reads what was given. Documents of the file that are for some profiles count with those that
+    /// the rest makes active, as in Boot.
     pub fn read(sources: &Sources) -> Result<Self, SettingError> {
-        let mut texts: IndexMap<String, String> = IndexMap::new();
-        if let Some((name, bytes)) = &sources.file {
-            let format = Format::of(name).ok_or_else(|| {
-                SettingError::File(format!("{name}: its name must end in .yml or .properties"))
-            })?;
-            let documents = format
-                .read(bytes, &Bounds::default())
-                .map_err(|broken| SettingError::File(format!("{name}: {broken}")))?;
-            let counting = documents
-                .iter()
-                .filter(|one| one.activation.is_unconditional());
-            for entry in counting.flat_map(|document| &document.entries) {
-                texts.insert(entry.key.to_string(), entry.value.to_string());
-            }
-        }
-        texts.extend(sources.flags.iter().cloned());
-        let variables: HashMap<String, String> = sources.environment.iter().cloned().collect();
-        // Placeholders may well ask where a service is.
-        let resolved = resolve(&texts, &variables)?;
+        let documents = texts::documents(sources)?;
+        let always = documents
+            .iter()
+            .filter(|one| one.activation.is_unconditional());
+        let mut keys = Self::of(sources, always)?;
+        let profiles = profile::requested(&keys.list("spring.profiles.active").join(","));
+        let counting = documents
+            .iter()
+            .filter(|one| one.activation.holds(&profiles));
+        Self::of(sources, counting)
+    }
+
+    fn of<'a>(
+        sources: &Sources,
+        documents: impl Iterator<Item = &'a Document>,
+    ) -> Result<Self, SettingError> {
         let (links, environment) = without_links(&sources.environment);
+        let (texts, variables) = texts::read(sources, (documents, environment))?;
         let flags: Vec<String> = sources
             .flags
             .iter()
             .map(|(name, _)| one_spelling(name))
             .collect();
-        let given = resolved.into_iter().map(|(name, text)| {
+        let given = texts.into_iter().map(|(name, text)| {
             let spelling = one_spelling(&name);
             let given = Given {
                 name,
@@ -127,7 +124,7 @@ impl Keys {
         });
         Ok(Self {
             given: given.collect(),
-            variables: Variables::new(&environment),
+            variables: Variables::new(&variables),
             links,
         })
     }
@@ -326,16 +323,27 @@ impl Keys {
             if is_ours && !harmless {
                 return Err(SettingError::Unknown(given.name.clone()));
             }
-            notes.push(format!("{} has no effect here", given.name));
+            notes.push(note_of(&given.name));
         }
         for name in self.variables.unused() {
             if !is_harmless_variable(name) {
                 return Err(SettingError::Unknown(name.to_owned()));
             }
-            notes.push(format!("{name} has no effect here"));
+            notes.push(note_of(name));
         }
         Ok(notes)
     }
+}
+
+/// Returns what is said of a name that means nothing here.
+fn note_of(name: &str) -> String {
+    let is_proxy = name.contains(".proxy.") || name.contains("_PROXY_");
+    let advice = if is_proxy {
+        ": HTTPS_PROXY and HTTP_PROXY say which proxy there is"
+    } else {
+        ""
+    };
+    format!("{name} has no effect here{advice}")
 }
 
 /// Returns whether a variable is one of those that mean nothing here, by its whole last name.
@@ -361,36 +369,4 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
         _ => None,
     }
-}
-
-/// Replaces placeholders by variables and other settings; those of Spring's own stay.
-fn resolve(
-    texts: &IndexMap<String, String>,
-    variables: &HashMap<String, String>,
-) -> Result<IndexMap<String, String>, SettingError> {
-    let mut values: HashMap<&str, String> = HashMap::new();
-    values.extend(
-        texts
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.clone())),
-    );
-    values.extend(
-        variables
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.clone())),
-    );
-    let mut resolver = Resolver::new(&values);
-    let mut out = IndexMap::new();
-    for (name, text) in texts {
-        // Overrides are for clients, who resolve them.
-        let is_override = one_spelling(name).starts_with("spring.cloud.config.server.overrides.");
-        let text = if is_override {
-            text.clone()
-        } else {
-            let whole = resolver.resolve(text);
-            whole.map_err(|error| SettingError::File(format!("{name}: {error}")))?
-        };
-        out.insert(name.clone(), text);
-    }
-    Ok(out)
 }

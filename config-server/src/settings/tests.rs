@@ -85,7 +85,7 @@ spring:
     );
     assert_eq!(others[1].patterns, ["special*/dev*", "*special*/dev*"]);
     assert_eq!(others[2].patterns, ["local*", "other"]);
-    assert_eq!(others[2].default_label, "trunk");
+    assert_eq!(others[2].default_label, "main");
     assert_eq!(settings.key.map(|key| key.text).as_deref(), Some("k"));
     assert_eq!(
         settings.registration.metadata,
@@ -150,7 +150,7 @@ fn variables_have_hyphens_as_underscores_too() {
         .iter()
         .map(|one| (&*one.name, &*one.uri, &*one.default_label))
         .collect();
-    assert_eq!(others, [("my-repo", "/m", "mine"), ("x", "/x", "rel")]);
+    assert_eq!(others, [("my-repo", "/m", "mine"), ("x", "/x", "main")]);
     let overrides = settings.overrides.unwrap();
     let keys: Vec<&str> = overrides.entries.iter().map(|entry| &*entry.key).collect();
     assert_eq!(keys, ["a", "foo.bar"]);
@@ -324,6 +324,9 @@ fn unknown_and_wrong_settings_stop_the_start() {
     );
     let notes = read(&format!("{uri}management.x: 1"), &[]).unwrap().notes;
     assert_eq!(notes, ["management.x has no effect here"]);
+    let proxy = format!("{uri}spring.cloud.config.server.git.proxy.https.host: h");
+    let notes = read(&proxy, &[]).unwrap().notes;
+    assert!(notes[0].contains("HTTPS_PROXY"), "{notes:?}");
     let unknown = read(uri, &[("SPEARGUN_CONFIG_NOTHING", "1")]);
     assert_eq!(
         unknown.unwrap_err(),
@@ -373,4 +376,123 @@ fn other_servers_are_waited_for_as_long_as_they_may_take() {
     let refresh = refresh(composite);
     assert_eq!(refresh.others_fetch_within.as_secs(), 7);
     assert_eq!(refresh.own_application, "ours");
+}
+
+#[test]
+fn repositories_for_some_inherit_how_they_are_reached_and_no_more() {
+    let file = "spring.cloud.config.server.git:\n  uri: /a\n  default-label: trunk\n  \
+                try-master-branch: false\n  search-paths: x\n  timeout: 9\n  refresh-rate: 7\n  \
+                username: me\n  password: mine\n  skip-ssl-validation: true\n  repos:\n    \
+                plain: /b\n    token: {uri: /c, username: you, name: called}\n";
+    let settings = read(file, &[]).unwrap();
+    let (default, others) = git(&settings);
+    assert!(!default.try_master && default.default_label == "trunk");
+    for one in others {
+        assert!(one.try_master && one.default_label == "main" && one.search_paths.is_empty());
+        assert_eq!(
+            (one.timeout, one.refresh),
+            (default.timeout, default.refresh)
+        );
+        assert!(one.access.any_certificate);
+    }
+    let access = |at: usize| (&*others[at].access.user, &*others[at].access.password);
+    assert_eq!([access(0), access(1)], [("me", "mine"), ("you", "")]);
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+}
+
+#[test]
+fn the_default_label_of_the_server_is_stronger_than_those_of_its_sources() {
+    let file = "spring.cloud.config.server:\n  default-label: release\n  composite:\n  \
+                - type: git\n    uri: /a\n    default-label: x\n    \
+                repos: {b: {uri: /b, default-label: y}}\n  \
+                - {type: native, search-locations: /c, default-label: z}\n";
+    let label_of_folder = |settings: &Settings| match &settings.backends[1] {
+        Backend::Native(native) => native.default_label.clone(),
+        Backend::Git { .. } => panic!("no folder"),
+    };
+    let settings = read(file, &[]).unwrap();
+    let (default, others) = git(&settings);
+    let labels = (&*default.default_label, &*others[0].default_label);
+    assert_eq!(labels, ("release", "y"));
+    assert_eq!(label_of_folder(&settings), "release");
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+    let settings = read(&file.replace("default-label: release", "prefix: /"), &[]).unwrap();
+    assert_eq!(git(&settings).0.default_label, "x");
+    assert_eq!(label_of_folder(&settings), "z");
+}
+
+#[test]
+fn folders_of_spring_may_be_missing_and_there_is_no_class_path() {
+    let settings = read("spring.profiles.active: native\n", &[]).unwrap();
+    let Backend::Native(native) = &settings.backends[0] else {
+        panic!("{:?}", settings.backends);
+    };
+    let default = ["optional:file:./", "optional:file:./config/"];
+    assert_eq!(native.search_locations, default);
+    for location in ["classpath:/x", "optional:classpath:/x"] {
+        let file = format!("spring.cloud.config.server.native.search-locations: '{location}'\n");
+        let error = read(&file, &[]).unwrap_err().to_string();
+        assert!(error.contains("no class path"), "{error}");
+    }
+}
+
+#[test]
+fn overrides_are_resolved_unless_they_are_escaped() {
+    let file = "server.port: 1\nzone: eu\nspring.cloud.config.server:\n  git.uri: /a\n  \
+                overrides:\n    a: '${ZONE:eu}-${server.port}'\n    b: '\\${x}'\n    \
+                c: '$\\{x}'\n    d: '${x}'\n";
+    let variable = ("SPRING_CLOUD_CONFIG_SERVER_OVERRIDES_E", "${zone}");
+    let settings = read(file, &[("ZONE", "us"), variable]).unwrap();
+    let overrides = settings.overrides.unwrap();
+    let all = overrides.entries.iter();
+    let all: Vec<String> = all
+        .map(|one| format!("{}={}", one.key, one.value))
+        .collect();
+    assert_eq!(all, ["a=us-1", "b=${x}", "c=${x}", "d=${x}", "e=eu"]);
+}
+
+#[test]
+fn documents_for_active_profiles_count() {
+    let file = "spring.profiles.active: ${PROFILE:native}\n---\n\
+                spring.config.activate.on-profile: native\n\
+                spring.cloud.config.server.native.search-locations: /c\n---\n\
+                spring.config.activate.on-profile: git\n\
+                spring.cloud.config.server.git.uri: /a\n---\n\
+                spring.profiles: '!git'\nserver.port: 1\n";
+    let settings = read(file, &[]).unwrap();
+    assert!(matches!(&settings.backends[..], [Backend::Native(_)]));
+    assert_eq!(settings.port, 1);
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+    for variable in ["PROFILE", "SPRING_PROFILES_ACTIVE"] {
+        let settings = read(file, &[(variable, "git")]).unwrap();
+        assert_eq!(git(&settings).0.uri, "/a");
+        assert_eq!(settings.port, 8888);
+    }
+    let default = "spring.cloud.config.server.git.uri: /a\n---\n\
+                   spring.config.activate.on-profile: default\nserver.port: 2\n";
+    assert_eq!(read(default, &[]).unwrap().port, 2);
+}
+
+#[test]
+fn switches_of_spring_s_that_change_answers_are_read() {
+    let uri = "spring.cloud.config.server.git.uri: /a\n";
+    assert_eq!(read(uri, &[]).unwrap().answers, answers::Answers::default());
+    let file = format!(
+        "{uri}spring.cloud.config.server:\n  fail-on-composite-error: false\n  \
+         reverse-location-order: true\n  encrypt.plain-text-encrypt: true\n  \
+         health:\n    down-health-status: OUT\n    repositories:\n      \
+         shop: {{label: v1}}\n      other: {{name: a, profiles: 'x,y'}}\n"
+    );
+    let settings = read(&file, &[]).unwrap();
+    let answers = settings.answers;
+    assert!(answers.leaves_out_failing && answers.last_location_counts);
+    assert!(answers.decrypts_files);
+    let health = answers.health.iter();
+    let asked = health.map(|one| (&*one.application, &*one.profiles, one.label.as_deref()));
+    let expected = [("shop", "default", Some("v1")), ("a", "x,y", None)];
+    assert_eq!(asked.collect::<Vec<_>>(), expected);
+    let of_health = "spring.cloud.config.server.health.down-health-status has no effect here";
+    assert_eq!(settings.notes, [of_health]);
+    let off = format!("{file}  encrypt.enabled: false\n");
+    assert!(!read(&off, &[]).unwrap().answers.decrypts_files);
 }

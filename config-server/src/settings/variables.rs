@@ -130,16 +130,21 @@ fn rest<'a>(key: &'a str, name: &str) -> Option<&'a str> {
     rest.filter(|rest| !rest.is_empty())
 }
 
-type Pairs = Vec<(String, String)>;
+/// Names and values.
+pub(super) type Pairs = Vec<(String, String)>;
+
+/// Returns whether a variable is one of the overrides, which may have any name.
+pub(super) fn overrides(name: &str) -> bool {
+    let free = spellings("spring.cloud.config.server.overrides.");
+    free.iter().any(|start| name.starts_with(start))
+}
 
 /// Returns the names of variables that look like settings but say where a service of Kubernetes is
 /// (one called `speargun-config-server` gives `SPEARGUN_CONFIG_SERVER_PORT`), and all other
-/// variables. Overrides may have any name.
+/// variables.
 pub(super) fn without_links(all: &[(String, String)]) -> (Vec<String>, Pairs) {
-    let free = spellings("spring.cloud.config.server.overrides.");
-    let is_free = |name: &str| free.iter().any(|start| name.starts_with(start));
     let is_link =
-        |(name, value): &&(String, String)| is_service_link(name, value) && !is_free(name);
+        |(name, value): &&(String, String)| is_service_link(name, value) && !overrides(name);
     let (links, others): (Vec<_>, Vec<_>) = all.iter().partition(is_link);
     let names = links.into_iter().map(|(name, _)| name.clone());
     let names = names.filter(|name| Variables::looks_like_setting(name));

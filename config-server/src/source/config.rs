@@ -16,7 +16,7 @@ pub struct GitConfig {
     pub search_paths: Vec<String>,
     /// The branch of requests without label.
     pub default_label: String,
-    /// Whether `master` will do where there is no default branch.
+    /// Whether `master` will do where there is no `main`.
     pub try_master: bool,
     /// The folder of clones; `None` for one of this process.
     pub base: Option<PathBuf>,
@@ -83,10 +83,12 @@ impl Default for GitConfig {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NativeConfig {
     /// Folders, with `file:` in front or without, the weakest first; may hold `{application}`,
-    /// `{profile}` and `{label}`.
+    /// `{profile}` and `{label}`. With `optional:` in front it is well when there is none.
     pub search_locations: Vec<String>,
-    /// Whether the label is also a folder within.
+    /// Whether the label is also a folder within those without placeholders.
     pub label_locations: bool,
+    /// The label of requests without one.
+    pub default_label: String,
     /// The version of answers.
     pub version: Option<String>,
     /// How often it is read.
@@ -98,6 +100,7 @@ impl Default for NativeConfig {
         Self {
             search_locations: Vec::new(),
             label_locations: true,
+            default_label: "master".to_owned(),
             version: None,
             refresh: Duration::from_secs(1),
         }

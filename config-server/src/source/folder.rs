@@ -3,13 +3,16 @@
 //!
 //! # Layout
 //!
+//! - [`place`]: where they are.
 //! - [`walk`]: the files that are there.
 //! - [`follow`]: when they are read.
 
 mod follow;
+mod place;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -26,6 +29,7 @@ use crate::document::Format;
 use crate::environment::assemble::{BrokenFile, Request};
 use crate::snapshot::{Reading, Snapshot};
 use follow::Following;
+use place::{Location, folders, root, takes_label};
 use walk::{Found, Read, Walk};
 
 #[derive(Debug, Default)]
@@ -61,8 +65,7 @@ impl Flaws {
 #[derive(Debug)]
 pub struct Folder {
     config: NativeConfig,
-    /// Search locations as absolute paths, placeholders left in.
-    locations: Vec<String>,
+    locations: Vec<Location>,
     reading: Arc<Reading>,
     /// How files are read.
     read: Read,
@@ -85,7 +88,7 @@ impl Folder {
         let locations = config
             .search_locations
             .iter()
-            .map(|location| absolute(location));
+            .map(|location| Location::new(location));
         let folder = Self {
             locations: locations.collect(),
             config,
@@ -98,6 +101,12 @@ impl Folder {
             changed_paths: Mutex::default(),
         };
         folder.read();
+        for location in folder.locations.iter().filter(|one| !one.is_optional) {
+            let root = root(&location.path);
+            if !root.exists() {
+                tracing::warn!(folder = %root.display(), "there is no such folder");
+            }
+        }
         Arc::new(folder)
     }
 
@@ -143,7 +152,8 @@ impl Folder {
 
     /// Returns the folders, as they may be shown.
     pub fn shown(&self) -> String {
-        let locations = self.locations.iter().map(|path| format!("file:{path}"));
+        let paths = self.locations.iter().map(|location| &location.path);
+        let locations = paths.map(|path| format!("file:{path}"));
         locations.collect::<Vec<_>>().join(", ")
     }
 
@@ -164,31 +174,30 @@ impl Folder {
 
     /// Returns the folders of a request, the weakest first.
     pub(crate) fn locations(&self, snapshot: &Snapshot, request: &Request) -> Vec<String> {
-        let mut all = Vec::new();
+        let label = request.label.as_ref();
+        let label = label.unwrap_or(&self.config.default_label);
+        let request = Request {
+            label: Some(label.clone()),
+            ..request.clone()
+        };
+        let mut all: Vec<String> = Vec::new();
         let mut add = |path: String| {
             if !all.contains(&path) {
                 all.push(path);
             }
         };
         for location in &self.locations {
-            for path in location::filled(location, request) {
-                let Some(path) = location::normal(&path) else {
-                    continue;
-                };
-                if path.contains(['*', '?']) {
-                    location::matching(snapshot, &format!("/{path}")).for_each(&mut add);
-                } else {
-                    add(format!("/{path}"));
-                }
-            }
+            folders(&location.path, snapshot, &request).for_each(&mut add);
         }
-        let label = request
-            .label
-            .as_deref()
-            .filter(|_| self.config.label_locations);
-        if let Some(label) = label.and_then(location::normal) {
-            let labelled: Vec<String> = all.iter().map(|path| format!("{path}{label}")).collect();
-            all.extend(labelled);
+        let label = Some(label.trim()).filter(|label| !label.is_empty());
+        let label = label.filter(|_| self.config.label_locations);
+        let Some(label) = label.and_then(location::normal) else {
+            return all;
+        };
+        let paths = self.locations.iter().map(|location| &location.path);
+        for path in paths.filter(|path| takes_label(path)) {
+            let within = folders(path, snapshot, &request);
+            within.for_each(|path| add(format!("{path}{label}")));
         }
         all
     }
@@ -212,6 +221,14 @@ impl Folder {
             .map(|(path, (_, file))| (path.clone(), Arc::clone(file)));
         let mut snapshot = Snapshot::new(self.config.version.clone(), files.collect());
         snapshot.changed = changed;
+        if self
+            .locations
+            .iter()
+            .any(|one| location::has_stars(&one.path))
+        {
+            // Not at the first request, which should not wait.
+            snapshot.folders();
+        }
         let mut broken = snapshot.check(|folder| self.is_searched(folder));
         broken.extend(lost(&state.snapshot, &snapshot));
         let now = Flaws { broken, unreadable };
@@ -244,31 +261,31 @@ impl Folder {
     }
 
     /// Returns the files that are there, when they changed last, and why folders can't be read. One
-    /// in which nothing is left counts as such: a volume that is away leaves an empty folder.
+    /// in which nothing is left counts as such: a volume that is away leaves an empty folder. One
+    /// that never was is none, as in Spring, while there is another.
     fn walk(
         &self,
         seen: &Found,
         served: &Snapshot,
     ) -> (Found, Option<SystemTime>, BTreeMap<PathBuf, String>) {
         let mut walk = Walk::new(seen, &self.reading, self.read);
-        let mut unreadable = BTreeMap::new();
+        let (mut unreadable, mut missing) = (BTreeMap::new(), BTreeMap::new());
+        let mut is_any_read = false;
         for location in &self.locations {
-            let root = root(location);
-            let read = match root.canonicalize() {
-                Ok(within) => walk.folder(&root, &within),
-                Err(_) => Err(format!("{} is no folder that can be read", root.display())),
-            };
-            let is_within = |path: &str| Path::new(path).starts_with(&root);
-            let is_emptied = || {
-                served.files().any(|(path, _)| is_within(path))
-                    && !walk.found.keys().any(|path| is_within(path))
-            };
-            if let Err(why) = read {
-                unreadable.insert(root, why);
-            } else if is_emptied() {
-                let why = format!("{} is empty and was not", root.display());
-                unreadable.insert(root, why);
+            let root = root(&location.path);
+            match look(&root, &mut walk, served) {
+                Ok(()) => is_any_read = true,
+                Err(Lack::Unreadable(why)) => {
+                    unreadable.insert(root, why);
+                }
+                Err(Lack::Missing(_)) if location.is_optional => {}
+                Err(Lack::Missing(why)) => {
+                    missing.insert(root, why);
+                }
             }
+        }
+        if !is_any_read {
+            unreadable.extend(missing);
         }
         (walk.found, walk.changed, unreadable)
     }
@@ -284,16 +301,41 @@ impl Folder {
     }
 
     fn is_searched(&self, folder: &str) -> bool {
-        let paths = self.locations.iter().flat_map(|path| {
+        let paths = self.locations.iter().flat_map(|Location { path, .. }| {
             let labelled = format!("{path}/{{label}}");
-            [
-                Some(path.clone()),
-                self.config.label_locations.then_some(labelled),
-            ]
+            let is_labelled = self.config.label_locations && takes_label(path);
+            [Some(path.clone()), is_labelled.then_some(labelled)]
         });
         let paths: Vec<String> = paths.flatten().collect();
         location::is_searched(&paths, folder.trim_start_matches('/'))
     }
+}
+
+/// Why there is nothing of a location.
+enum Lack {
+    /// It never was.
+    Missing(String),
+    Unreadable(String),
+}
+
+/// Reads the files of a location.
+fn look(root: &Path, walk: &mut Walk<'_>, served: &Snapshot) -> Result<(), Lack> {
+    let is_within = |path: &str| Path::new(path).starts_with(root);
+    let was_there = served.files().any(|(path, _)| is_within(path));
+    let within = root.canonicalize().map_err(|error| {
+        let why = format!("{} is no folder that can be read", root.display());
+        if error.kind() == ErrorKind::NotFound && !was_there {
+            Lack::Missing(why)
+        } else {
+            Lack::Unreadable(why)
+        }
+    })?;
+    walk.folder(root, &within).map_err(Lack::Unreadable)?;
+    if was_there && !walk.found.keys().any(|path| is_within(path)) {
+        let why = format!("{} is empty and was not", root.display());
+        return Err(Lack::Unreadable(why));
+    }
+    Ok(())
 }
 
 /// Returns files that are no configuration, were read before, and can't be read now.
@@ -311,50 +353,9 @@ fn lost(before: &Snapshot, now: &Snapshot) -> Vec<BrokenFile> {
     lost
 }
 
-/// Returns a location as an absolute path, with a slash behind and no `..` within, as Spring
-/// has it: `..` takes the folder before it away, whatever that is.
-fn absolute(location: &str) -> String {
-    let path = location.strip_prefix("file:").unwrap_or(location);
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let whole = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-    let text = whole.display().to_string();
-    let mut parts = Vec::new();
-    for part in text.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    if parts.is_empty() {
-        return "/".to_owned();
-    }
-    format!("/{}/", parts.join("/"))
-}
-
-/// Returns the part of a location in front of placeholders and stars.
-fn root(location: &str) -> PathBuf {
-    let parts = location.split('/');
-    let plain = parts.take_while(|part| !part.contains(['{', '*', '?']));
-    let plain = plain.collect::<Vec<_>>().join("/");
-    PathBuf::from(format!("{}/", plain.trim_end_matches('/')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn locations_lead_upwards_too() {
-        let here = std::env::current_dir().unwrap();
-        let above = here.parent().unwrap().display().to_string();
-        assert_eq!(absolute("../conf"), format!("{above}/conf/"));
-        assert_eq!(absolute("file:///a/./b/../c/"), "/a/c/");
-        assert_eq!(absolute("/a/{application}/"), "/a/{application}/");
-        assert_eq!(absolute("/.."), "/");
-    }
 
     /// Reads nothing whose name says so.
     fn read_but_hidden(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {

@@ -1,6 +1,8 @@
 //! Folders in which requests look: the root of a repository, and search paths with placeholders and
 //! stars. Paths that leave the repository are refused.
 
+use std::ops::Bound;
+
 use crate::environment::assemble::Request;
 use crate::profile;
 use crate::snapshot::Snapshot;
@@ -27,7 +29,7 @@ pub fn of_request(
             let Some(path) = normal(&path) else {
                 continue;
             };
-            if path.contains(['*', '?']) {
+            if has_stars(&path) {
                 matching(snapshot, &path).for_each(&mut add);
             } else {
                 add(path);
@@ -37,13 +39,23 @@ pub fn of_request(
     locations
 }
 
-/// Returns the folders that match a path with stars.
+/// Returns the folders that match a path with stars. Only those are looked at that begin as the
+/// path does in front of its first star.
 pub(crate) fn matching(snapshot: &Snapshot, path: &str) -> impl Iterator<Item = String> {
-    let folders = snapshot.folders().into_iter();
-    let matching = folders
+    let plain = path.find(['*', '?']).and_then(|at| path.get(..at));
+    let plain = plain.unwrap_or(path);
+    let from = (Bound::Included(plain), Bound::Unbounded);
+    let folders = snapshot.folders().range::<str, _>(from);
+    let near = folders.take_while(|folder| folder.starts_with(plain));
+    let matching = near
         .filter(|folder| glob(path, folder))
-        .map(str::to_owned);
+        .map(ToString::to_string);
     matching.collect::<Vec<_>>().into_iter()
+}
+
+/// Returns whether a path has stars, so that the folders of a snapshot are needed.
+pub(crate) fn has_stars(path: &str) -> bool {
+    path.contains(['*', '?'])
 }
 
 /// Returns a text once for each application and profile that its placeholders ask for.
@@ -51,13 +63,9 @@ pub fn filled(text: &str, request: &Request) -> Vec<String> {
     let label = request.label.as_deref().unwrap_or_default();
     let mut out = vec![text.replace("{label}", label)];
     if text.contains("{application}") {
-        let applications = request.applications();
-        let names = applications
-            .iter()
-            .skip(usize::from(applications.len() > 1));
+        let names = request.own_applications();
         let each = |text: &String| {
-            let names = names.clone();
-            let filled = names.map(|name| text.replace("{application}", name));
+            let filled = names.iter().map(|name| text.replace("{application}", name));
             filled.collect::<Vec<_>>()
         };
         out = out.iter().flat_map(each).collect();
@@ -192,6 +200,32 @@ mod tests {
         }
         let many = "**/a/".repeat(30);
         assert!(!glob(&format!("{many}b/"), &"a/".repeat(60)));
+    }
+
+    #[test]
+    fn folders_match_that_begin_as_the_path_does() {
+        let reading = std::sync::Arc::default();
+        let paths = [
+            "conf/a/x.yml",
+            "conf/b/c/x.yml",
+            "con/x.yml",
+            "dev/conf/x.yml",
+        ];
+        let files = paths.map(|path| {
+            let file = crate::snapshot::File::new(path, bytes::Bytes::new(), &reading);
+            (path.into(), std::sync::Arc::new(file))
+        });
+        let snapshot = Snapshot::new(None, files.into());
+        for (path, expected) in [
+            ("conf/*/", &["conf/a/", "conf/b/"][..]),
+            ("con*/", &["con/", "conf/"]),
+            ("con?/", &["conf/"]),
+            ("*/conf/", &["dev/conf/"]),
+            ("conf/**/", &["conf/", "conf/a/", "conf/b/", "conf/b/c/"]),
+        ] {
+            let found: Vec<String> = matching(&snapshot, path).collect();
+            assert_eq!(found, expected, "{path}");
+        }
     }
 
     #[test]

@@ -24,27 +24,39 @@ impl Sources {
     /// Returns a file as it is; profiles may have a variant of it.
     pub async fn plain(&self, request: &Request, path: &str) -> Result<Option<Plain>, SourceError> {
         let variants = variants(path, &request.profiles);
-        for live in &self.live {
-            let (snapshot, locations) = match live {
-                Live::Git { default, others } => {
-                    let (repository, served) = self.find(default, others, request).await?;
-                    let paths = &repository.config().search_paths;
-                    let default_label = repository.default_label(&repository.labels());
-                    let paths = (&**paths, &*default_label);
-                    let locations = location::of_request(&served.snapshot, paths, request);
-                    (served.snapshot, locations)
-                }
-                Live::Native(folder) => {
-                    let snapshot = folder.snapshot();
-                    let locations = folder.locations(&snapshot, request);
-                    (snapshot, locations)
-                }
+        for live in self.in_order_of_files() {
+            let found = match self.look(live, (request, &variants)).await {
+                Err(error) if self.is_left_out(&error) => continue,
+                found => found?,
             };
-            if let Some(plain) = first(&snapshot, &locations, &variants)? {
-                return Ok(Some(plain));
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// Returns what one source has.
+    async fn look(
+        &self,
+        live: &Live,
+        (request, variants): (&Request, &[String]),
+    ) -> Result<Option<Plain>, SourceError> {
+        let (snapshot, locations) = match live {
+            Live::Git { default, others } => {
+                let (repository, served) = self.find(default, others, request).await?;
+                let config = repository.config();
+                let paths = (&*config.search_paths, &*config.default_label);
+                let locations = location::of_request(&served.snapshot, paths, request);
+                (served.snapshot, locations)
+            }
+            Live::Native(folder) => {
+                let snapshot = folder.snapshot();
+                let locations = folder.locations(&snapshot, request);
+                (snapshot, locations)
+            }
+        };
+        first(&snapshot, &self.ordered(locations), variants)
     }
 }
 

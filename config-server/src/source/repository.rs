@@ -5,11 +5,12 @@
 //!
 //! - [`state`]: what is served, and how it stands.
 //! - [`choose`]: which commit of a label is served.
-//! - [`ask`]: what requests ask for.
+//! - [`ask`]: what requests ask for, and [`asked`]: when they did.
 //! - [`take_up`]: what a fetch brought.
 //! - [`trouble`]: what is wrong beside failed fetches, and a damaged clone.
 
 mod ask;
+mod asked;
 mod choose;
 mod state;
 mod take_up;
@@ -29,9 +30,13 @@ use super::changed::Changed;
 use super::config::{GitConfig, shown};
 use super::git::{Git, GitError, Labels, read};
 use crate::snapshot::Reading;
+use asked::Asked;
 use state::State;
 pub(crate) use state::{Health, Served};
 
+/// The branch of requests without label, and what it was called before.
+const MAIN: &str = "main";
+const MASTER: &str = "master";
 /// Labels that are loaded at a time.
 const LOADING_MAX: usize = 2;
 
@@ -54,6 +59,7 @@ pub struct Repository {
     clone: Arc<Mutex<()>>,
     reading: Arc<Reading>,
     state: ArcSwap<State>,
+    asked: Asked,
     /// Whether the clone is to be made again with the next fetch.
     is_damaged: AtomicBool,
     /// When that was asked for last.
@@ -86,6 +92,7 @@ impl Repository {
             clone,
             reading: Arc::clone(reading),
             state: ArcSwap::default(),
+            asked: Asked::default(),
             is_damaged: AtomicBool::new(false),
             mended: Mutex::default(),
             known: Mutex::default(),
@@ -330,13 +337,18 @@ impl Repository {
         self.changed_paths.lock().forget(before)
     }
 
-    /// Returns the label of requests without one.
-    pub(crate) fn default_label(&self, labels: &Labels) -> String {
-        let default = &self.config.default_label;
-        let master = "master".to_owned();
-        if self.config.try_master && !labels.contains_key(default) && labels.contains_key(&master) {
-            return master;
+    /// Returns the label that is served for one that is asked for, or for none. As in Spring
+    /// `master` stands in for `main` alone: for whoever asks for that of the repository of all, and
+    /// of one of several when it is its default.
+    pub(crate) fn label_for(&self, asked: Option<&str>, labels: &Labels) -> String {
+        let default = &*self.config.default_label;
+        let label = asked.unwrap_or(default);
+        let is_of_all = self.config.name.is_empty();
+        let may_be_master = self.config.try_master && (is_of_all || default == MAIN);
+        let is_lacking = label == MAIN && !labels.contains_key(label);
+        if may_be_master && is_lacking && labels.contains_key(MASTER) {
+            return MASTER.to_owned();
         }
-        default.clone()
+        label.to_owned()
     }
 }

@@ -31,6 +31,10 @@ pub struct Answering {
     pub overrides: Option<Arc<Document>>,
     /// Whether a value that can't be decrypted is given as `invalid.<key>`, as Spring does.
     pub gives_undecryptable: bool,
+    /// Whether one of several sources that fails is left out.
+    pub leaves_out_failing: bool,
+    /// Whether of files that are given as they are the last location counts.
+    pub last_location_counts: bool,
 }
 
 /// All sources.
@@ -200,31 +204,12 @@ impl Sources {
             .sources
             .extend(overrides.map(|document| fixed("overrides", document)));
         for live in &self.live {
-            match live {
-                Live::Git { default, others } => {
-                    for request in each_label(request)? {
-                        let (repository, served) = self.find(default, others, &request).await?;
-                        let paths = &repository.config().search_paths;
-                        let default_label = repository.default_label(&repository.labels());
-                        let paths = (&**paths, &*default_label);
-                        let snapshot = &served.snapshot;
-                        let locations = location::of_request(snapshot, paths, &request);
-                        let name = |path: &str| repository.source_name(path);
-                        let sources = assemble::collect(snapshot, &request, &locations, name)?;
-                        environment.sources.extend(sources);
-                        add_version(&mut environment, snapshot.version.as_deref());
-                    }
-                    environment.state = Some(String::new());
-                }
-                Live::Native(folder) => {
-                    let snapshot = folder.snapshot();
-                    let locations = folder.locations(&snapshot, request);
-                    let name = |path: &str| format!("file:{path}");
-                    let sources = assemble::collect(&snapshot, request, &locations, name)?;
-                    environment.sources.extend(sources);
-                    environment.version.clone_from(&snapshot.version);
-                }
-            }
+            let part = match self.part(live, request).await {
+                Err(error) if self.is_left_out(&error) => continue,
+                part => part?,
+            };
+            environment.sources.extend(part.sources);
+            (environment.version, environment.state) = (part.version, part.state);
         }
         if self.live.len() > 1 {
             (environment.version, environment.state) = (None, None);
@@ -233,6 +218,64 @@ impl Sources {
             refuse_undecryptable(&environment)?;
         }
         Ok(environment)
+    }
+
+    /// Returns whether a source that failed is left out, and says so. One that is being read for
+    /// the first time is waited for, or clients that start with the server would lack its values.
+    pub(super) fn is_left_out(&self, error: &SourceError) -> bool {
+        let is_asked_too_early = matches!(error, SourceError::NotReady(_));
+        let may_be = self.answering.leaves_out_failing && self.live.len() > 1;
+        let is_one = may_be && !is_asked_too_early;
+        if is_one {
+            tracing::warn!(%error, "a source is left out of an answer");
+        }
+        is_one
+    }
+
+    /// Returns all sources in the order in which files that are given as they are are looked for.
+    pub(super) fn in_order_of_files(&self) -> Vec<&Live> {
+        let mut all: Vec<&Live> = self.live.iter().collect();
+        if self.answering.last_location_counts {
+            all.reverse();
+        }
+        all
+    }
+
+    /// Returns locations in that order.
+    pub(super) fn ordered(&self, mut locations: Vec<String>) -> Vec<String> {
+        if self.answering.last_location_counts {
+            locations.reverse();
+        }
+        locations
+    }
+
+    /// Returns what one source gives for a request.
+    async fn part(&self, live: &Live, request: &Request) -> Result<Environment, SourceError> {
+        let mut part = Environment::default();
+        match live {
+            Live::Git { default, others } => {
+                for request in each_label(request)? {
+                    let (repository, served) = self.find(default, others, &request).await?;
+                    let config = repository.config();
+                    let paths = (&*config.search_paths, &*config.default_label);
+                    let snapshot = &served.snapshot;
+                    let locations = location::of_request(snapshot, paths, &request);
+                    let name = |path: &str| repository.source_name(path);
+                    let sources = assemble::collect(snapshot, &request, &locations, name)?;
+                    part.sources.extend(sources);
+                    add_version(&mut part, snapshot.version.as_deref());
+                }
+                part.state = Some(String::new());
+            }
+            Live::Native(folder) => {
+                let snapshot = folder.snapshot();
+                let locations = folder.locations(&snapshot, request);
+                let name = |path: &str| format!("file:{path}");
+                part.sources = assemble::collect(&snapshot, request, &locations, name)?;
+                part.version.clone_from(&snapshot.version);
+            }
+        }
+        Ok(part)
     }
 
     /// Returns the first repository that is for a request and answers, and what it serves.

@@ -199,6 +199,73 @@ async fn the_page_shows_no_secrets() {
     server.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn switches_of_spring_s_change_answers() {
+    let (one, two) = (folder("app.yml", "a: 1\n"), folder("app.yml", "a: 2\n"));
+    let lines = |more: &str| {
+        format!(
+            "encrypt.key: k\nspring.cloud.config.server:\n  composite:\n  \
+             - {{type: native, search-locations: ['{}', '{}']}}\n  \
+             - {{type: git, uri: /no/such/place}}\n{more}",
+            one.path().display(),
+            two.path().display()
+        )
+    };
+    let (server, _clones) = start(&lines("")).await;
+    assert_eq!(get(&server, "/app/default").await.0, 404);
+    assert_eq!(text(&server, "/app/default/main/app.yml").await, "a: 1\n");
+    let url = format!("http://{}/encrypt", server.address());
+    let secret = reqwest::Client::new().post(url).body("hush");
+    let secret = secret.header("content-type", "text/plain").send().await;
+    let secret = secret.unwrap().text().await.unwrap();
+    server.end().await;
+    std::fs::write(
+        two.path().join("app.yml"),
+        format!("a: '{{cipher}}{secret}'\n"),
+    )
+    .unwrap();
+    let switches = "  fail-on-composite-error: false\n  reverse-location-order: true\n  \
+                    encrypt.plain-text-encrypt: true\n";
+    let (server, _clones) = start(&lines(switches)).await;
+    assert!(
+        text(&server, "/app/default")
+            .await
+            .contains("\"a\":\"hush\"")
+    );
+    let file = text(&server, "/app/default/main/app.yml").await;
+    assert_eq!(file, "a: 'hush'\n");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_asks_for_the_environments_that_are_named() {
+    let work = Work::new(&[("shop.yml", "a: 1\n")]);
+    let lines = |label: &str| {
+        format!(
+            "spring.cloud.config.server:\n  git.uri: {}\n  \
+             health.repositories.shop: {{profiles: dev, label: {label}}}\n",
+            work.origin()
+        )
+    };
+    let (server, _clones) = start(&lines("main")).await;
+    // Answers wait for the first fetch, and health does not.
+    text(&server, "/shop/dev").await;
+    let details = text(&server, "/actuator/health/configServer").await;
+    let expected = "\"repositories\":[{\"name\":\"shop\",\"profiles\":[\"dev\"],\
+                    \"label\":\"main\",\"sources\":[\"";
+    assert!(details.contains(expected), "{details}");
+    assert_eq!(get(&server, "/actuator/health").await.0, 200);
+    server.end().await;
+    let (server, _clones) = start(&lines("no")).await;
+    text(&server, "/shop/dev").await;
+    let (status, details) = get(&server, "/actuator/health/configServer").await;
+    assert_eq!(status, 503, "{details}");
+    assert!(details.contains("there is no label"), "{details}");
+    assert_eq!(get(&server, "/actuator/health").await.0, 503);
+    assert_eq!(get(&server, "/actuator/health/liveness").await.0, 200);
+    server.end().await;
+}
+
 /// Sends the head of a request and nothing of its body. It looks like a webhook that is signed.
 async fn begin(server: &ConfigServer, path: &str, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
@@ -247,6 +314,7 @@ async fn bodies_of_strangers_take_no_room_of_others() {
     for path in ["/monitor", "/encrypt"] {
         let url = format!("http://{}{path}", server.address());
         let request = client.post(url).basic_auth("user", Some("pw"));
+        let request = request.header("content-type", "application/json");
         let answer = request.body("{\"path\": \"a\"}").send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
@@ -323,5 +391,87 @@ async fn who_says_nothing_or_does_not_read_is_not_served_for_ever() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     drop(idle);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn placeholders_are_resolved_in_any_of_spring_s_words() {
+    let files = folder("app.yml", "a: 1\nb: ${a}\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    for (word, expected) in [
+        ("", "b: 1"),
+        ("true", "b: 1"),
+        ("ON", "b: 1"),
+        ("1", "b: 1"),
+        ("FALSE", "b: ${a}"),
+        ("no", "b: ${a}"),
+        ("off", "b: ${a}"),
+        ("0", "b: ${a}"),
+    ] {
+        for path in ["/app-default.yml", "/app/default/main/app.yml"] {
+            let told = text(&server, &format!("{path}?resolvePlaceholders={word}")).await;
+            assert!(told.contains(expected), "{path} {word}: {told}");
+        }
+    }
+    for path in [
+        "/app-default.json",
+        "/app/default/main/app.yml",
+        "/app/default/main/no",
+    ] {
+        let target = format!("{path}?resolvePlaceholders=maybe");
+        assert_eq!(get(&server, &target).await.0, 400, "{path}");
+    }
+    let environment = "/app/default?resolvePlaceholders=maybe";
+    assert_eq!(get(&server, environment).await.0, 200);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_encrypted_as_they_are_sent() {
+    let files = folder("app.yml", "a: 1\n");
+    let lines = format!(
+        "spring.cloud.config.server.native.search-locations: {}\nencrypt.key: k\n",
+        files.path().display()
+    );
+    let (server, _clones) = start(&lines).await;
+    let client = reqwest::Client::new();
+    let post = async |path: &str, media_type: &str, body: &str| {
+        let url = format!("http://{}{path}", server.address());
+        let mut request = client.post(url).body(body.to_owned());
+        if !media_type.is_empty() {
+            request = request.header("content-type", media_type);
+        }
+        let answer = request.send().await.unwrap();
+        let allowed = answer.headers().get("allow").cloned();
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap(), allowed)
+    };
+    let plain = "text/plain";
+    let made = post("/encrypt", plain, "{key:a1}hello").await.1;
+    assert!(made.starts_with("{key:a1}"), "{made}");
+    assert_eq!(post("/decrypt", plain, &made).await.1, "hello");
+    // A sign at the end is cut unless the type is that of texts and nothing more.
+    for (media_type, expected) in [
+        (plain, "a="),
+        ("Text/Plain", "a="),
+        ("text/plain;charset=UTF-8", "a"),
+        ("application/x-www-form-urlencoded", "a"),
+    ] {
+        let made = post("/encrypt", media_type, "a=").await.1;
+        assert_eq!(post("/decrypt", plain, &made).await.1, expected);
+    }
+    for path in ["/encrypt", "/decrypt"] {
+        assert_eq!(post(path, "", "a").await.0, 400, "{path}");
+        assert_eq!(post(path, plain, "").await.0, 400, "{path}");
+    }
+    let (status, _, allowed) = post("/app/dev", plain, "a").await;
+    assert_eq!(
+        (status, allowed.unwrap().to_str().unwrap()),
+        (405, "GET, HEAD")
+    );
     server.end().await;
 }

@@ -210,3 +210,37 @@ async fn a_folder_beside_the_working_one_is_found() {
     assert_eq!(value(&sources, None).await.as_deref(), Ok("above"));
     sources.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_that_never_was_is_none_while_there_is_another() {
+    let above = tempfile::tempdir().unwrap();
+    let at = |name: &str| above.path().join(name).display().to_string();
+    let optional = |name: &str| format!("optional:file:{}", at(name));
+    std::fs::create_dir(at("here")).unwrap();
+    std::fs::write(format!("{}/app.yml", at("here")), "a: one\n").unwrap();
+    let is_whole = |sources: &Sources| match &sources.standings()[..] {
+        [Standing::Native(folder)] => folder.is_whole(),
+        other => panic!("{other:?}"),
+    };
+    for (locations, expected) in [
+        (vec![at("here"), at("never")], true),
+        (vec![at("never"), optional("here")], true),
+        (vec![optional("never")], true),
+        (vec![at("never"), optional("nor")], false),
+    ] {
+        let what = format!("{locations:?}");
+        let has_files = what.contains("here");
+        let sources = folder(locations, Limits::default());
+        assert_eq!(is_whole(&sources), expected, "{what}");
+        assert_eq!(error_of(&sources).is_none(), expected, "{what}");
+        let found = value(&sources, None).await.unwrap();
+        assert_eq!(found == "one", has_files, "{what}");
+        sources.end().await;
+    }
+    // One that may be missing and was there is missed.
+    let sources = folder(vec![optional("here")], Limits::default());
+    std::fs::rename(at("here"), at("away")).unwrap();
+    until("the outage is told", async || error_of(&sources).is_some()).await;
+    assert_eq!(value(&sources, None).await.as_deref(), Ok("one"));
+    sources.end().await;
+}

@@ -222,17 +222,45 @@ fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', "'\\''"))
 }
 
-/// Writes a key so that nobody else reads it.
+/// Writes a key so that nobody else reads it, into a file of its own: what stands there may lead
+/// elsewhere or be readable.
 fn write_key(file: &std::path::Path, key: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
     let mut out = options
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(file)?;
     out.write_all(key.trim().as_bytes())?;
     out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_written_where_nothing_stood() {
+        let here = tempfile::tempdir().unwrap();
+        let (file, other) = (here.path().join("key"), here.path().join("other"));
+        std::fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, &file).unwrap();
+        for key in ["one", " two\n"] {
+            write_key(&file, key).unwrap();
+            let written = std::fs::read_to_string(&file).unwrap();
+            assert_eq!(written, format!("{}\n", key.trim()));
+            let permissions = std::fs::symlink_metadata(&file).unwrap().permissions();
+            assert_eq!(permissions.mode() & 0o777, 0o600);
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
+    }
 }

@@ -1,14 +1,20 @@
 //! What requests ask a repository for: a label, which may have to be loaded first.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use gix::ObjectId;
 
 use super::state::{Served, State};
 use super::{Repository, read};
 use crate::source::SourceError;
-use crate::source::git::GitError;
+use crate::source::git::{GitError, Labels};
 
 /// Labels of which the files are in memory.
 const LOADED_MAX: usize = 64;
+/// Times that a label is read which moves meanwhile.
+const LOADS_MAX: usize = 3;
 
 impl Repository {
     /// Returns what is served for a label.
@@ -17,8 +23,9 @@ impl Repository {
         if state.labels.is_empty() {
             state = self.first().await?;
         }
-        let label = label.map_or_else(|| self.default_label(&state.labels), str::to_owned);
+        let label = self.label_for(label, &state.labels);
         if let Some(served) = state.loaded.get(&label) {
+            self.asked.note(&label);
             return Ok(served.clone());
         }
         self.load_label(label).await
@@ -74,32 +81,126 @@ impl Repository {
         served.ok_or_else(no_label)
     }
 
-    /// Loads a label that was not asked for before; blocks.
+    /// Loads a label that was not asked for before; blocks. While it is read a fetch may move it,
+    /// which would not look at it again.
     fn load_now(&self, label: &str) -> Result<Option<Served>, GitError> {
-        let of_label = self.labels().get(label).copied();
-        let served = match of_label {
-            Some(commit) => self.serve(commit, None)?,
-            None => match read::by_id(&self.git.open()?, label) {
-                // Who asks for a commit gets no other, whatever is broken in it.
-                Some(commit) => self.load_itself(commit)?,
-                None => return Ok(None),
-            },
-        };
-        let default = self.default_label(&self.labels());
+        let mut last = None;
+        for _ in 0..LOADS_MAX {
+            let commit = self.labels().get(label).copied();
+            let served = match commit {
+                Some(commit) => self.serve(commit, None)?,
+                None => match read::by_id(&self.git.open()?, label) {
+                    // Who asks for a commit gets no other, whatever is broken in it.
+                    Some(commit) => self.load_itself(commit)?,
+                    None => return Ok(None),
+                },
+            };
+            if self.keep(label, commit, &served) {
+                return Ok(Some(served));
+            }
+            last = Some(served);
+        }
+        Ok(last)
+    }
+
+    /// Keeps what was loaded of a label, unless that is at another commit by now; returns whether
+    /// it did.
+    fn keep(&self, label: &str, commit: Option<ObjectId>, served: &Served) -> bool {
+        let is_kept = Cell::new(false);
         self.update(|state| {
             let mut loaded = state.loaded.clone();
-            if loaded.len() >= LOADED_MAX
-                && let Some(one) = loaded.keys().find(|name| **name != default).cloned()
-            {
-                loaded.remove(&one);
+            is_kept.set(state.labels.get(label).copied() == commit);
+            if is_kept.get() {
+                self.make_room(&mut loaded, &state.labels);
+                loaded.insert(label.to_owned(), served.clone());
             }
-            loaded.insert(label.to_owned(), served.clone());
             State {
                 labels: Arc::clone(&state.labels),
                 loaded,
                 health: state.health.clone(),
             }
         });
-        Ok(Some(served))
+        if is_kept.get() {
+            self.asked.note(label);
+        }
+        is_kept.get()
+    }
+
+    /// Forgets labels, so that there is room for one more.
+    fn make_room(&self, loaded: &mut HashMap<String, Served>, labels: &Labels) {
+        let default = self.label_for(None, labels);
+        while loaded.len() >= LOADED_MAX {
+            let Some(weakest) = self.asked.weakest(loaded, (&default, labels)) else {
+                return;
+            };
+            loaded.remove(&weakest);
+        }
+        self.asked.forget_others(loaded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::config::GitConfig;
+
+    fn id(byte: u8) -> ObjectId {
+        ObjectId::Sha1([byte; 20])
+    }
+
+    fn served(commit: ObjectId) -> Served {
+        Served {
+            snapshot: Arc::default(),
+            broken: Vec::new(),
+            refused: None,
+            newest: commit.to_string(),
+        }
+    }
+
+    fn repository(labels: &Labels) -> Arc<Repository> {
+        let place = ("/nowhere".to_owned(), Arc::default());
+        let folder = std::path::Path::new("/nowhere");
+        let made = Repository::new(GitConfig::default(), place, folder, &Arc::default());
+        made.update(|_| State {
+            labels: Arc::new(labels.clone()),
+            ..State::default()
+        });
+        made
+    }
+
+    #[test]
+    fn a_label_that_moved_while_it_was_read_is_not_kept() {
+        let made = repository(&[("side".to_owned(), id(2))].into());
+        assert!(!made.keep("side", Some(id(1)), &served(id(1))));
+        // A branch may have come that is called like a commit.
+        assert!(!made.keep("side", None, &served(id(1))));
+        assert!(made.served().is_empty());
+        assert!(made.keep("side", Some(id(2)), &served(id(2))));
+        assert_eq!(made.served()["side"].newest, id(2).to_string());
+    }
+
+    #[test]
+    fn of_too_many_labels_the_one_asked_for_longest_ago_goes() {
+        let names: Vec<String> = (0..LOADED_MAX).map(|at| format!("b{at:02}")).collect();
+        let mut labels: Labels = names.iter().map(|name| (name.clone(), id(1))).collect();
+        labels.insert("main".to_owned(), id(1));
+        labels.insert("new".to_owned(), id(1));
+        let made = repository(&labels);
+        let keep = |label: &str, commit| assert!(made.keep(label, commit, &served(id(1))));
+        keep("main", Some(id(1)));
+        for name in names.get(1..).unwrap() {
+            keep(name, Some(id(1)));
+        }
+        made.asked.note("b01");
+        // The default one was asked for before all others, and stays.
+        keep("new", Some(id(1)));
+        let is_there = |label: &str| made.served().contains_key(label);
+        assert!(is_there("main") && is_there("b01") && is_there("new") && !is_there("b02"));
+        // Commits go before branches, whenever they were asked for.
+        keep("0101", None);
+        assert!(!is_there("b03"));
+        keep("0202", None);
+        assert!(is_there("b04") && !is_there("0101"));
+        assert_eq!(made.served().len(), LOADED_MAX);
     }
 }

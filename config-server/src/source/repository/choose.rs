@@ -187,6 +187,10 @@ impl Repository {
 
     fn check(&self, snapshot: &Snapshot) -> Vec<BrokenFile> {
         let paths = &self.config.search_paths;
+        if paths.iter().any(|path| location::has_stars(path)) {
+            // Not at the first request, which should not wait.
+            snapshot.folders();
+        }
         snapshot.check(|folder| location::is_searched(paths, folder))
     }
 }

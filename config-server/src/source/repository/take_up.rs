@@ -16,7 +16,7 @@ impl Repository {
         let labels = Arc::new(labels);
         let (mut loaded, mut refused) = (HashMap::new(), None);
         let mut wanted: Vec<String> = state.loaded.keys().cloned().collect();
-        let default = self.default_label(&labels);
+        let default = self.label_for(None, &labels);
         if !wanted.contains(&default) {
             wanted.push(default);
         }
@@ -64,6 +64,7 @@ impl Repository {
                 },
             }
         });
+        self.asked.forget_others(&self.state.load().loaded);
         if is_new {
             self.changed.send_modify(|count| *count += 1);
         }

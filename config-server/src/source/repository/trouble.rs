@@ -29,7 +29,7 @@ impl Repository {
         if state.labels.is_empty() {
             return Some("it has no branch".to_owned());
         }
-        let default = self.default_label(&state.labels);
+        let default = self.label_for(None, &state.labels);
         let is_there = state.labels.contains_key(&default) || state.loaded.contains_key(&default);
         (!is_there && !read::is_id(&default))
             .then(|| format!("there is no label {default}, which is the default"))
