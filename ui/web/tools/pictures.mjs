@@ -13,6 +13,9 @@ import { interesting, views } from './shots.mjs';
 const WANTED = ['search', 'trace', 'detail', 'flame', 'dependency', 'status'];
 const OUT = path.join(WEB, '../../docs/images');
 
+/** Returns whether the page has asked twice and knows a rate. */
+const isMeasured = () => !document.querySelector('.tiles').textContent.includes('…');
+
 const backend = await Backend.start({
   binary: process.env.SPEARGUN, sources: process.argv.includes('--sources'),
 });
@@ -29,6 +32,7 @@ for (const colorScheme of ['light', 'dark']) {
     await page.goto(backend.url(where));
     await page.waitForSelector(ready);
     await page.waitForLoadState('networkidle');
+    if (name === 'status') await page.waitForFunction(isMeasured, undefined, { timeout: 30_000 });
     await settled(page);
     await writeFile(path.join(OUT, `${name}-${colorScheme}.png`), small(await page.screenshot()));
   }

@@ -310,6 +310,7 @@ export const en = {
   'status.lag': 'Not stored yet',
   'status.queue': '{count} of {max} requests queued',
   'status.storage': 'Stored',
+  'status.journal': 'In the journal',
   'status.kept': 'Span of time',
   'status.empty': 'Nothing is stored yet',
   'status.retention': 'Kept for',

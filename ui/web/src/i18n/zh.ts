@@ -309,6 +309,7 @@ export const zh: Catalogue = {
   'status.lag': '等待存储',
   'status.queue': '队列中 {count}/{max} 个请求',
   'status.storage': '已存储',
+  'status.journal': '在日志（journal）中',
   'status.kept': '时间跨度',
   'status.empty': '尚无数据',
   'status.retention': '保留策略',

@@ -160,6 +160,12 @@ function rate(status: Status, before: Status | null): number | null {
   return Math.max(0, (sum(status) - sum(before)) / seconds);
 }
 
+/** How much is stored. What is fresh lies in the journal, whose files say nothing of spans. */
+function stored({ bytes: size, spans }: Status['storage']): string {
+  if (size === null) return '–';
+  return size === 0 && spans ? t('status.journal') : bytes(size);
+}
+
 function Full({ status, before }: { status: Status; before: Status | null }) {
   const { storage, retention } = status;
   const perSecond = rate(status, before);
@@ -189,7 +195,7 @@ function Full({ status, before }: { status: Status; before: Status | null }) {
           })}
         />
         <Tile
-          name={t('status.storage')} value={storage.bytes === null ? '–' : bytes(storage.bytes)}
+          name={t('status.storage')} value={stored(storage)}
           note={storage.spans === null
             ? storage.engine
             : `${t('results.spans', { n: storage.spans, count: count(storage.spans) })} · ${storage.engine}`}
