@@ -14,16 +14,19 @@ use crate::source::sources::Standing;
 const MEDIA_TYPE: &str = "application/vnd.spring-boot.actuator.v3+json";
 
 impl Api {
-    /// Returns whether every source has something to serve. Repositories that requests made do not
-    /// count: anybody may ask for one that is not there.
+    /// Returns whether every source has something to serve, or failed where answers leave out what
+    /// fails. Repositories that requests made do not count: anybody may ask for one that is not
+    /// there.
     pub fn is_healthy(&self) -> bool {
-        self.sources
-            .standings()
-            .iter()
-            .all(|standing| match standing {
-                Standing::Git(repository) => repository.is_on_demand() || repository.is_serving(),
-                Standing::Native(folder) => folder.is_whole(),
-            })
+        let leaves_out = self.sources.leaves_out();
+        let is_good = |standing: &Standing| match standing {
+            Standing::Git(repository) => {
+                let serves = repository.is_on_demand() || repository.is_serving();
+                serves || leaves_out && repository.health().error.is_some()
+            }
+            Standing::Native(folder) => folder.is_whole() || leaves_out && folder.error().is_some(),
+        };
+        self.sources.standings().iter().all(is_good)
     }
 
     pub(super) async fn health(&self, what: Health) -> Reply {

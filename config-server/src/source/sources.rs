@@ -220,14 +220,19 @@ impl Sources {
         Ok(environment)
     }
 
-    /// Returns whether a source that failed is left out, and says so. One that is being read for
-    /// the first time is waited for, or clients that start with the server would lack its values.
+    /// Returns whether sources that fail are left out of answers.
+    pub(crate) fn leaves_out(&self) -> bool {
+        self.answering.leaves_out_failing && self.live.len() > 1
+    }
+
+    /// Returns whether a source that failed is left out. One that is being read for the first time
+    /// is waited for, or clients that start with the server would lack its values.
     pub(super) fn is_left_out(&self, error: &SourceError) -> bool {
         let is_asked_too_early = matches!(error, SourceError::NotReady(_));
-        let may_be = self.answering.leaves_out_failing && self.live.len() > 1;
-        let is_one = may_be && !is_asked_too_early;
+        let is_one = self.leaves_out() && !is_asked_too_early;
         if is_one {
-            tracing::warn!(%error, "a source is left out of an answer");
+            // Anybody may ask for a label that one source lacks; outages are told by fetches.
+            tracing::debug!(%error, "a source is left out of an answer");
         }
         is_one
     }

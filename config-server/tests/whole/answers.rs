@@ -213,6 +213,7 @@ async fn switches_of_spring_s_change_answers() {
     };
     let (server, _clones) = start(&lines("")).await;
     assert_eq!(get(&server, "/app/default").await.0, 404);
+    assert_eq!(get(&server, "/actuator/health").await.0, 503);
     assert_eq!(text(&server, "/app/default/main/app.yml").await, "a: 1\n");
     let url = format!("http://{}/encrypt", server.address());
     let secret = reqwest::Client::new().post(url).body("hush");
@@ -234,6 +235,8 @@ async fn switches_of_spring_s_change_answers() {
     );
     let file = text(&server, "/app/default/main/app.yml").await;
     assert_eq!(file, "a: 'hush'\n");
+    // What is left out of answers keeps nobody away.
+    assert_eq!(get(&server, "/actuator/health").await.0, 200);
     server.end().await;
 }
 
