@@ -171,6 +171,15 @@ async function broken({ chromium, backend, traces }) {
   await page.unroute(whole);
   await page.locator('.failure button').click();
   await page.waitForSelector('.node');
+  await until(() => page.evaluate(() => document.activeElement !== document.body),
+    'the focus is not lost');
+  await page.route(whole, breaks);
+  await page.locator('.graph-bar .icon-button').click();
+  await page.waitForSelector('main .failure');
+  // Another time of the same page is another thing to draw.
+  await page.unroute(whole);
+  await page.getByRole('link', { name: 'Dependencies' }).click();
+  await page.waitForSelector('.node');
   await page.route(whole, breaks);
   await page.locator('.graph-bar .icon-button').click();
   await page.waitForSelector('main .failure');

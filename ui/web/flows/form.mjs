@@ -70,6 +70,25 @@ async function refused({ chromium, backend }) {
     assert.equal(await line(page), 'region=eu-west-1');
   }
   await accessible(page, 'a tag that is refused');
+  // Once what it was refused beside is gone, the same is taken.
+  await tag(page).fill('region=us-east-1');
+  await tag(page).press('Enter');
+  await alert.waitFor();
+  await page.getByRole('button', { name: 'Remove region=eu-west-1' }).click();
+  await lineIs(page, '');
+  await until(async () => (await alert.count()) === 0, 'nothing is wrong any more');
+  assert.equal(await tag(page).inputValue(), 'region=us-east-1');
+  await tag(page).focus();
+  await page.getByRole('combobox', { name: 'Service', exact: true }).focus();
+  await lineIs(page, 'region=us-east-1');
+  assert.equal(await tag(page).inputValue(), '');
+  // A value takes the place of its key.
+  await page.goto(backend.url('?lookback=1d&limit=10&annotationQuery=region'));
+  await page.waitForSelector('.result');
+  await tag(page).fill('region=eu-west-1');
+  await tag(page).press('Enter');
+  await lineIs(page, 'region=eu-west-1');
+  assert.equal(await alert.count(), 0);
   await tag(page).fill('http.method=GET');
   assert.equal(await alert.count(), 0);
   await tag(page).press('Enter');
@@ -116,6 +135,13 @@ async function lengths({ chromium, backend }) {
   assert.equal(await group.getByLabel('max').getAttribute('aria-invalid'), 'true');
   await settle('max', '');
   await lineIs(page, 'duration>=1ms');
+  // What was typed beside a bound is searched for once that is gone.
+  await settle('max', '500us');
+  assert.match(await group.textContent(), /least is more than the most/);
+  await page.getByRole('button', { name: 'Remove Span duration ≥ 1ms' }).click();
+  await lineIs(page, 'duration<=500us');
+  assert.equal(await group.getByLabel('min').inputValue(), '');
+  assert.equal(await group.locator('[role=alert]').count(), 0);
   await at.end();
 }
 

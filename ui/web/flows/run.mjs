@@ -8,6 +8,7 @@ import { addresses } from './addresses.mjs';
 import { back } from './back.mjs';
 import { bad } from './bad.mjs';
 import { dependency } from './dependency.mjs';
+import { files } from './files.mjs';
 import { form } from './form.mjs';
 import { grown } from './grown.mjs';
 import { Backend } from './harness.mjs';
@@ -40,7 +41,7 @@ const world = {
 let [passed, failed] = [0, 0];
 const all = [
   ...search, ...back, ...keys, ...told, ...times, ...moved, ...dependency, ...addresses, ...bad,
-  ...form, ...unfinished, ...looks, ...zipkinsOwn, ...trace, ...grown,
+  ...form, ...unfinished, ...looks, ...zipkinsOwn, ...trace, ...files, ...grown,
 ];
 for (const [name, run] of all) {
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue;

@@ -1,7 +1,7 @@
 // Ranges of time: the same moments in every zone, followed when the address changes.
 
 import assert from 'node:assert/strict';
-import { until, watched } from './harness.mjs';
+import { settled, until, watched } from './harness.mjs';
 
 const [START, END] = [Date.UTC(2026, 10, 2, 4, 0, 0, 123), Date.UTC(2026, 10, 2, 6, 0, 0, 456)];
 
@@ -68,7 +68,25 @@ async function followed({ chromium, backend }) {
   await at.end();
 }
 
+/** What is drawn says when, too. */
+async function redrawn({ chromium, backend }) {
+  const at = await watched(chromium, backend);
+  const { page } = at;
+  await page.goto(backend.url('?lookback=2h&limit=10'));
+  await page.selectOption('#zone', 'Asia/Kolkata');
+  const plots = page.locator('canvas[data-plot]');
+  await plots.nth(1).waitFor();
+  await settled(page);
+  const drawn = () => plots.evaluateAll((list) => list.map((canvas) => canvas.toDataURL()));
+  const before = await drawn();
+  await page.selectOption('#zone', 'UTC');
+  await until(async () => (await drawn()).every((one, k) => one !== before[k]),
+    'both are drawn anew');
+  await at.end();
+}
+
 export const times = [
   ['times: a range is the same in every zone', zones],
   ['times: the picker follows the address', followed],
+  ['times: charts are drawn in the zone that is chosen', redrawn],
 ];

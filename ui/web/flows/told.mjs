@@ -201,8 +201,14 @@ async function copied({ chromium, start, traces, backend: shared }) {
   await page.waitForSelector('.first pre');
   await page.locator('.first .code button').click();
   await until(async () => (await page.textContent('.toast')) === 'Copied', 'it is said');
-  const command = `curl -X POST ${backend.base}/tools/api/v2/spans`;
-  assert.ok((await pasted('.line input')).includes(command));
+  const command = await page.textContent('.first pre');
+  assert.ok(command.startsWith(`curl -X POST ${backend.base}/tools/api/v2/spans \\\n`), command);
+  await page.evaluate(() => {
+    const field = document.createElement('textarea');
+    field.id = 'pasted';
+    document.querySelector('main').append(field);
+  });
+  assert.equal(await pasted('#pasted'), command, 'with its lines');
   assert.match(await page.textContent('.ways'), /\/tools\/v1\/traces/);
   await at.end();
   await backend.end();

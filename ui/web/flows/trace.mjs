@@ -302,52 +302,6 @@ async function tables({ chromium, backend, traces }) {
   await at.end();
 }
 
-/** Values that are no text, one file after the other, and the way there without a key. */
-async function oddFiles({ chromium, backend }) {
-  const at = await watched(chromium, backend);
-  const { page } = at;
-  await page.goto(backend.url('status'));
-  await page.getByRole('link', { name: 'File' }).click();
-  await page.waitForURL(/traceViewer/);
-  const show = (span) => page.setInputFiles('input[type=file]', {
-    name: 'trace.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify([span])),
-  });
-  const odd = {
-    traceId: '1', id: '2', name: 'odd', timestamp: 1_700_000_000_000_000, duration: 900,
-    localEndpoint: { serviceName: 'file' }, tags: { 'http.status_code': 200, deep: { a: 'b' } },
-    annotations: [{ timestamp: 1_700_000_000_000_100 }],
-  };
-  await show(odd);
-  await page.waitForSelector('.wf-row');
-  await page.locator('.wf-row').first().click({ position: { x: 60, y: 12 } });
-  await page.waitForSelector('.detail .tags');
-  const said = await page.textContent('.detail');
-  assert.match(said, /http\.status_code200/);
-  assert.match(said, /"a": "b"/);
-  await page.fill('#find', '200');
-  await until(async () => (await page.textContent('.find output')).endsWith('/1'), 'it is found');
-  await page.getByRole('button', { name: 'Another file' }).click();
-  await page.waitForSelector('.drop');
-  await until(() => page.evaluate(() => document.activeElement?.type === 'file'),
-    'the focus is there');
-  await accessible(page, 'the page of files');
-  await show({ ...odd, name: 'second' });
-  await until(async () => /second/.test(await page.textContent('h1')), 'the second file is shown');
-  await at.end();
-}
-
-async function badFiles({ chromium, backend }) {
-  const at = await watched(chromium, backend);
-  const { page } = at;
-  for (const text of ['', 'no JSON', '{"a":1}', '[1,2]', '[{"id":"1"}]', '[[]]']) {
-    await page.goto(backend.url('traceViewer'));
-    await page.setInputFiles('input[type=file]', { name: 'trace.json', mimeType: 'application/json', buffer: Buffer.from(text) });
-    await page.waitForSelector('.drop .failure');
-    assert.match(await page.textContent('.drop .failure'), /\w/, text);
-  }
-  await at.end();
-}
-
 async function growing(world) {
   const now = (Date.now() - 1000) * 1000;
   const id = traceId();
@@ -392,8 +346,6 @@ export const trace = [
   ['trace: a tag without a value is searched for by its key', emptyTag],
   ['trace: the tree by keys', treeKeys],
   ['trace: tables, and files there and back', tables],
-  ['trace: files with values that are no text, one after the other', oddFiles],
-  ['trace: files that are none are refused in words', badFiles],
   ['trace: spans that still arrive appear', growing],
   ['trace: a hundred thousand spans are few elements', hundredThousand],
 ];

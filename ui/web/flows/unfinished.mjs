@@ -33,6 +33,8 @@ async function cutShort({ chromium, backend }) {
   await page.unroute(ROWS);
   await page.locator('.empty button', { hasText: 'Try again' }).click();
   await page.waitForSelector('.result');
+  await until(() => page.evaluate(() => document.activeElement?.tagName === 'H1'),
+    'the focus is not lost');
   await at.end();
 }
 

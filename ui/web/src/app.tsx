@@ -60,7 +60,7 @@ export function App() {
   useEffect(() => {
     if (!loaded.peek()[name]) load(name);
   }, [name]);
-  const { path } = place.value;
+  const { path, params } = place.value;
   const focused = useRef(path);
   useEffect(() => {
     if (!Page || focused.current === path) return;
@@ -78,7 +78,7 @@ export function App() {
       </a>
       {!isEmbedded() && <TopBar name={name} />}
       <main id="main" ref={main} tabIndex={-1} class={`page page-${name}`}>
-        <Boundary of={[name, path]} isPage>
+        <Boundary of={[name, path, params.toString()]} isPage>
           {Page ? <Page /> : name === 'missing' ? <Missing /> : loadFailure.value ? (
             <Failure error={loadFailure.value} retry={() => load(name)} />
           ) : <Waiting />}

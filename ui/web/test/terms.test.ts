@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromAddress, toApi } from '../src/search/criteria';
-import { lineOf, parseFind, parseLine, refusal } from '../src/search/line';
+import { lineOf, parseFind, parseLine, refusal, withTerm } from '../src/search/line';
 import { complete } from '../src/search/complete';
 import { misread } from '../src/search/misread';
 
@@ -17,12 +17,25 @@ const wrong = (line: string) => {
 test('a_second_condition_on_a_tag_is_refused', () => {
   assert.deepEqual(wrong('k=a k=b'), ['again', 4, 'k']);
   assert.deepEqual(wrong('k=a x "k"=b'), ['again', 6, 'k']);
-  assert.deepEqual(wrong('k k=a'), ['again', 2, 'k']);
-  assert.deepEqual(wrong('error=timeout error'), ['again', 14, 'error']);
+  assert.deepEqual(wrong('k k=a k=b'), ['again', 6, 'k']);
   // What is not there can be of one key, too; so can one that differs in case.
   for (const line of ['k=a k!=b not k', 'k=a K=b']) assert.equal(wrong(line), null, line);
   assert.deepEqual(parseLine('k=a k=a x x').filters?.terms,
     [{ key: 'k', value: 'a' }, { key: 'x', value: null }], 'the same twice is there once');
+});
+
+test('a_value_takes_the_place_of_its_bare_key', () => {
+  for (const line of ['x k k=a y', 'x k=a k y', 'x k k=a k y']) {
+    assert.equal(lineOf(parseLine(line).filters!), 'x k=a y', line);
+  }
+  assert.deepEqual(parseFind('error error=timeout').filters?.terms,
+    [{ key: 'error', value: 'timeout' }]);
+  const bare = [{ key: 'k', value: null }, { key: 'x', value: 'a' }];
+  assert.equal(refusal(bare, { key: 'k', value: 'a' }), null);
+  assert.deepEqual(withTerm(bare, { key: 'k', value: 'a' }),
+    [{ key: 'k', value: 'a' }, { key: 'x', value: 'a' }]);
+  assert.equal(withTerm(bare, { key: 'x', value: null }), bare, 'the value says more');
+  assert.equal(refusal(bare, { key: 'x', value: 'b' }), 'again');
 });
 
 test('an_empty_value_is_refused', () => {

@@ -16,13 +16,19 @@ const CHART: Overview = {
 };
 
 test('a_bound_is_no_total', () => {
-  assert.equal(totalOf(CHART, 50), '10,000');
-  assert.equal(totalOf(CHART, 10_000), null);
-  assert.equal(totalOf(null, 50), null);
+  assert.equal(totalOf(CHART, 50, 'c'), '10,000');
+  assert.equal(totalOf(CHART, 10_000, null), null);
+  assert.equal(totalOf(null, 50, 'c'), null);
   const cut = { ...CHART, complete: false };
-  assert.equal(totalOf({ ...cut, reason: 'traces' }, 50), 'more than 10,000');
-  assert.equal(totalOf({ ...cut, reason: 'time', traces: 60 }, 50), 'at least 60');
-  assert.equal(totalOf({ ...cut, reason: 'time', traces: 60 }, 80), null);
+  assert.equal(totalOf({ ...cut, reason: 'traces' }, 50, 'c'), 'more than 10,000');
+  assert.equal(totalOf({ ...cut, reason: 'time', traces: 60 }, 50, 'c'), 'at least 60');
+  assert.equal(totalOf({ ...cut, reason: 'time', traces: 60 }, 80, null), null);
+  // Rows go on where charts have stopped.
+  const bound: Overview = { ...cut, reason: 'traces' };
+  assert.equal(totalOf(bound, 10_000, 'c'), 'more than 10,000');
+  assert.equal(totalOf(bound, 10_050, 'c'), 'more than 10,050');
+  assert.equal(totalOf({ ...cut, reason: 'time', traces: 60 }, 80, 'c'), 'more than 80');
+  assert.equal(totalOf(bound, 10_050, null), null, 'those are all');
 });
 
 test('the_match_beside_a_search_is_before_or_behind_it', () => {

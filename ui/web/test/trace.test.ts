@@ -140,13 +140,16 @@ function holderAt(columns: Columns, span: number, until: number, moment: number)
   return span;
 }
 
-/** Random spans whose calls may last longer than who made them, as those that time out do. */
+/**
+ * Random spans whose calls may last longer than who made them, as those that time out do, and may
+ * begin before, as those do whose clock is ahead by less than anyone corrects.
+ */
 function looseTrace(seed: number, count: number) {
   const random = chance(seed);
   const spans = [span('1', undefined, { timestamp: 1_000_000, duration: 1000 })];
   for (let k = 2; k <= count; k += 1) {
     const parent = spans[Math.floor(random() * spans.length)];
-    const from = Math.floor(random() * (parent.duration ?? 1));
+    const from = Math.floor((random() * 1.5 - 0.5) * (parent.duration ?? 1));
     spans.push(span(k.toString(16), parent.id, {
       timestamp: (parent.timestamp ?? 0) + from, duration: 1 + Math.floor(random() * 900),
     }));
@@ -177,6 +180,30 @@ test('at_each_moment_the_critical_path_is_with_who_held_the_trace_up', () => {
     }
     assert.equal(path.length, columns.dur[0]);
   }
+});
+
+test('no_moment_is_twice_on_the_critical_path_below_any_span', () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    const { columns } = build(looseTrace(seed, 40), true);
+    for (let i = 0; i < columns.count; i += 1) {
+      const path = criticalPath(columns, i);
+      const [begin, until] = [columns.start[i], columns.start[i] + columns.dur[i]];
+      path.from.forEach((from, k) => {
+        assert.equal(from, k === 0 ? begin : path.to[k - 1], `seed ${seed}, below ${i}`);
+      });
+      assert.equal(path.to.at(-1), until, `seed ${seed}, below ${i}`);
+      assert.equal(path.length, columns.dur[i], `seed ${seed}, below ${i}`);
+    }
+  }
+});
+
+test('what_a_call_did_before_its_caller_began_is_not_on_the_path', () => {
+  const { columns } = build([
+    span('1', undefined, { timestamp: 1000, duration: 1000 }),
+    span('a', '1', { timestamp: 1500, duration: 400 }),
+    span('b', 'a', { timestamp: 1200, duration: 600 }),
+  ], true);
+  assert.deepEqual(shares(columns), { 1: 600, a: 100, b: 300 });
 });
 
 test('a_call_that_outlives_its_caller_is_looked_into_as_far_as_it_was_waited_for', () => {

@@ -77,7 +77,7 @@ export const en = {
   'line.twice': '“{text}” at character {at} is the second of its kind; a search takes one',
   'line.crossed': '“{text}” at character {at} leaves nothing: the least is more than the most',
   'line.key': 'A key with = in it can not be searched for (character {at}: “{text}”)',
-  'line.again': 'There is a condition on “{text}” already (character {at}); each tag takes one',
+  'line.again': 'There is a condition on “{text}” already (character {at}); each tag takes one value',
   'line.none':
     'An empty value of “{text}” can not be searched for (character {at}); the key alone can',
   'line.empty': 'Something is missing at character {at}',
@@ -88,7 +88,7 @@ export const en = {
   'form.spanDuration': 'Span duration',
   'form.durationExample': 'A duration such as 300ms, 1.5s or 200us',
   'form.crossed': 'The least is more than the most',
-  'form.again': 'There is a condition on “{text}” already; each tag takes one',
+  'form.again': 'There is a condition on “{text}” already; each tag takes one value',
   'form.none': 'An empty value of “{text}” can not be searched for; the key alone can',
   'form.min': 'min',
   'form.max': 'max',

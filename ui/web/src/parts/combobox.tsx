@@ -65,9 +65,15 @@ export function Combobox(props: Props) {
     setText(next);
     if (next.trim() === value || next.trim() === settled.current) return;
     settled.current = next.trim();
-    if (onValue(next.trim()) === 'refused' || !isEmptied) return;
-    settled.current = '';
-    setText('');
+    const isRefused = onValue(next.trim()) === 'refused';
+    // Once its reason is gone, the same may be settled anew.
+    if (isRefused || isEmptied) settled.current = value;
+    if (!isRefused && isEmptied) setText('');
+  };
+  /** Settles what is picked or entered: who does that means it, whatever was settled before. */
+  const enter = (next: string) => {
+    settled.current = value;
+    settle(next);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const last = (list?.length ?? 0) - 1;
@@ -75,11 +81,7 @@ export function Combobox(props: Props) {
       if (!list) ask(text === value ? '' : text, 0);
       else setAt(at >= last ? 0 : at + 1);
     } else if (event.key === 'ArrowUp' && list) setAt(at <= 0 ? last : at - 1);
-    else if (event.key === 'Enter') {
-      // Who presses it means it, whatever was settled before.
-      settled.current = value;
-      settle(list && at >= 0 ? list[at][0] : text);
-    }
+    else if (event.key === 'Enter') enter(list && at >= 0 ? list[at][0] : text);
     else if (event.key === 'Escape' && list) close();
     else return;
     event.preventDefault();
@@ -106,13 +108,14 @@ export function Combobox(props: Props) {
         onFocus={() => ask('', PAUSE_MS)}
         onInput={(event) => {
           setText(event.currentTarget.value);
+          settled.current = value;
           onType?.(event.currentTarget.value);
           ask(event.currentTarget.value, PAUSE_MS);
         }}
         onKeyDown={onKeyDown}
         onBlur={() => settle(text)}
       />
-      <Options id={id} label={label} list={open ? list : []} at={at} pick={settle} />
+      <Options id={id} label={label} list={open ? list : []} at={at} pick={enter} />
       {wrong !== undefined && (
         <span class="line-error" role="alert" id={`${id}-wrong`}>{wrong}</span>
       )}

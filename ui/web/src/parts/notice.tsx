@@ -2,8 +2,9 @@
 
 import type { ComponentChildren } from 'preact';
 import { AskError } from '../core/api';
-import { timeOfDay } from '../core/format';
+import { moment } from '../core/format';
 import { t } from '../core/i18n';
+import { focusPage } from './focus';
 import { Icon } from './icons';
 
 /** A part of the page itself could not be loaded. */
@@ -37,17 +38,28 @@ export function Failure({ error, retry, stillOfMs }: FailureProps) {
       <div class="notice-text">
         <p>{failureText(error)}</p>
         {stillOfMs !== undefined && (
-          <p>{t('fail.still', { when: timeOfDay(stillOfMs, false) })}</p>
+          <p>{t('fail.still', { when: moment(stillOfMs) })}</p>
         )}
         {said && <p class="muted mono clip">{said.slice(0, 400)}</p>}
       </div>
-      {retry && (
-        <button type="button" class="button" onClick={retry}>
-          <Icon name="refresh" />
-          {t('retry')}
-        </button>
-      )}
+      {retry && <Again retry={retry} />}
     </div>
+  );
+}
+
+/** Tries again what failed; the button may be gone then, and its focus goes to the page. */
+export function Again({ retry }: { retry: () => void }) {
+  return (
+    <button
+      type="button" class="button"
+      onClick={() => {
+        retry();
+        requestAnimationFrame(focusPage);
+      }}
+    >
+      <Icon name="refresh" />
+      {t('retry')}
+    </button>
   );
 }
 

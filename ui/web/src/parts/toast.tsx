@@ -36,7 +36,7 @@ async function written(text: string): Promise<boolean> {
 function selectedAndCopied(text: string): boolean {
   const before = document.activeElement;
   const field = document.createElement('textarea');
-  field.className = 'sr';
+  field.className = 'sr copying';
   field.readOnly = true;
   field.value = text;
   // Outside of an open dialog nothing can have the focus.

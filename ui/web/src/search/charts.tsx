@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { count, dateTime, duration, moment } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts, atFocus } from '../core/keys';
+import { language, zone } from '../core/prefs';
 import { go } from '../core/route';
 import { canvasColors } from '../core/colors';
 import { Failure } from '../parts/notice';
@@ -123,7 +124,8 @@ function Plot({ overview, criteria, heat }: PlotProps) {
     if (!element || width === 0) return;
     if (heat) drawHeat(element, overview, colors, box);
     else drawHistogram(element, overview, colors, box);
-  }, [overview, colors, box, width]);
+    // The canvas says when, in a zone and a language.
+  }, [overview, colors, box, width, zone.value, language.value]);
 
   /** Returns the column and row (from below) under the pointer. */
   const cell = (event: PointerEvent) => {

@@ -1,8 +1,9 @@
 //! The form that makes the same query as the line, field by field.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { isolated } from '../core/format';
 import { t } from '../core/i18n';
+import { place } from '../core/route';
 import { Combobox } from '../parts/combobox';
 import { Icon } from '../parts/icons';
 import { searchWith, withTyped } from './bar';
@@ -40,10 +41,12 @@ export function SearchForm({ asked }: { asked: Criteria }) {
       <TagField asked={asked} />
       <Lengths
         label={t('form.traceDuration')} min={criteria.traceMinUs} max={criteria.traceMaxUs}
+        isAsked={criteria === asked}
         onLengths={(traceMinUs, traceMaxUs) => set({ traceMinUs, traceMaxUs })}
       />
       <Lengths
         label={t('form.spanDuration')} min={criteria.minUs} max={criteria.maxUs}
+        isAsked={criteria === asked}
         onLengths={(minUs, maxUs) => set({ minUs, maxUs })}
       />
       <label class="check">
@@ -66,6 +69,8 @@ export function SearchForm({ asked }: { asked: Criteria }) {
 function TagField({ asked }: { asked: Criteria }) {
   const [wrong, setWrong] = useState<string | undefined>();
   const { service, terms } = withTyped(asked);
+  // What was refused beside others may do without them.
+  useEffect(() => setWrong(undefined), [terms.map(termText).join('\n')]);
   const suggest = async (text: string, signal: AbortSignal) => {
     const { key, value } = termOf(text);
     if (value === null) return names({ of: 'keys', service, contains: text }, signal);
@@ -93,6 +98,8 @@ interface LengthsProps {
   label: string;
   min: number | null;
   max: number | null;
+  /** They are those that are searched for, not some that are still being typed into the line. */
+  isAsked: boolean;
   onLengths: (min: number | null, max: number | null) => void;
 }
 
@@ -103,35 +110,54 @@ function lengthOf(text: string): number | null | undefined {
   return text.trim() === '' ? null : durationUs(text) ?? undefined;
 }
 
+/** What two fields say. */
+interface Texts {
+  min: string;
+  max: string;
+}
+
+/** Returns what two fields say once bounds have changed: what is typed beside those stays. */
+export function textsAfter(texts: Texts, before: Texts, now: Texts): Texts {
+  const after = (which: keyof Texts) => (before[which] === now[which] ? texts : now)[which];
+  return { min: after('min'), max: after('max') };
+}
+
 /** Two lengths, which are settled together: what is refused of one is not dropped by the other. */
-function Lengths({ label, min, max, onLengths }: LengthsProps) {
+function Lengths({ label, min, max, isAsked, onLengths }: LengthsProps) {
   const shown = { min: lengthText(min), max: lengthText(max) };
   const [texts, setTexts] = useState(shown);
   const [crossed, setCrossed] = useState(false);
-  useEffect(() => {
-    setTexts(shown);
-    setCrossed(false);
-  }, [shown.min, shown.max]);
-  const [least, most] = [lengthOf(texts.min), lengthOf(texts.max)];
-  const settle = () => {
+  const before = useRef(shown);
+  const settle = (pair = texts) => {
+    const [least, most] = [lengthOf(pair.min), lengthOf(pair.max)];
     if (least === undefined || most === undefined) return;
     const isCrossed = least !== null && most !== null && least > most;
     setCrossed(isCrossed);
     if (!isCrossed && (least !== min || most !== max)) onLengths(least, most);
   };
-  const field = (which: 'min' | 'max', us: number | null | undefined) => (
+  useEffect(() => {
+    // The way back shows a search as it was.
+    const isBack = place.peek().backFrom !== null;
+    const next = isBack ? shown : textsAfter(texts, before.current, shown);
+    before.current = shown;
+    setTexts(next);
+    setCrossed(false);
+    const isTyped = next.min !== shown.min || next.max !== shown.max;
+    if (isTyped && isAsked) settle(next);
+  }, [shown.min, shown.max]);
+  const field = (which: keyof Texts) => (
     <Length
-      label={t(`form.${which}`)} text={texts[which]} settle={settle}
-      problem={us === undefined ? 'unread' : crossed ? 'crossed' : null}
+      label={t(`form.${which}`)} text={texts[which]} settle={() => settle()}
+      problem={lengthOf(texts[which]) === undefined ? 'unread' : crossed ? 'crossed' : null}
       onText={(text) => setTexts({ ...texts, [which]: text })}
     />
   );
   return (
     <fieldset class="field lengths">
       <legend>{label}</legend>
-      {field('min', least)}
+      {field('min')}
       <span aria-hidden="true">–</span>
-      {field('max', most)}
+      {field('max')}
       {crossed && <span class="line-error" role="alert">{t('form.crossed')}</span>}
     </fieldset>
   );

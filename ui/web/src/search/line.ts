@@ -123,7 +123,10 @@ function word(line: string, from: number, isValue = false): { text: string; end:
 export function refusal(terms: Term[], term: Term): 'again' | 'none' | null {
   // Zipkin's API reads an empty value as none, and keeps the last of several for one key.
   if (term.value === '') return 'none';
-  const isOther = (one: Term) => one.key === term.key && one.value !== term.value;
+  // A key alone stands back behind a value of it.
+  if (term.value === null) return null;
+  const isOther = ({ key, value }: Term) =>
+    key === term.key && value !== null && value !== term.value;
   return terms.some(isOther) ? 'again' : null;
 }
 
@@ -330,8 +333,11 @@ export function lineOf(filters: Filters): string {
   return parts.join(' ');
 }
 
-/** Returns the same terms with one more. */
+/** Returns the same terms with one more; a value asks for its key too, and takes its place. */
 export function withTerm(terms: Term[], term: Term): Term[] {
-  const isThere = terms.some(({ key, value }) => key === term.key && value === term.value);
-  return isThere ? terms : [...terms, term];
+  const same = terms.filter(({ key }) => key === term.key);
+  const isThere = same.some(({ value }) => term.value === null || value === term.value);
+  if (isThere) return terms;
+  const bare = same.find(({ value }) => value === null);
+  return bare ? terms.map((one) => (one === bare ? term : one)) : [...terms, term];
 }

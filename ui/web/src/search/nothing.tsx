@@ -7,7 +7,7 @@ import { t, type Key } from '../core/i18n';
 import { address, basePath } from '../core/route';
 import { copy } from '../parts/toast';
 import { Icon } from '../parts/icons';
-import { Empty } from '../parts/notice';
+import { Again, Empty } from '../parts/notice';
 import { withTyped } from './bar';
 import {
   isEmpty, lookbackText, rootText, termText, toAddress, windowOf, type Criteria,
@@ -81,9 +81,7 @@ export function Unfinished({ criteria }: { criteria: Criteria }) {
     <Empty title={t('nothing.unfinished')}>
       <p>{t('nothing.unfinishedHint')}</p>
       <p class="actions">
-        <button type="button" class="button" onClick={() => void run(true)}>
-          <Icon name="refresh" />{t('retry')}
-        </button>
+        <Again retry={() => void run(true)} />
         <Times criteria={criteria} lengthsMs={shorter} endMs={isOfNow ? null : endMs} />
       </p>
     </Empty>

@@ -141,7 +141,7 @@ function Found({ asked }: { asked: Criteria }) {
 
 function Bar({ asked }: { asked: Criteria }) {
   const shown = rows.value.length;
-  const total = totalOf(charts.value, shown);
+  const total = totalOf(charts.value, shown, end.value?.cursor ?? null);
   return (
     <div class="results-bar">
       <h2 class="found"><span role="status">

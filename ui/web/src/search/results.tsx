@@ -56,7 +56,7 @@ export function Results({ criteria }: { criteria: Criteria }) {
 /** In another order than newest first there are no pages: what is not shown, and how to see more. */
 function Top({ criteria }: { criteria: Criteria }) {
   const shown = rows.value.length;
-  const total = totalOf(charts.value, shown);
+  const total = totalOf(charts.value, shown, end.value?.cursor ?? null);
   if (criteria.sort === 'start' || phase.value !== 'done' || !total) return null;
   const limit = Math.min(LIMIT_MAX, Math.max(100, shown * 2));
   return (

@@ -3,6 +3,7 @@
 //! as children of one that was not received; time in which none of them ran is nobody's.
 
 import { NO_DURATION, type Columns } from './model';
+import type { Part } from './state';
 
 export interface CriticalPath {
   /** Per span, whether it has a piece. */
@@ -20,6 +21,8 @@ export interface CriticalPath {
 
 interface Frame {
   span: number;
+  /** Where its part of the path begins: what a span did before its caller began held up nobody. */
+  begin: number;
   /** Where its part of the path ends: what lasts longer was not waited for any more. */
   stop: number;
   /** Up to where this span's time is not yet explained. */
@@ -44,15 +47,16 @@ function endsOf({ start, dur, flags, parent, count }: Columns): Float64Array {
   return ends;
 }
 
-function frameOf(columns: Columns, ends: Float64Array, span: number, cursor: number): Frame {
+function frameOf(columns: Columns, ends: Float64Array, span: number, within: Part): Frame {
   const { start, end, count } = columns;
   const children: number[] = [];
   const last = span === ALL ? count : end[span];
   for (let c = span + 1; c < last; c = end[c]) if (ends[c] > start[c]) children.push(c);
-  const stop = span === ALL ? cursor : Math.min(cursor, ends[span]);
+  const begin = span === ALL ? within.from : Math.max(within.from, start[span]);
+  const stop = span === ALL ? within.to : Math.min(within.to, ends[span]);
   const seen = (c: number) => Math.min(ends[c], stop);
   children.sort((a, b) => seen(b) - seen(a) || start[a] - start[b]);
-  return { span, stop, cursor: stop, children, next: 0 };
+  return { span, begin, stop, cursor: stop, children, next: 0 };
 }
 
 /** Returns the critical path below a span, or of the whole trace. */
@@ -64,16 +68,15 @@ export function criticalPath(columns: Columns, below: number | null = null): Cri
     if (span !== ALL && to > from) pieces.push([span, from, to]);
   };
   const ends = endsOf(columns);
-  const beginOf = (span: number) => (span === ALL ? 0 : start[span]);
   const stack: Frame[] = [];
-  if (count > 0) stack.push(frameOf(columns, ends, root, root === ALL ? total : ends[root]));
+  const whole = root === ALL ? { from: 0, to: total } : { from: start[root], to: ends[root] };
+  if (count > 0) stack.push(frameOf(columns, ends, root, whole));
   while (stack.length > 0) {
     const frame = stack[stack.length - 1];
-    const begin = beginOf(frame.span);
-    const bound = stack.length === 1 ? begin : Math.max(begin, beginOf(root));
+    const { begin } = frame;
     const c = frame.children[frame.next];
-    if (c === undefined || frame.cursor <= bound) {
-      add(frame.span, bound, frame.cursor);
+    if (c === undefined || frame.cursor <= begin) {
+      add(frame.span, begin, frame.cursor);
       stack.pop();
       continue;
     }
@@ -81,9 +84,9 @@ export function criticalPath(columns: Columns, below: number | null = null): Cri
     // What overlaps with the piece that is already explained did not hold anything up.
     const stop = Math.min(ends[c], frame.stop);
     if (stop > frame.cursor || start[c] >= stop) continue;
-    add(frame.span, Math.max(stop, bound), frame.cursor);
-    frame.cursor = Math.max(bound, start[c]);
-    if (stop > bound) stack.push(frameOf(columns, ends, c, stop));
+    add(frame.span, Math.max(stop, begin), frame.cursor);
+    frame.cursor = Math.max(begin, start[c]);
+    if (stop > begin) stack.push(frameOf(columns, ends, c, { from: begin, to: stop }));
   }
   pieces.reverse();
   return indexed(pieces, count);

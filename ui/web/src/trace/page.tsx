@@ -7,7 +7,7 @@ import { AskError } from '../core/api';
 import { isolated } from '../core/format';
 import { t } from '../core/i18n';
 import { addShortcuts } from '../core/keys';
-import { address, place } from '../core/route';
+import { address, place, rewrite } from '../core/route';
 import { Boundary } from '../parts/boundary';
 import { isLost, useChange } from '../parts/focus';
 import { Icon } from '../parts/icons';
@@ -166,6 +166,8 @@ export function UploadPage() {
   const another = () => {
     shut();
     uploaded.value = null;
+    // How the first one was looked at is nothing of the next; a frame stays one all the same.
+    rewrite(new URLSearchParams());
     // What was pressed is gone with the trace.
     requestAnimationFrame(() => input.current?.focus());
   };

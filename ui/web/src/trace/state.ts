@@ -13,7 +13,7 @@ import { FAILED, halfText, type Columns } from './model';
 import { layout, passing, rowOf, type Rows } from './rows';
 import { sameSpans, sameTrace } from './same';
 import { TraceThread } from './thread';
-import { wholeView } from './whole';
+import { viewIn, wholeView } from './whole';
 
 export type Tab = 'waterfall' | 'flame' | 'graph' | 'table' | 'events' | 'json';
 export const TABS: Tab[] = ['waterfall', 'flame', 'graph', 'table', 'events', 'json'];
@@ -208,9 +208,7 @@ function readSpans(all: Columns): void {
   const wanted = unlisted(all, text('spanId'))[0] ?? -1;
   selected.value = wanted;
   detailShown.value = wanted >= 0;
-  const from = Number(params.get('from')) || 0;
-  const to = Number(params.get('to')) || 0;
-  view.value = to > from && from >= 0 ? { from, to } : wholeView(all, root.peek());
+  view.value = viewIn(wholeView(all, root.peek()), params);
 }
 
 const ADDRESS_PAUSE_MS = 200;

@@ -10,3 +10,12 @@ export function wholeView(all: Columns, at: number | null): Part {
   for (let i = at; i < all.end[at]; i += 1) to = Math.max(to, all.start[i] + all.dur[i]);
   return { from: all.start[at], to };
 }
+
+/** Returns the part of it that an address names, as far as it lies within; where none does, all. */
+export function viewIn(whole: Part, params: URLSearchParams): Part {
+  const moment = (key: string) => Number(params.get(key)) || 0;
+  const part = {
+    from: Math.max(whole.from, moment('from')), to: Math.min(whole.to, moment('to')),
+  };
+  return part.to > part.from ? part : whole;
+}
