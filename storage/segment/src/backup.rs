@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use speargun_runtime::RealDisk;
 
@@ -15,6 +16,11 @@ use crate::moving::Ticket;
 /// How often the manifest is read until all of its segments could be held. They go when they are
 /// merged, seconds later at the earliest, and holding them takes milliseconds.
 const TRIES_MAX: usize = 100;
+/// How long a manifest is waited for where there are segments and none: the first segment is on
+/// disk before the first manifest, which takes as long as the disk takes for a sync or two.
+const FIRST_MANIFEST: Duration = Duration::from_secs(5);
+/// Between two looks for it.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -155,16 +161,32 @@ fn read_manifest(dir: &Path) -> Result<Manifest, BackupError> {
     if moving.try_exists().map_err(at)? {
         return Err(BackupError::Moving(moving));
     }
-    match Manifest::read(&RealDisk, dir).map_err(at)? {
+    let (is_new, found) = settled(dir).map_err(at)?;
+    match found {
         Found::Manifest(manifest) => Ok(manifest),
         Found::TooNew(found) => Err(BackupError::Open(OpenError::TooNew {
             path: manifest::path(dir),
             found,
             known: manifest::VERSION,
         })),
-        // A store that has sealed nothing yet has none.
-        Found::Missing if is_empty(dir).map_err(at)? => Ok(Manifest::default()),
+        Found::Missing if is_new => Ok(Manifest::default()),
         Found::Missing | Found::Damaged(_) => Err(BackupError::Manifest(manifest::path(dir))),
+    }
+}
+
+/// Reads the manifest, with whether nothing was sealed before; waits for the one that the first
+/// segment of a store is about to be named in.
+fn settled(dir: &Path) -> io::Result<(bool, Found)> {
+    let began = Instant::now();
+    loop {
+        // In this order: a segment that comes between the two is of a store that was new.
+        let is_new = is_empty(dir)?;
+        let found = Manifest::read(&RealDisk, dir)?;
+        let is_missing = matches!(found, Found::Missing);
+        if is_new || !is_missing || began.elapsed() > FIRST_MANIFEST {
+            return Ok((is_new, found));
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -192,6 +214,23 @@ mod tests {
         assert!(error.contains("MOVING says"), "{error}");
         let error = copy(&dir.path().join("none"), &to).unwrap_err().to_string();
         assert!(error.contains("none"), "{error}");
+    }
+
+    #[test]
+    fn the_first_manifest_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(segment_path(dir.path(), 1, 1), "x").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(10 * PAUSE);
+                let manifest = Manifest {
+                    durable: 7,
+                    segments: vec![(1, 1)],
+                };
+                manifest.write(&RealDisk, dir.path()).unwrap();
+            });
+            assert_eq!(durable_position(dir.path()).unwrap(), 7);
+        });
     }
 
     #[test]

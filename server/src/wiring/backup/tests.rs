@@ -74,6 +74,15 @@ fn open(data: &Path) -> Store {
     }
 }
 
+/// Sets what it holds when it goes, also when a test fails: a thread that waits for it then ends.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Writes until it is told to end, at most so many records; counts what was acknowledged.
 fn write(data: &Path, (acknowledged, limit, end): (&AtomicU64, &AtomicU64, &AtomicBool)) {
     let Store {
@@ -133,11 +142,13 @@ fn each_acknowledged_span_is_once_in_a_copy_made_under_load() {
     let end = AtomicBool::new(false);
     let mut made = Vec::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| write(&data, (&acknowledged, &limit, &end)));
+        let _end = SetAtEnd(&end);
+        let writer = scope.spawn(|| write(&data, (&acknowledged, &limit, &end)));
         // Each copy while some more was written than the one before.
         for number in 0..COPIES {
             limit.store(25 * (number + 4), Ordering::Relaxed);
             while acknowledged.load(Ordering::Acquire) < 25 * number + 1 {
+                assert!(!writer.is_finished(), "the writer failed");
                 std::thread::yield_now();
             }
             let records = acknowledged.load(Ordering::Acquire);
@@ -145,7 +156,6 @@ fn each_acknowledged_span_is_once_in_a_copy_made_under_load() {
             let copied = copy(&data, &to).unwrap();
             made.push((to, records, copied));
         }
-        end.store(true, Ordering::Relaxed);
     });
     for (to, records, _) in &made {
         check(to, *records, 11);
