@@ -17,7 +17,9 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.1em .7em;text-align:right;border-bottom:1px solid #d8dee4}\
 th:first-child,td:first-child{text-align:left}\
 .plots{display:flex;flex-wrap:wrap;gap:.3em 1.5em;margin-top:.9em}figure{margin:0}\
-figcaption{font-weight:600}.bad{color:#b00020;font-weight:600}.good{color:#116329;font-weight:600}\
+figcaption span{font-weight:normal;margin-left:.4em}\
+figcaption{font-weight:600;white-space:nowrap}\
+.bad{color:#b00020;font-weight:600}.good{color:#116329;font-weight:600}\
 svg text{font-size:9px;fill:#57606a}svg .axis{stroke:#8c959f;stroke-width:1}\
 svg path{fill:none;stroke-width:1.3}\
 .printed{display:none}@page{size:A4;margin:10mm}@media print{\

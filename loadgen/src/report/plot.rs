@@ -213,29 +213,24 @@ pub(super) fn figure(out: &mut String, plot: &Plot) {
         bottom: HEIGHT - 18.0,
     };
     let (x, y) = places(plot, &frame);
+    put!(out, "<figure><figcaption>{}", plot.title);
+    // Of one line the title says what it is. Beside it, for within the plot they would hide lines.
+    for line in plot.lines.iter().filter(|_| plot.lines.len() > 1) {
+        let colour = line.colour.on_light();
+        put!(out, " <span style=\"color:{colour}\">{}</span>", line.name);
+    }
     put!(
         out,
-        "<figure><figcaption>{}</figcaption><svg role=\"img\" aria-label=\"{}\" width=\"{WIDTH}\" \
+        "</figcaption><svg role=\"img\" aria-label=\"{}\" width=\"{WIDTH}\" \
          height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">",
-        plot.title,
         plot.title
     );
     axes(out, &frame);
     marks(out, plot, (&x, &y), &frame);
-    for (index, line) in plot.lines.iter().enumerate() {
+    for line in &plot.lines {
         let colour = line.colour.on_light();
         let path = path(&line.points, (&x, &y));
         put!(out, "<path stroke=\"{colour}\" d=\"{path}\"/>");
-        // Of one line the title says what it is.
-        if plot.lines.len() > 1 {
-            put!(
-                out,
-                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\" style=\"fill:{colour}\">{}</text>",
-                frame.right - 2.0,
-                14 + 10 * index,
-                line.name
-            );
-        }
     }
     out.push_str("</svg></figure>\n");
 }
@@ -459,6 +454,17 @@ mod tests {
         assert!(text.contains("prefers-color-scheme:dark"));
         assert!(text.find(">high<") < text.find(">low<"));
         assert!(!text.contains("NaN") && !text.contains("inf"));
+    }
+
+    #[test]
+    fn names_of_lines_stand_beside_the_title_of_a_figure() {
+        let mut out = String::new();
+        figure(&mut out, &plot(Scale::FromZero, Vec::new()));
+        let (caption, picture) = out.split_once("</figcaption>").unwrap();
+        for name in [">low<", ">high<"] {
+            assert!(caption.contains(name) && !picture.contains(name), "{out}");
+        }
+        assert_eq!(picture.matches("<path stroke").count(), 2);
     }
 
     #[test]
