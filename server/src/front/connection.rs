@@ -28,6 +28,8 @@ const READ_BYTES_MAX: usize = 128 << 10;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const STREAMS_MAX: u32 = 128;
+/// HTTP/2's frames: a body that comes in one need not be put together.
+const FRAME_BYTES_MAX: u32 = 128 << 10;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection's last requests may take once the process is ending.
@@ -131,6 +133,7 @@ where
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_concurrent_streams(STREAMS_MAX)
+            .max_frame_size(FRAME_BYTES_MAX)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .serve_connection(io, service)
