@@ -9,12 +9,14 @@
 //! - [`deploy`]: checks of `deploy/`, and the image.
 //! - [`tidy`]: rules about the text of this repository.
 //! - [`ui`]: the page's build, checks and flows.
-//! - [`shell`]: running commands.
+//! - [`shell`], [`processes`]: running commands, ending what they began.
+//! - [`failures`]: running tests.
 
 mod deploy;
 mod failures;
 mod instructions;
 mod json;
+mod processes;
 mod shell;
 mod steps;
 mod tidy;

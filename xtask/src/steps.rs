@@ -91,25 +91,38 @@ pub(crate) fn test() -> Result<()> {
 
 /// Unit, contract and property tests.
 pub(crate) fn unit() -> Result<()> {
-    run_tests(&mut cargo(&[
-        "test",
-        "--no-fail-fast",
-        "--workspace",
-        "--exclude",
-        "speargun-e2e",
-        "--exclude",
-        "speargun-oracle",
-        "--all-features",
-    ]))?;
-    run_tests(&mut cargo(&["test", "--package", "speargun-e2e", "--lib"]))
+    run_tests(&mut tests(&[]))
+}
+
+/// Returns tests to run: these targets, or all but the black-box tests. The whole workspace is
+/// chosen each time, so that no dependency is compiled again with other features.
+fn tests(targets: &[String]) -> Command {
+    let mut tests = cargo(&["test", "--no-fail-fast", "--workspace", "--all-features"]);
+    for target in targets {
+        tests.arg("--test").arg(target);
+    }
+    tests
+}
+
+/// Returns the targets of black-box tests, but for those that run when they are named.
+fn black_box() -> Result<Vec<String>> {
+    const NAMED: &str = "eureka_java.rs";
+    let mut targets = vec!["oracle".to_owned()];
+    for entry in std::fs::read_dir(root().join("e2e/tests"))? {
+        let name = entry?.file_name();
+        let name = name.to_str().context("a file's name")?;
+        if let (Some(target), true) = (name.strip_suffix(".rs"), name != NAMED) {
+            targets.push(target.to_owned());
+        }
+    }
+    targets.sort();
+    Ok(targets)
 }
 
 /// Black-box tests over the release binary.
 pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
     build_server()?;
-    let packages = ["--package", "speargun-e2e", "--package", "speargun-oracle"];
-    let mut tests = cargo(&["test", "--tests", "--no-fail-fast"]);
-    tests.args(packages);
+    let mut tests = tests(&black_box()?);
     tests.args(["--", "--test-threads", "2"]).args(filter);
     run_tests(&mut tests)
 }
@@ -117,7 +130,7 @@ pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
 /// The crash test alone, with more kills.
 pub(crate) fn crash(count: &str) -> Result<()> {
     build_server()?;
-    let mut test = cargo(&["test", "--package", "speargun-e2e", "--test", "crash"]);
+    let mut test = tests(&["crash".to_owned()]);
     test.args(["--", "--nocapture"]);
     run(test.env("E2E_CRASHES", count))
 }
@@ -141,14 +154,7 @@ pub(crate) fn clickhouse(kills: &str) -> Result<()> {
 pub(crate) fn eureka() -> Result<()> {
     tools::eureka()?;
     build_server()?;
-    let package = "speargun-e2e";
-    run(&mut cargo(&[
-        "test",
-        "--package",
-        package,
-        "--test",
-        "eureka_java",
-    ]))
+    run(&mut tests(&["eureka_java".to_owned()]))
 }
 
 /// Applications of Spring against our servers, one train at a time: each is several processes of
@@ -158,10 +164,9 @@ pub(crate) fn spring(words: &[&str]) -> Result<()> {
     build_server()?;
     let example = ["build", "--package", "speargun-client", "--example"];
     run(cargo(&example).arg("service_2"))?;
-    let package = "speargun-e2e";
-    let mut tests = cargo(&["test", "--package", package, "--test", "spring", "--"]);
+    let mut tests = tests(&["spring".to_owned()]);
     tests
-        .args(["--nocapture", "--test-threads", "1"])
+        .args(["--", "--nocapture", "--test-threads", "1"])
         .args(words);
     run(tests.env("E2E_COMMIT", commit()?))
 }
@@ -318,4 +323,21 @@ pub(crate) fn setup() -> Result<()> {
         "git",
         &["config", "core.hooksPath", ".githooks"],
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_black_box_test_runs_beside_the_unit_tests() {
+        let manifest = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+        let targets = manifest("e2e/Cargo.toml") + &manifest("e2e/oracle/Cargo.toml");
+        for target in black_box().unwrap() {
+            let (_, told) = targets
+                .split_once(&format!("name = \"{target}\"\n"))
+                .unwrap();
+            assert_eq!(told.lines().nth(1), Some("test = false"), "{target}");
+        }
+    }
 }
