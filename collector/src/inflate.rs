@@ -32,6 +32,15 @@ impl Encoding {
         }
     }
 
+    /// Returns the bytes of a packed body, which lie in the journal, and until then in memory,
+    /// beside what it was unpacked to.
+    pub(crate) fn packed_bytes(self, body: &[u8]) -> usize {
+        match self {
+            Self::Identity => 0,
+            Self::Gzip | Self::Zstd => body.len(),
+        }
+    }
+
     /// Returns the encoding with this number.
     pub fn from_number(number: u8) -> Option<Self> {
         match number {

@@ -208,7 +208,9 @@ impl Inlet {
                 _ => Failure::Decoding(refusal(error)),
             }
         })?;
-        Ok(Some(batch.take_exact()))
+        let mut batch = batch.take_exact();
+        batch.more_bytes += message.encoding.packed_bytes(&message.body);
+        Ok(Some(batch))
     }
 
     /// Leaves out what is not sampled. A body of which nothing stays never reaches the journal.

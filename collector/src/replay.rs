@@ -114,7 +114,9 @@ impl Reader<'_> {
         let mut batch = SpanBatch::default();
         decode(tag.format, body, &Bounds::WIDEST, &mut batch).ok()?;
         tag.sampler.apply(&mut batch);
-        Some(batch.take_exact())
+        let mut batch = batch.take_exact();
+        batch.more_bytes += tag.encoding.packed_bytes(&record.body);
+        Some(batch)
     }
 
     fn flush(&mut self) {

@@ -132,6 +132,8 @@ pub struct Bounds {
     pub spans_max: usize,
     /// Nesting of unknown fields.
     pub depth_max: usize,
+    /// Bytes of [`SpanBatch::more_bytes`].
+    pub more_bytes_max: usize,
 }
 
 /// Tags of one body, and annotations of one: more are refused whatever the bounds say. What was
@@ -144,6 +146,7 @@ impl Bounds {
         body_bytes_max: i32::MAX as usize,
         spans_max: usize::MAX,
         depth_max: usize::MAX,
+        more_bytes_max: usize::MAX,
     };
 }
 
@@ -153,6 +156,7 @@ impl Default for Bounds {
             body_bytes_max: 64 << 20,
             spans_max: 1 << 18,
             depth_max: 128,
+            more_bytes_max: 64 << 20,
         }
     }
 }
@@ -183,9 +187,20 @@ pub struct SpanBatch {
     pub ipv6: Vec<[u8; 16]>,
     /// What is not among the spans.
     pub left_out: LeftOut,
+    /// Bytes that it costs beyond what it holds: long texts that are here once and that each of its
+    /// spans has, for stored by itself each span takes them; what else its body takes elsewhere.
+    pub more_bytes: usize,
 }
 
 impl SpanBatch {
+    /// Counts texts of so many bytes together that a span has in common with others. Few bytes are
+    /// free, which are all that an honest resource has.
+    #[inline(always)]
+    pub(crate) fn count_shared(&mut self, bytes: usize) {
+        const FREE: usize = 2048;
+        self.more_bytes = self.more_bytes.saturating_add(bytes.saturating_sub(FREE));
+    }
+
     /// Empties the batch for another body, keeping its memory.
     pub fn clear(&mut self) {
         self.body = Bytes::new();
@@ -195,6 +210,7 @@ impl SpanBatch {
         self.annotations.clear();
         self.ipv6.clear();
         self.left_out = LeftOut::default();
+        self.more_bytes = 0;
     }
 
     /// Returns the spans in vectors of just their size, and empties this batch, which keeps its
@@ -209,6 +225,7 @@ impl SpanBatch {
             annotations: self.annotations.as_slice().into(),
             ipv6: self.ipv6.as_slice().into(),
             left_out: self.left_out,
+            more_bytes: self.more_bytes,
         };
         self.empty();
         taken
@@ -251,9 +268,9 @@ impl SpanBatch {
         })
     }
 
-    /// Returns roughly how much memory the batch holds, for bounds and metrics.
+    /// Returns roughly how much memory the batch costs, for bounds and metrics.
     pub fn memory_bytes(&self) -> usize {
-        self.body.len()
+        self.body.len().saturating_add(self.more_bytes)
             + self.extra.capacity()
             + self.spans.capacity() * size_of::<SpanRecord>()
             + self.tags.capacity() * size_of::<(Text, Text)>()

@@ -135,6 +135,7 @@ pub fn decode(
         Format::OtlpProto => otlp_proto::decode(&body, bounds, out),
         Format::OtlpJson => otlp_json::decode(&body, bounds, out),
     });
+    let decoded = decoded.and_then(|()| check_more(out, bounds));
     if decoded.is_err() {
         out.empty();
     }
@@ -167,6 +168,16 @@ pub(crate) fn check_fields(count: usize) -> Result<(), DecodeError> {
             max,
         })
     }
+}
+
+/// Refuses spans that would take far more stored than they do in their body.
+fn check_more(out: &SpanBatch, bounds: &Bounds) -> Result<(), DecodeError> {
+    let max = bounds.more_bytes_max;
+    if out.more_bytes <= max {
+        return Ok(());
+    }
+    let what = "bytes of texts that spans share";
+    Err(DecodeError::TooLarge { what, max })
 }
 
 /// Refuses what is too large and what no list of any known format begins with.

@@ -83,6 +83,16 @@ impl Queries {
         self.unread.bytes()
     }
 
+    /// Counts the body of another answer with those of queries until it is sent, so that clients
+    /// that do not read have one bound for all.
+    pub(crate) fn count_unread(&self, mut reply: Reply) -> Reply {
+        if reply::hold(&mut reply, &self.unread) {
+            reply
+        } else {
+            reply::busy(NO_ROOM)
+        }
+    }
+
     /// Answers a query of the API.
     pub(crate) async fn answer(
         &self,
@@ -239,6 +249,18 @@ mod tests {
         assert_eq!(status(&queries, "/api/v2/x").await, StatusCode::OK);
         assert_eq!(status(&queries, "/api/v2/y").await, StatusCode::NOT_FOUND);
         assert_eq!(status(&queries, "/api/v1/x").await, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn other_answers_are_counted_until_they_are_sent() {
+        let answer: Arc<AskApi> = Arc::new(|_, _| None);
+        let queries = Queries::start(limits(4, Duration::from_mins(1)), &answer).unwrap();
+        let reply = reply::with_body(StatusCode::OK, reply::PLAIN_TEXT, "12345");
+        let mut reply = queries.count_unread(reply);
+        assert_eq!(queries.unread_bytes(), 5);
+        assert!(reply::take_watch(&mut reply).is_some());
+        drop(reply);
+        assert_eq!(queries.unread_bytes(), 0);
     }
 
     #[tokio::test]

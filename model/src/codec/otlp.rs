@@ -188,6 +188,7 @@ impl Draft {
             record.remote = endpoint(out, service_name, self.peer);
         }
         close_record(record, out);
+        out.count_shared(origin.bytes());
         Ok(())
     }
 

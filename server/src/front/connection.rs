@@ -29,7 +29,7 @@ const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const STREAMS_MAX: u32 = 128;
 /// HTTP/2's frames: a body that comes in one need not be put together.
-const FRAME_BYTES_MAX: u32 = 128 << 10;
+const FRAME_BYTES_MAX: u32 = 64 << 10;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection's last requests may take once the process is ending.
@@ -147,10 +147,10 @@ where
     }
 }
 
-/// Returns whether the client speaks HTTP/2 without asking first. No method that HTTP/1.1 clients
-/// use begins with the same three letters.
+/// Returns whether the client speaks HTTP/2 without asking first. All of what it begins with is
+/// waited for, since the HTTP library waits for the rest of it without end.
 async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    const PREFACE: &[u8] = b"PRI";
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const BETWEEN_BYTES: Duration = Duration::from_millis(5);
     let mut begin = [0; PREFACE.len()];
     loop {
@@ -164,5 +164,35 @@ async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
         }
         // Bytes that are only looked at stay, so the socket would be readable again at once.
         tokio::time::sleep(BETWEEN_BYTES).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn http2_begins_with_all_of_its_preface() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for (said, then, http2) in [
+            ("PRI", " * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(true)),
+            ("PRI * HTTP/2.0\r\n", "Host: a\r\n\r\n", Some(false)),
+            ("P", "OST / HTTP/1.1\r\n", Some(false)),
+            ("PRI * HTTP/2.0\r\n", "", None),
+        ] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            client.write_all(said.as_bytes()).await.unwrap();
+            let mut begins = pin!(begins_http2(&server));
+            let wait = Duration::from_millis(50);
+            let early = tokio::time::timeout(wait, begins.as_mut()).await;
+            assert!(early.is_err(), "{said}");
+            let Some(http2) = http2 else { continue };
+            client.write_all(then.as_bytes()).await.unwrap();
+            assert_eq!(begins.await.unwrap(), http2, "{said}{then}");
+        }
     }
 }

@@ -271,7 +271,7 @@ impl App {
     /// Answers whatever is not a way in for spans.
     async fn serve(&self, head: &Parts, path: &str) -> Reply {
         if let Some(reply) = self.operate(head, path) {
-            return reply;
+            return self.queries.count_unread(reply);
         }
         let (settings, get) = (&self.settings, head.method == Method::GET);
         if settings.page.enabled {
@@ -285,7 +285,7 @@ impl App {
             if path.strip_prefix("/zipkin").unwrap_or(path) == STATUS {
                 let mut reply = admin::status::status(self).await;
                 reply::compress(&mut reply, &head.headers);
-                return reply;
+                return self.queries.count_unread(reply);
             }
             let path = path::of_api(path, head.uri.path());
             let (query, headers) = (head.uri.query(), &head.headers);

@@ -1,7 +1,9 @@
 //! Opens the engine that the settings name, with the journal in front of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use http::StatusCode;
 use speargun_collector::{SyncMode, replay};
 use speargun_journal::{Journal, Replay, Tail};
@@ -186,6 +188,7 @@ impl Embedded {
                 bytes_max: settings.journal_bytes,
             },
         )?;
+        sync_names(&settings.data)?;
         let replayed = replay::replay(&mut journal, &*store)?;
         tell(&replayed);
         Ok(Self {
@@ -305,4 +308,23 @@ fn reply_of(answer: Answer) -> Option<Reply> {
         reply::cache_for(&mut reply, &policy);
     }
     Some(reply)
+}
+
+/// Makes the names of folders that a first start made survive a power cut: that of the data folder
+/// in the one above, and those in it.
+fn sync_names(data: &Path) -> anyhow::Result<()> {
+    let sync = |folder: &Path| {
+        RealDisk
+            .sync_dir(folder)
+            .with_context(|| format!("{} can't be synced", folder.display()))
+    };
+    sync(data)?;
+    // Not each process may read the folder above its own.
+    if let Ok(data) = data.canonicalize()
+        && let Some(above) = data.parent()
+        && let Err(error) = sync(above)
+    {
+        tracing::debug!(%error, "the name of the data folder is left to the system");
+    }
+    Ok(())
 }

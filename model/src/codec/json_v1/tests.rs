@@ -124,6 +124,29 @@ fn the_spans_that_are_made_count_for_the_bound() {
 }
 
 #[test]
+fn a_long_name_is_counted_for_each_span_that_is_made() {
+    let name = "n".repeat(10_000);
+    let body = span_of_services(0..20).replacen('{', &format!(r#"{{"name":"{name}","#), 1);
+    let bounds = |more_bytes_max| Bounds {
+        more_bytes_max,
+        ..Bounds::default()
+    };
+    let max = 19 * (name.len() - 2048);
+    let spans = spans_within(body.as_bytes(), &bounds(max)).unwrap();
+    assert!(
+        spans.len() == 20
+            && spans
+                .iter()
+                .all(|span| span.name.as_deref() == Some(&*name))
+    );
+    let error = DecodeError::TooLarge {
+        what: "bytes of texts that spans share",
+        max: max - 1,
+    };
+    assert_eq!(spans_within(body.as_bytes(), &bounds(max - 1)), Err(error));
+}
+
+#[test]
 fn unknown_fields_nest_up_to_a_bound() {
     let nested = |depth| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));

@@ -14,6 +14,11 @@ pub(in crate::codec) struct Origin {
     /// Tags of every span: the resource's, then the scope's.
     pub(super) tags: Vec<(Text, Text)>,
     resource_tags: usize,
+    /// Bytes of the tags, and of those of the resource alone.
+    tag_bytes: usize,
+    resource_bytes: usize,
+    /// Attributes of all scopes of the body.
+    scope_attributes: usize,
     pub(super) scope_name: Text,
     pub(super) scope_version: Text,
 }
@@ -21,15 +26,16 @@ pub(in crate::codec) struct Origin {
 impl Origin {
     /// Forgets everything: another resource begins.
     pub(in crate::codec) fn begin_resource(&mut self) {
-        self.begin_scope();
         self.tags.clear();
-        self.resource_tags = 0;
+        (self.resource_tags, self.resource_bytes) = (0, 0);
         self.service_name = None;
+        self.begin_scope();
     }
 
     /// Forgets the scope: another one begins.
     pub(in crate::codec) fn begin_scope(&mut self) {
         self.tags.truncate(self.resource_tags);
+        self.tag_bytes = self.resource_bytes;
         self.scope_name = Text::default();
         self.scope_version = Text::default();
     }
@@ -49,7 +55,7 @@ impl Origin {
             return Ok(());
         }
         self.tag(key, value.text())?;
-        self.resource_tags = self.tags.len();
+        self.end_resource();
         Ok(())
     }
 
@@ -61,9 +67,20 @@ impl Origin {
     ) -> Result<(), DecodeError> {
         if !value.is_empty() {
             self.tag(word.text(), value)?;
-            self.resource_tags = self.tags.len();
+            self.end_resource();
         }
         Ok(())
+    }
+
+    fn end_resource(&mut self) {
+        (self.resource_tags, self.resource_bytes) = (self.tags.len(), self.tag_bytes);
+    }
+
+    /// Returns the bytes of all texts that each span has from here.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> usize {
+        let service_name = self.service_name.map_or(0, Text::len);
+        self.tag_bytes + service_name + self.scope_name.len() + self.scope_version.len()
     }
 
     /// Notes an attribute of the scope.
@@ -72,6 +89,9 @@ impl Origin {
         out: &mut SpanBatch,
         (key, value): (Text, Value),
     ) -> Result<(), DecodeError> {
+        // Each makes text of its own, also of a scope without spans.
+        check_fields(self.scope_attributes)?;
+        self.scope_attributes += 1;
         let start = out.extra.len();
         out.extra.extend_from_slice(b"otel.scope.attributes.");
         text::copy_into_extra(out, key);
@@ -104,6 +124,7 @@ impl Origin {
     fn tag(&mut self, key: Text, value: Text) -> Result<(), DecodeError> {
         check_fields(self.tags.len())?;
         self.tags.push((key, value));
+        self.tag_bytes += key.len() + value.len();
         Ok(())
     }
 }

@@ -56,6 +56,35 @@ fn what_a_resource_says_of_many_spans_stays_in_proportion_to_the_body() {
 }
 
 #[test]
+fn long_texts_of_a_resource_are_counted_for_each_of_its_spans() {
+    let value = "v".repeat(10_000);
+    let attribute = |key: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#);
+    let names = [attribute("k"), attribute("service.name")].join(",");
+    let resource = format!(r#"{{"attributes":[{names}]}}"#);
+    let each = "k".len() + 2 * value.len() - 2048;
+    let body = json(&resource, &[SPAN, SPAN, "{}", SPAN]);
+    let bounds = |more_bytes_max| Bounds {
+        more_bytes_max,
+        ..Bounds::default()
+    };
+    let mut batch = SpanBatch::default();
+    let bytes = Bytes::from(body.clone());
+    decode(Format::OtlpJson, bytes, &bounds(3 * each), &mut batch).unwrap();
+    let alone = batch.body.len();
+    let batch = batch.take_exact();
+    assert_eq!(batch.more_bytes, 3 * each);
+    assert!(batch.memory_bytes() >= alone + 3 * each);
+    assert_eq!(
+        decoded(Format::OtlpJson, body.clone(), &bounds(3 * each - 1)),
+        too_large("bytes of texts that spans share", 3 * each - 1)
+    );
+    // What was acknowledged is read whatever it takes, and few bytes cost nothing.
+    assert_eq!(decoded(Format::OtlpJson, body, &Bounds::WIDEST), Ok(3));
+    let short = json(r#"{"attributes":[{"key":"k"}]}"#, &[SPAN; 100]);
+    assert_eq!(decoded(Format::OtlpJson, short, &bounds(0)), Ok(100));
+}
+
+#[test]
 fn spans_that_are_left_out_count_for_the_bound_too() {
     let bounds = Bounds {
         spans_max: 2,

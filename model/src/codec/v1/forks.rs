@@ -157,6 +157,9 @@ impl Forks {
         let mut annotations = self.annotations.iter().peekable();
         let mut tags = self.tags.iter().peekable();
         for (index, span) in (0..).zip(&mut self.spans) {
+            if index > FIRST {
+                out.count_shared(span.name.len());
+            }
             let first = out.annotations.len();
             while let Some((_, time, value)) = annotations.next_if(|(fork, ..)| *fork == index) {
                 out.annotations.push((*time, *value));
