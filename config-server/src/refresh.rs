@@ -341,8 +341,8 @@ impl Refresher {
         names.add_all(self.waiting.lock().names());
         names.add_all(&self.owed.lock().applications());
         let said = (shown(names.iter()), why.to_owned());
-        outcome::add(&self.outcomes.failed, 1);
         if course.said.as_ref() == Some(&said) {
+            outcome::add(&self.outcomes.failed, 1);
             return;
         }
         let application = &said.0;
@@ -354,6 +354,8 @@ impl Refresher {
             took_ms: 0,
             outcome: Err(format!("{why}; tried again")),
         });
+        // Last: who sees the count finds the report.
+        outcome::add(&self.outcomes.failed, 1);
         course.said = Some(said);
     }
 }

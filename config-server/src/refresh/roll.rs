@@ -91,16 +91,18 @@ impl Refresher {
         let outcome = self.ask(&instance).await;
         let took_ms = started.elapsed().as_millis() as u64;
         let key = (application, instance.id);
+        let counter = match &outcome {
+            Ok(_) => &self.outcomes.done,
+            Err(_) => &self.outcomes.failed,
+        };
         let is_news = match &outcome {
             Ok(keys) => {
                 self.owed.lock().remove(&key);
-                outcome::add(&self.outcomes.done, 1);
                 let (application, instance) = (&key.0, &key.1);
                 tracing::info!(application, instance, ?keys, took_ms, "refreshed");
                 true
             }
             Err(failure) => {
-                outcome::add(&self.outcomes.failed, 1);
                 let is_news = self.owe(&key, failure, turn);
                 if is_news {
                     let (application, instance, error) = (&key.0, &key.1, &failure.why);
@@ -119,6 +121,8 @@ impl Refresher {
                 outcome: outcome.map_err(|failure| failure.why),
             });
         }
+        // Last: who sees the count finds the report.
+        outcome::add(counter, 1);
     }
 
     /// Keeps in mind that an instance is to be asked again, when that may help; returns whether the
