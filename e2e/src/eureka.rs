@@ -46,6 +46,13 @@ impl Eureka {
         Ok(registry)
     }
 
+    /// Returns whether the snapshot in the folder of this name has an instance.
+    pub fn has_kept(&self, data: &str, instance: &str) -> bool {
+        let file = format!("registry-{}.leases", self.port);
+        let text = std::fs::read_to_string(self.folder.path().join(data).join(file));
+        text.is_ok_and(|text| text.contains(instance))
+    }
+
     /// Ends the process at once, as `kill -9` does, and starts it again on the same port and data.
     pub fn kill_and_restart(&mut self) -> Result<()> {
         self.child.kill()?;

@@ -1,10 +1,12 @@
 //! One process of the real server with a port and a data folder of its own: started, asked,
 //! killed, started again. It never looks inside.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -237,19 +239,26 @@ pub fn run_to_end(
     bail!("speargun {} did not end by itself", arguments.join(" "))
 }
 
-/// Returns a port that was free a moment ago.
+/// Returns a port that was free a moment ago, and that this process was not given before: who got
+/// it then may be about to listen there.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    const TRIES_MAX: usize = 1000;
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..TRIES_MAX {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        if given.insert(port) {
+            return Ok(port);
+        }
+    }
+    bail!("all free ports were given out")
 }
 
 /// Returns ports that were free a moment ago, no two of them the same.
 pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut held = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
+        *port = free_port()?;
     }
     Ok(ports)
 }

@@ -102,7 +102,11 @@ fn load_and_kill(server: &mut Server, round: u64, chance: &mut Chance) -> Vec<Se
                 })
             })
             .collect();
-        wait.recv_timeout(Duration::from_mins(1)).unwrap();
+        if let Err(error) = wait.recv_timeout(Duration::from_mins(3)) {
+            // Or the senders would go on, and this would never end.
+            server.kill().unwrap();
+            panic!("{error}: not {kill_at} answers");
+        }
         // Not right behind an answer, or every kill would fall between two groups.
         thread::sleep(Duration::from_micros(then_us));
         server.kill().unwrap();

@@ -41,9 +41,7 @@ fn lives_through_a_kill(command: Command, whom: (&str, &str), found: &str) {
     client.wait("renews", || renews(&registry));
     let printed = Arc::clone(&client.printed);
     client.wait("fetches", || Ok(printed.lock().unwrap().contains(found)));
-    // What is on disk is not older than two seconds.
-    let is_kept = || Ok(registry.metric("speargun_registry_snapshots_total")? >= 1.0);
-    client.wait("is kept", is_kept);
+    client.wait("is kept", || Ok(registry.has_kept("registry", whom.1)));
 
     registry.kill_and_restart().unwrap();
     // It is there at once, before it says another word.

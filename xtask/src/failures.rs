@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -16,8 +16,8 @@ use crate::shell::{line, say};
 const LINES_MAX: usize = 40;
 /// Failed tests whose lines are said again.
 const TESTS_MAX: usize = 40;
-/// How long tests may say nothing. The longest take three minutes of a slow machine.
-const SILENCE: Duration = Duration::from_mins(12);
+/// How long tests may say nothing. The longest take three minutes, and more where syncs are slow.
+const SILENCE: Duration = Duration::from_mins(20);
 
 /// Runs tests, their output shown. The error says what failed, with the output of each test.
 pub(crate) fn run_tests(command: &mut Command) -> Result<()> {
@@ -64,7 +64,8 @@ fn run_watched(command: &mut Command, silence: Duration) -> Result<()> {
 
 /// Returns the lines that come out of a pipe; a thread waits for them.
 fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = channel();
+    const LINES_AHEAD: usize = 1000;
+    let (sender, lines) = sync_channel(LINES_AHEAD);
     std::thread::spawn(move || {
         for text in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             if sender
@@ -172,12 +173,12 @@ mod tests {
                       echo 'test c has been running for over 60 seconds'; echo 'test c ... ok'; \
                       sleep 1000; echo '---- d ----'; echo behind; exit 1";
         let mut tests = crate::shell::command("sh", &["-c", script]);
-        let error = run_watched(&mut tests, Duration::from_millis(300)).unwrap_err();
+        let error = run_watched(&mut tests, Duration::from_secs(3)).unwrap_err();
         let error = error.to_string();
         let (_, said) = error.split_once("exit status: 1").unwrap();
         assert_eq!(
             said,
-            "\nnothing was said for 300ms; tests that took long: test a::b\n---- d ----\nbehind"
+            "\nnothing was said for 3s; tests that took long: test a::b\n---- d ----\nbehind"
         );
     }
 }

@@ -106,7 +106,9 @@ impl Drop for Node {
     /// Ends it as a crash does: nothing is finished.
     fn drop(&mut self) {
         drop(self.running.take());
-        self.runtime.take().unwrap().shutdown_background();
+        // Its port is free again when this returns.
+        let runtime = self.runtime.take().unwrap();
+        runtime.shutdown_timeout(Duration::from_secs(30));
     }
 }
 

@@ -8,7 +8,7 @@
 )]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use speargun_clickhouse::{ClickHouse, Config};
 use speargun_e2e::Chance;
@@ -37,6 +37,7 @@ fn confirmed_lists_survive_every_kill_once() {
     ClickHouse::new(config.clone()).unwrap().prepare().unwrap();
     let (confirmed, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let (lists, retries): (Vec<u64>, Vec<u64>) = thread::scope(|scope| {
+        let at_end = SetAtEnd(&over);
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
                 let (config, confirmed, over) = (&config, &confirmed, &over);
@@ -46,12 +47,13 @@ fn confirmed_lists_survive_every_kill_once() {
         for _ in 0..kills {
             let until = confirmed.load(Ordering::Relaxed) + chance.below(LISTS_MAX);
             while confirmed.load(Ordering::Relaxed) < until {
+                assert!(!writers.iter().all(ScopedJoinHandle::is_finished));
                 pause();
             }
             server.kill().unwrap();
             server.restart().unwrap();
         }
-        over.store(true, Ordering::Relaxed);
+        drop(at_end);
         let all = writers.into_iter().map(|writer| writer.join().unwrap());
         all.unzip()
     });
@@ -73,6 +75,15 @@ fn confirmed_lists_survive_every_kill_once() {
         rows - spans,
     );
     assert!(rows >= spans, "{rows} rows of {spans} spans");
+}
+
+/// Sets what it holds when it goes, also when the test fails: the writers then end.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn kills() -> u64 {

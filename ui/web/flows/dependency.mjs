@@ -1,6 +1,7 @@
 // The dependencies: the picture and the table say what the API says; edges lead to their traces.
 
 import assert from 'node:assert/strict';
+import { send } from '../tools/demo.mjs';
 import { until, watched } from './harness.mjs';
 import { NOW, span, traceId } from './spans.mjs';
 
@@ -118,7 +119,10 @@ async function grown({ chromium, start }) {
   await backend.end();
 }
 
-async function status({ chromium, backend }) {
+async function status({ chromium, start, traces }) {
+  // One of its own: what it says of the journal holds for the first five minutes.
+  const backend = await start();
+  await send(backend.api, traces);
   const at = await watched(chromium, backend);
   const { page } = at;
   await page.goto(backend.url('status'));
@@ -132,6 +136,7 @@ async function status({ chromium, backend }) {
   assert.equal(now.storage.bytes, 0);
   assert.match(tiles, /StoredIn the journal/);
   await at.end();
+  await backend.end();
 }
 
 export const dependency = [

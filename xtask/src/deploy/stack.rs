@@ -162,7 +162,7 @@ impl Stack<'_> {
             "--rate",
             "2000",
             "--duration",
-            "60s",
+            "10m",
             "--read-back",
             "5000",
             "--json",
@@ -184,6 +184,8 @@ impl Stack<'_> {
             load.try_wait()?.is_none(),
             "the load ended before all parts were restarted"
         );
+        // It reads back and reports when it is interrupted, too.
+        run(&mut command("kill", &["-INT", &load.id().to_string()]))?;
         load.wait()?;
         nothing_lost(&report)
     }

@@ -214,7 +214,7 @@ fn renew(port: u16, index: usize, is_known: bool) -> Option<()> {
         return Some(());
     }
     let body = crate::api::body("FLEET", &index.to_string(), 7).replace(
-        "\"durationInSecs\":3",
+        "\"durationInSecs\":300",
         &format!("\"durationInSecs\":{}", LEASE.as_secs()),
     );
     (ask(port, "POST", "/eureka/apps/FLEET", &body)? == 204).then_some(())

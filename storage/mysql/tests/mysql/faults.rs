@@ -129,6 +129,8 @@ fn signal(server: &MariaDb, name: &str) {
 fn a_server_that_hangs_is_told_and_waited_for() {
     let server = MariaDb::start(&[]).unwrap();
     let database = server.database().unwrap();
+    // Making the tables takes longer than the patience, where the disk is slow.
+    store(&open(config(&server, &database)), &[span(3, 1)]).unwrap();
     let spans = open(Config {
         // A row takes milliseconds, also on a machine that does much else.
         patience: Duration::from_secs(2),
