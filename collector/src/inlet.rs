@@ -208,9 +208,7 @@ impl Inlet {
                 _ => Failure::Decoding(refusal(error)),
             }
         })?;
-        let mut batch = batch.take_exact();
-        batch.more_bytes += message.encoding.packed_bytes(&message.body);
-        Ok(Some(batch))
+        Ok(Some(batch.take_exact()))
     }
 
     /// Leaves out what is not sampled. A body of which nothing stays never reaches the journal.
@@ -225,6 +223,7 @@ impl Inlet {
         if batch.spans.is_empty() {
             return None;
         }
+        batch.more_bytes += message.encoding.packed_bytes(&message.body);
         let tag = Tag {
             format: message.format,
             encoding: message.encoding,

@@ -61,7 +61,12 @@ impl Sampler {
         }
         let before = batch.spans.len();
         batch.spans.retain(|span| self.keeps(span));
-        before - batch.spans.len()
+        let stay = batch.spans.len();
+        if stay < before {
+            // Roughly: which of them have long texts is not known.
+            batch.more_bytes = batch.more_bytes / before * stay;
+        }
+        before - stay
     }
 }
 

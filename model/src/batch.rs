@@ -156,7 +156,7 @@ impl Default for Bounds {
             body_bytes_max: 64 << 20,
             spans_max: 1 << 18,
             depth_max: 128,
-            more_bytes_max: 64 << 20,
+            more_bytes_max: 128 << 20,
         }
     }
 }
@@ -193,11 +193,11 @@ pub struct SpanBatch {
 }
 
 impl SpanBatch {
-    /// Counts texts of so many bytes together that a span has in common with others. Few bytes are
-    /// free, which are all that an honest resource has.
+    /// Counts texts of so many bytes together that a span has in common with others. So many are
+    /// free: what an honest resource has, all but the longest command lines included.
     #[inline(always)]
     pub(crate) fn count_shared(&mut self, bytes: usize) {
-        const FREE: usize = 2048;
+        const FREE: usize = 8192;
         self.more_bytes = self.more_bytes.saturating_add(bytes.saturating_sub(FREE));
     }
 

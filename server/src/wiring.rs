@@ -290,7 +290,7 @@ fn bounds(settings: &Settings) -> Bounds {
     let default = Bounds::default();
     Bounds {
         body_bytes_max: settings.limits.inflated_bytes_max,
-        more_bytes_max: settings.limits.inflated_bytes_max,
+        more_bytes_max: settings.limits.inflated_bytes_max.saturating_mul(2),
         spans_max: match settings.engine {
             // More than it holds would fail with all that came at the same time.
             Engine::Memory => default.spans_max.min(settings.mem_spans_max),

@@ -45,10 +45,14 @@ fn run_watched(command: &mut Command, silence: Duration) -> Result<()> {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 told.hang(silence);
-                processes::end_below(child.id())?;
-                // It goes on with the tests behind, or hangs itself.
+                if let Err(error) = processes::end_below(child.id()) {
+                    say(&format!("what hangs is not ended: {error:#}"));
+                }
+                // It goes on with the tests behind, or hangs itself; or something that it began
+                // and that is not below it any more holds the pipe.
                 if ended {
                     child.kill()?;
+                    break;
                 }
                 ended = true;
             }

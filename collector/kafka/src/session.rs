@@ -227,13 +227,14 @@ impl Session<'_> {
         let skipped = skip::behind(self.consumer, batch, &mut self.ahead).await;
         self.resume(paused).await;
         let next = skipped?;
+        if self.left {
+            // Something before it was not stored: a commit would step over that, and the next
+            // start meets the batch again.
+            return Ok(());
+        }
         let words = format!("{}, read on at {next}", batch.words());
         self.intake
             .skip_unreadable(next.abs_diff(batch.offset), &words);
-        if self.left {
-            // Something before it was not stored: a commit would step over that.
-            return Ok(());
-        }
         // All before it is stored by now.
         self.due.insert(place.clone(), OffsetAndMetadata::new(next));
         self.commit().await;

@@ -310,8 +310,8 @@ fn reply_of(answer: Answer) -> Option<Reply> {
     Some(reply)
 }
 
-/// Makes the names of folders that a first start made survive a power cut: that of the data folder
-/// in the one above, and those in it.
+/// Makes the names of folders that a first start made survive a power cut: those in the data
+/// folder, its own in the one above, and so on.
 fn sync_names(data: &Path) -> anyhow::Result<()> {
     let sync = |folder: &Path| {
         RealDisk
@@ -319,12 +319,13 @@ fn sync_names(data: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("{} can't be synced", folder.display()))
     };
     sync(data)?;
-    // Not each process may read the folder above its own.
-    if let Ok(data) = data.canonicalize()
-        && let Some(above) = data.parent()
-        && let Err(error) = sync(above)
-    {
-        tracing::debug!(%error, "the name of the data folder is left to the system");
+    let data = data.canonicalize()?;
+    for above in data.ancestors().skip(1) {
+        // Not each process may read the folders above its own.
+        if let Err(error) = sync(above) {
+            tracing::debug!(%error, "names of folders are left to the system");
+            break;
+        }
     }
     Ok(())
 }

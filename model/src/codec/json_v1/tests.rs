@@ -131,7 +131,7 @@ fn a_long_name_is_counted_for_each_span_that_is_made() {
         more_bytes_max,
         ..Bounds::default()
     };
-    let max = 19 * (name.len() - 2048);
+    let max = 19 * (name.len() - 8192);
     let spans = spans_within(body.as_bytes(), &bounds(max)).unwrap();
     assert!(
         spans.len() == 20

@@ -89,7 +89,7 @@ impl Origin {
         out: &mut SpanBatch,
         (key, value): (Text, Value),
     ) -> Result<(), DecodeError> {
-        // Each makes text of its own, also of a scope without spans.
+        // Each makes text of its own, also of a scope without spans. No release took more.
         check_fields(self.scope_attributes)?;
         self.scope_attributes += 1;
         let start = out.extra.len();

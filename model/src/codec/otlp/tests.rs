@@ -61,7 +61,7 @@ fn long_texts_of_a_resource_are_counted_for_each_of_its_spans() {
     let attribute = |key: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#);
     let names = [attribute("k"), attribute("service.name")].join(",");
     let resource = format!(r#"{{"attributes":[{names}]}}"#);
-    let each = "k".len() + 2 * value.len() - 2048;
+    let each = "k".len() + 2 * value.len() - 8192;
     let body = json(&resource, &[SPAN, SPAN, "{}", SPAN]);
     let bounds = |more_bytes_max| Bounds {
         more_bytes_max,
@@ -78,10 +78,59 @@ fn long_texts_of_a_resource_are_counted_for_each_of_its_spans() {
         decoded(Format::OtlpJson, body.clone(), &bounds(3 * each - 1)),
         too_large("bytes of texts that spans share", 3 * each - 1)
     );
+    // Once, too, where what is behind the lists has them read again.
+    let late = body.clone();
+    assert!(late.ends_with("]}]}]}"), "{late}");
+    let late = late.replace("]}]}]}", r#"],"schemaUrl":"s"}],"schemaUrl":"r"}]}"#);
+    let mut batch = SpanBatch::default();
+    decode(
+        Format::OtlpJson,
+        late.into(),
+        &Bounds::default(),
+        &mut batch,
+    )
+    .unwrap();
+    let urls = ["otel.schema_url", "otel.schema_url"].len();
+    assert!(batch.more_bytes >= 3 * each && batch.more_bytes < 3 * (each + 50 * urls));
     // What was acknowledged is read whatever it takes, and few bytes cost nothing.
     assert_eq!(decoded(Format::OtlpJson, body, &Bounds::WIDEST), Ok(3));
     let short = json(r#"{"attributes":[{"key":"k"}]}"#, &[SPAN; 100]);
     assert_eq!(decoded(Format::OtlpJson, short, &bounds(0)), Ok(100));
+}
+
+#[test]
+fn each_span_is_counted_with_the_texts_of_its_own_resource_and_scope() {
+    let long = |bytes: usize| {
+        let value = field(1, &vec![b'v'; bytes]);
+        field(1, &[field(1, b"k"), field(2, &value)].concat())
+    };
+    let span = field(2, &[field(1, &[1; 16]), field(2, &[2; 8])].concat());
+    let scope =
+        |scope: &[u8], spans: usize| field(2, &[field(1, scope), span.repeat(spans)].concat());
+    // The scope's attributes are its field 3, the name its field 1.
+    let attribute = |bytes: usize| {
+        let mut message = long(bytes);
+        message[0] = 3 << 3 | 2;
+        message
+    };
+    let first = [
+        field(1, &long(10_000)),
+        scope(&attribute(1000), 2),
+        scope(&field(1, b"name"), 3),
+    ];
+    let second = [field(1, &long(10)), scope(&attribute(20_000), 1)];
+    let body = [first.concat(), second.concat()].map(|resource| field(1, &resource));
+    let mut batch = SpanBatch::default();
+    let body = Bytes::from(body.concat());
+    decode(Format::OtlpProto, body, &Bounds::default(), &mut batch).unwrap();
+    assert_eq!(batch.spans.len(), 6);
+    let key = "otel.scope.attributes.k".len();
+    let each = [
+        2 * (10_001 + key + 1000 - 8192),
+        3 * (10_001 + "name".len() - 8192),
+        11 + key + 20_000 - 8192,
+    ];
+    assert_eq!(batch.more_bytes, each.iter().sum::<usize>());
 }
 
 #[test]

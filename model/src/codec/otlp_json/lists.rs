@@ -19,6 +19,7 @@ pub(super) struct Lists {
     ipv6: usize,
     extra: usize,
     left_out: LeftOut,
+    more_bytes: usize,
 }
 
 impl Lists {
@@ -34,6 +35,7 @@ impl Lists {
             ipv6: out.ipv6.len(),
             extra: out.extra.len(),
             left_out: out.left_out,
+            more_bytes: out.more_bytes,
         }
     }
 
@@ -52,5 +54,6 @@ impl Lists {
         out.ipv6.truncate(self.ipv6);
         out.extra.truncate(self.extra);
         out.left_out = self.left_out;
+        out.more_bytes = self.more_bytes;
     }
 }

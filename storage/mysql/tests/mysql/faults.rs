@@ -151,7 +151,7 @@ fn a_server_that_hangs_is_told_and_waited_for() {
     store(&patient, &some(10_000)).unwrap();
     store(&spans, &[span(2, 1)]).unwrap();
     let rows = server.sql(&format!("SELECT COUNT(*) FROM {database}.zipkin_spans"));
-    assert_eq!(rows.unwrap().trim(), "2502");
+    assert_eq!(rows.unwrap().trim(), "2503");
 }
 
 #[test]
