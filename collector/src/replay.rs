@@ -89,7 +89,7 @@ impl Reader<'_> {
         if self.failed.is_some() {
             return;
         }
-        match self.read(record) {
+        match read(&mut self.inflater, record) {
             Some(batch) => {
                 self.summary.spans += batch.spans.len() as u64;
                 self.group_bytes += batch.memory_bytes();
@@ -108,17 +108,6 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&mut self, record: &Record) -> Option<SpanBatch> {
-        let tag = Tag::decode(record.tag)?;
-        let body = self.inflater.inflate(tag.encoding, &record.body).ok()?;
-        let mut batch = SpanBatch::default();
-        decode(tag.format, body, &Bounds::WIDEST, &mut batch).ok()?;
-        tag.sampler.apply(&mut batch);
-        let mut batch = batch.take_exact();
-        batch.more_bytes += tag.encoding.packed_bytes(&record.body);
-        Some(batch)
-    }
-
     fn flush(&mut self) {
         if self.group.is_empty() || self.failed.is_some() {
             return;
@@ -133,5 +122,50 @@ impl Reader<'_> {
         self.failed = self.writer.write(&self.group, end).err();
         self.group.clear();
         self.group_bytes = 0;
+    }
+}
+
+/// Returns the spans of a record; `None` when it has none that can be read.
+fn read(inflater: &mut Inflater, record: &Record) -> Option<SpanBatch> {
+    let tag = Tag::decode(record.tag)?;
+    let body = inflater.inflate(tag.encoding, &record.body).ok()?;
+    let mut batch = SpanBatch::default();
+    decode(tag.format, body, &Bounds::WIDEST, &mut batch).ok()?;
+    tag.sampler.apply(&mut batch);
+    let mut batch = batch.take_exact();
+    batch.more_bytes += tag.encoding.packed_bytes(&record.body);
+    Some(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inflate::Encoding;
+    use crate::sample::Sampler;
+    use bytes::Bytes;
+    use speargun_model::codec::Format;
+
+    #[test]
+    fn what_was_acknowledged_is_read_whatever_it_takes_and_counted_as_then() {
+        // Two spans that share more than a sender may have now.
+        let value = "v".repeat(80 << 20);
+        let span = r#"{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001"}"#;
+        let body = format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"k","value":
+            {{"stringValue":"{value}"}}}}]}},"scopeSpans":[{{"spans":[{span},{span}]}}]}}]}}"#
+        );
+        let packed = Bytes::from(zstd::bulk::compress(body.as_bytes(), 3).unwrap());
+        let tag = Tag {
+            format: Format::OtlpJson,
+            encoding: Encoding::Zstd,
+            sampler: Sampler::new(1.0).unwrap(),
+        };
+        let record = Record::new(tag.encode(), packed.clone());
+        let mut inflater = Inflater::new(Bounds::WIDEST.body_bytes_max);
+        let batch = read(&mut inflater, &record).unwrap();
+        assert_eq!(batch.spans.len(), 2);
+        let shared = 2 * ("k".len() + value.len() - 8192);
+        assert!(shared > Bounds::default().more_bytes_max);
+        assert_eq!(batch.more_bytes, shared + packed.len());
     }
 }

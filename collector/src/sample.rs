@@ -113,6 +113,23 @@ mod tests {
     }
 
     #[test]
+    fn what_spans_share_goes_with_those_that_go() {
+        let span = |low| SpanRecord {
+            trace_id: TraceId { high: 7, low },
+            ..SpanRecord::default()
+        };
+        let mut batch = SpanBatch {
+            spans: vec![span(1), span(u64::MAX / 2), span(2), span(u64::MAX / 2)],
+            more_bytes: 4000,
+            ..SpanBatch::default()
+        };
+        assert_eq!(Sampler::new(0.5).unwrap().apply(&mut batch), 2);
+        assert_eq!(batch.more_bytes, 2000);
+        assert_eq!(Sampler::new(1.0).unwrap().apply(&mut batch), 0);
+        assert_eq!(batch.more_bytes, 2000);
+    }
+
+    #[test]
     fn a_half_ends_at_a_quarter_of_the_id_space() {
         assert!(keeps(0.5, 0x4000_0000_0000_0000));
         assert!(!keeps(0.5, 0x4000_0000_0000_0001));

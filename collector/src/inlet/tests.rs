@@ -101,6 +101,20 @@ fn a_body_that_unpacks_beyond_its_bound_is_too_large() {
 }
 
 #[test]
+fn a_packed_body_waits_beside_what_it_unpacks_to() {
+    let inlet = inlet(1.0, 4);
+    let waiting = |message: &Message| {
+        let before = inlet.shared.handover.used();
+        assert!(inlet.admit(message).unwrap().1.is_some());
+        inlet.shared.handover.used().1 - before.1
+    };
+    let plain = waiting(&json(TWO));
+    let packed = zstd::bulk::compress(TWO.as_bytes(), 3).unwrap();
+    let beside = waiting(&message(Transport::Http, Encoding::Zstd, &packed));
+    assert_eq!(beside, plain + packed.len());
+}
+
+#[test]
 fn a_body_of_which_nothing_stays_is_accepted_and_not_handed_over() {
     let inlet = inlet(0.0, 4);
     assert!(inlet.admit(&json(TWO)).unwrap().1.is_none());
