@@ -134,10 +134,17 @@ fn memory(settings: &Settings) -> Store {
 }
 
 fn segment(settings: &Settings) -> anyhow::Result<Store> {
+    let defaults = speargun_segment::Config::new(settings.data.join(SEGMENTS));
+    let unwritten_head_bytes = match settings.sync {
+        // Without a journal nothing else would have them after a crash.
+        SyncMode::Off => 0,
+        SyncMode::Sync | SyncMode::Os => settings.journal_bytes / JOURNAL_PARTS,
+    };
     let config = speargun_segment::Config {
         retention_age_ms: Some(settings.retention_age.as_millis() as u64),
         retention_bytes: Some(settings.retention_bytes),
-        ..speargun_segment::Config::new(settings.data.join(SEGMENTS))
+        unwritten_head_bytes: unwritten_head_bytes.min(defaults.unwritten_head_bytes),
+        ..defaults
     };
     let embedded = Embedded::open(settings, config)?;
     let figures = embedded.figures();
@@ -153,6 +160,10 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
         parts: Parts::new(Vec::new),
     })
 }
+
+/// The part of the journal's bytes that segments in memory alone may keep it from letting go, and
+/// so the start has to read back.
+const JOURNAL_PARTS: u64 = 4;
 
 /// The folder of segments, in the data folder.
 pub(super) const SEGMENTS: &str = "segments";
@@ -253,9 +264,11 @@ fn journal_figures(summary: &replay::Summary) -> [Figure; 3] {
 #[rustfmt::skip]
 fn segment_figures(stats: &Stats) -> Vec<Figure> {
     vec![
-        ("speargun_segments", "gauge", stats.segments, "segments on disk"),
+        ("speargun_segments", "gauge", stats.segments, "segments"),
         ("speargun_segment_spans", "gauge", stats.segment_rows, "spans in segments"),
-        ("speargun_segment_bytes", "gauge", stats.segment_bytes, "bytes of segments on disk"),
+        ("speargun_segment_bytes", "gauge", stats.segment_bytes, "bytes of segments"),
+        ("speargun_unwritten_bytes", "gauge", stats.unwritten_bytes,
+            "bytes of segments in memory alone, whose spans are in the journal too"),
         ("speargun_head_spans", "gauge", stats.head_rows, "spans not yet in a segment"),
         ("speargun_head_bytes", "gauge", stats.head_bytes, "memory of spans not yet in a segment"),
         ("speargun_cache_bytes", "gauge", stats.cache_bytes, "memory of what queries read"),

@@ -17,10 +17,11 @@ use crate::pack::Packer;
 use crate::seal;
 use crate::segment::Segment;
 use crate::store::{Change, Shared};
+use crate::unwritten;
 use crate::weave::{Failed, weave};
 
 /// Neighbours that are worth a merge of their own.
-const FAN_IN: usize = 8;
+const FAN_IN: usize = 11;
 /// Unpacked bytes that a merge may hold in memory.
 const RAW_BYTES_MAX: u64 = 256 << 20;
 
@@ -149,6 +150,8 @@ fn merge(shared: &Shared, segments: &[Arc<Segment>]) -> io::Result<()> {
         arrived_max_ms: arrived(|f| f.arrived_max_ms).max().unwrap_or_default(),
         ..Facts::default()
     };
+    // The merged one becomes a file, and only the newest are none.
+    unwritten::write_before(shared, first.facts.first)?;
     let encoded = weave(segments, facts, &mut Packer::new()?);
     let encoded = encoded.map_err(|failed| report(shared, segments, failed))?;
     let merged = seal::write(shared, &encoded)?;
@@ -221,8 +224,8 @@ mod tests {
 
     #[test]
     fn few_small_neighbours_wait_for_more() {
-        assert_eq!(chosen(&[(10, 0); 7], 0), None);
-        assert_eq!(chosen(&[(10, 0); 8], 0), Some(0..8));
+        assert_eq!(chosen(&[(10, 0); 10], 0), None);
+        assert_eq!(chosen(&[(10, 0); 11], 0), Some(0..11));
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub struct Config {
     pub seal_bytes: usize,
     /// Milliseconds after which a head that is not full is sealed.
     pub seal_age_ms: u64,
+    /// Bytes of segments that may be in memory alone until they are merged; what they hold is in
+    /// the journal as well. With 0 each head becomes a file at once.
+    pub unwritten_bytes: u64,
+    /// Bytes of heads that may be so, which is about what the journal keeps for them.
+    pub unwritten_head_bytes: u64,
     /// Rows up to which segments are merged.
     pub merge_rows: u64,
     /// Milliseconds for which a segment stays apart, in case it is soon moved away.
@@ -45,9 +50,11 @@ impl Config {
             retention_age_ms: Some(7 * 24 * 3600 * 1000),
             retention_bytes: Some(20 << 30),
             cache_bytes: 48 << 20,
-            seal_rows: 24 << 10,
+            seal_rows: 16 << 10,
             seal_bytes: 24 << 20,
             seal_age_ms: 5 * 60 * 1000,
+            unwritten_bytes: 24 << 20,
+            unwritten_head_bytes: 250 << 20,
             merge_rows: 240_000,
             merge_after_ms: 0,
             answer_bytes: 512 << 20,
@@ -57,11 +64,13 @@ impl Config {
 
     /// Returns the defaults for a folder in which spans wait to be moved into a database: they are
     /// sealed about a second after they came and kept until they are moved, however long it takes.
+    /// All of them are files: lists are named by them, which must be the same after a crash.
     pub fn waiting(dir: impl Into<PathBuf>) -> Self {
         Self {
             retention_age_ms: None,
             retention_bytes: None,
             seal_age_ms: 1000,
+            unwritten_bytes: 0,
             merge_after_ms: 60 * 1000,
             ..Self::new(dir)
         }

@@ -98,7 +98,7 @@ fn stored<'s>(segment: &'s [u8], extent: &Extent) -> Result<&'s [u8], Corrupt> {
 
 fn raw(segment: &[u8], extent: &Extent) -> Result<Vec<u8>, Corrupt> {
     let stored = stored(segment, extent)?;
-    unpack(stored, extent.raw as usize, extent.compressed)
+    unpack(stored.into(), extent.raw as usize, extent.compressed)
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Extent {
@@ -142,7 +142,8 @@ fn open_page(stored: &[u8]) -> Result<OpenPage, Corrupt> {
     let mut next = |page: &mut OpenPage, table: &mut Reader<'_>| {
         let (raw, stored) = (table.size()?, table.size()?);
         let bytes = reader.take(stored >> 1)?;
-        page.streams.push(unpack(bytes, raw, stored & 1 == 1)?);
+        page.streams
+            .push(unpack(bytes.into(), raw, stored & 1 == 1)?);
         Ok(())
     };
     for _ in 0..STREAMS {

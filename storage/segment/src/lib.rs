@@ -7,7 +7,8 @@
 //! - `rows`, `column`, `intern`: spans as rows over dictionaries.
 //! - `encode`, `page_encode`, `pack`, `format`, `planes`, `bytes`: rows into a segment file;
 //!   `filter`, `page_filters`: what a merged one can't hold.
-//! - `seal`, `compact`, `absorb`, `weave`: heads into segments, segments into larger ones.
+//! - `seal`, `compact`, `absorb`, `weave`: heads into segments, segments into larger ones;
+//!   `unwritten`: those in between that are in memory alone.
 //! - `manifest`, `recover`: which segments count, after a crash too.
 //! - [`backup`]: copies of a store that is in use.
 //! - `moving`, `view`: segments that go into a database.
@@ -54,6 +55,7 @@ mod search;
 mod segment;
 mod stats;
 mod store;
+mod unwritten;
 mod view;
 mod weave;
 

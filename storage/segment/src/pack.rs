@@ -1,6 +1,7 @@
 //! Packs streams with zstd, and unpacks them. What is in a stream is not known here, but for how it
 //! may be cut.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;
 
@@ -129,10 +130,14 @@ thread_local! {
 }
 
 /// Unpacks stored bytes whose checksum is already known to be right.
-pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<u8>, Corrupt> {
+pub(crate) fn unpack(
+    stored: Cow<'_, [u8]>,
+    raw: usize,
+    compressed: bool,
+) -> Result<Vec<u8>, Corrupt> {
     if !compressed {
         return if stored.len() == raw {
-            Ok(stored.to_vec())
+            Ok(stored.into_owned())
         } else {
             Err(Corrupt("a stream has another length than it says"))
         };
@@ -145,7 +150,7 @@ pub(crate) fn unpack(stored: &[u8], raw: usize, compressed: bool) -> Result<Vec<
             Some(unpacker) => unpacker,
             None => unpacker.insert(zstd::bulk::Decompressor::new()?),
         };
-        unpacker.decompress(stored, raw)
+        unpacker.decompress(&stored, raw)
     });
     let bytes = bytes.map_err(|_| Corrupt("a stream unpacks not"))?;
     if bytes.len() == raw {
@@ -176,8 +181,8 @@ mod tests {
             let middle = out.len();
             let whole = packer.append(&mut out, &raw);
             assert_eq!((cut, whole), (raw.len() > 64, raw.len() > 64), "{count}");
-            assert_eq!(unpack(&out[6..middle], raw.len(), cut).unwrap(), raw);
-            assert_eq!(unpack(&out[middle..], raw.len(), whole).unwrap(), raw);
+            assert_eq!(unpack(out[6..middle].into(), raw.len(), cut).unwrap(), raw);
+            assert_eq!(unpack(out[middle..].into(), raw.len(), whole).unwrap(), raw);
             if count == 8192 {
                 assert!(middle - 6 < out.len() - middle, "cut is smaller");
             }

@@ -101,7 +101,7 @@ impl Page {
         if let Some(bytes) = stream.unpacked.get() {
             return Ok(bytes);
         }
-        let bytes = unpack(stored, stream.raw, true)?;
+        let bytes = unpack(stored.into(), stream.raw, true)?;
         Ok(stream.unpacked.get_or_init(|| bytes))
     }
 

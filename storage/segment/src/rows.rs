@@ -169,9 +169,7 @@ impl Rows {
         };
         let operation = self.operation(operation);
         let local = self.local(span);
-        let remote = AddressKey::of(&record.remote, span);
-        let near = &mut self.last.addresses;
-        let remote = near.intern(&mut self.addresses, remote.as_slice());
+        let remote = self.remote(span);
         let codes = self.codes.len() as u32;
         let shape = self.push_tags(operation, span);
         let annotations = self.annotations.len() as u32;
@@ -213,6 +211,19 @@ impl Rows {
             self.last.local = Some(local);
         }
         self.last.local_address
+    }
+
+    /// Returns the number of the remote address, of which an operation has few.
+    #[inline]
+    fn remote(&mut self, span: &SpanView<'_>) -> u32 {
+        let remote = &span.record().remote;
+        if let Some(known) = self.last.remote_of(remote) {
+            return known;
+        }
+        let key = AddressKey::of(remote, span);
+        let code = self.addresses.intern(key.as_slice());
+        self.last.remember_remote(remote, code);
+        code
     }
 
     /// Returns the number of an operation.

@@ -1,4 +1,5 @@
-//! Turns a frozen head into a segment file that is on disk before the list names it.
+//! Turns a frozen head into a segment: in memory until it is merged, or a file that is on disk
+//! before the list names it.
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::pack::Packer;
 use crate::rows::Rows;
 use crate::segment::Segment;
 use crate::store::{Change, Shared};
+use crate::unwritten;
 
 /// Seals the head, which must be the oldest that waits.
 pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
@@ -27,7 +29,7 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
     };
     // Merged within minutes, or within seconds under load: packing would cost more than it saves.
     let encoded = encode(&rows, facts, &mut Packer::idle());
-    let segment = write(shared, &encoded)?;
+    let segment = place(shared, encoded, head.bytes as u64)?;
     shared.commit(&Change {
         add: Some(segment),
         sealed: true,
@@ -38,6 +40,19 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
         .sealed_rows
         .fetch_add(head.rows as u64, Ordering::Relaxed);
     Ok(())
+}
+
+/// Opens a fresh segment, in memory where there is room.
+fn place(shared: &Shared, encoded: Encoded, head_bytes: u64) -> io::Result<Arc<Segment>> {
+    if !unwritten::make_room(shared, encoded.bytes.len() as u64, head_bytes)? {
+        return write(shared, &encoded);
+    }
+    let facts = encoded.directory.facts;
+    let path = segment_path(&shared.config.dir, facts.first, facts.last);
+    let mut bytes = encoded.bytes;
+    bytes.shrink_to_fit();
+    let segment = Segment::in_memory(bytes, head_bytes, &path, shared.cache.clone())?;
+    Ok(Arc::new(segment))
 }
 
 /// Writes a segment file and opens it.

@@ -1,23 +1,30 @@
 //! A sealed segment: opened by its footer, read part by part through the cache. It never changes
-//! and answers no query by itself.
+//! and answers no query by itself. Of a fresh one the bytes may be in memory instead of in a file.
 
+mod ids;
+mod place;
+
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use speargun_runtime::{Disk, DiskFile};
+use speargun_runtime::Disk;
 
 use crate::cache::{Cache, Item, Key, Part};
 use crate::dictionary::{Meta, Strings};
 use crate::error::{Corrupt, SegmentError};
 use crate::filter::Filters;
 use crate::format::{
-    CHUNK_IDS, CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES, Section,
-    SectionKind, VERSION, checksum, u32_le, u64_le,
+    CHUNK_VALUES, Directory, Extent, FOOTER_BYTES, Facts, Footer, HEADER_BYTES, Section,
+    SectionKind, VERSION, checksum,
 };
 use crate::links::LinkSets;
 use crate::pack::unpack;
 use crate::page::Page;
+use place::{BEYOND, Place};
+
+pub(crate) use ids::Highs;
 
 /// How what is read of segments gets along with the cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,33 +36,19 @@ pub(crate) enum Reading {
     Passing,
 }
 
-/// The upper halves of the ids of a segment's traces, each of its trace's first row.
-#[derive(Clone, Debug)]
-pub(crate) struct Highs(Arc<Vec<u8>>);
-
-impl Highs {
-    /// Returns that of a trace, by its index among all of the segment.
-    pub(crate) fn get(&self, trace: u32) -> Result<u64, Corrupt> {
-        let at = trace as usize * 8;
-        let bytes = self.0.get(at..at + 8);
-        bytes
-            .map(u64_le)
-            .ok_or(Corrupt("the id table is too short"))
-    }
-}
-
 /// A segment of the store.
 #[derive(Debug)]
 pub(crate) struct Segment {
     /// Distinguishes segments in the cache for the life of the process.
     number: u64,
+    /// Its file, or what will be.
     pub(crate) path: PathBuf,
     pub(crate) facts: Facts,
     pub(crate) bytes: u64,
     /// Whether a merge met damage in it: it is served as it is and not merged again.
     pub(crate) damaged: AtomicBool,
     directory: Extent,
-    file: Arc<dyn DiskFile>,
+    place: Place,
     cache: Arc<Cache>,
 }
 
@@ -68,16 +61,24 @@ impl Segment {
         path: &Path,
         cache: Arc<Cache>,
     ) -> Result<Self, SegmentError> {
-        let file = disk.open(path)?;
-        let bytes = file.len()?;
+        Self::at(Place::File(disk.open(path)?), path, cache)
+    }
+
+    /// Returns the segment of these bytes, which are on no disk; `path` is where they would be.
+    /// They were a head that took `head_bytes`.
+    pub(crate) fn in_memory(
+        bytes: Vec<u8>,
+        head_bytes: u64,
+        path: &Path,
+        cache: Arc<Cache>,
+    ) -> Result<Self, SegmentError> {
+        Self::at(Place::Memory { bytes, head_bytes }, path, cache)
+    }
+
+    fn at(place: Place, path: &Path, cache: Arc<Cache>) -> Result<Self, SegmentError> {
+        let bytes = place.len()?;
         if bytes < (HEADER_BYTES + FOOTER_BYTES) as u64 {
             return Err(Corrupt("the file is shorter than a segment").into());
-        }
-        let mut footer = [0; FOOTER_BYTES];
-        file.read_exact_at(&mut footer, bytes - FOOTER_BYTES as u64)?;
-        let footer = Footer::decode(&footer)?;
-        if footer.version > VERSION {
-            return Err(SegmentError::TooNew(footer.version));
         }
         let mut segment = Self {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
@@ -85,12 +86,46 @@ impl Segment {
             facts: Facts::default(),
             bytes,
             damaged: AtomicBool::new(false),
-            directory: footer.directory,
-            file,
+            directory: Extent::default(),
+            place,
             cache,
         };
+        let footer = segment
+            .place
+            .read(bytes - FOOTER_BYTES as u64, FOOTER_BYTES)?;
+        let footer = footer.as_ref().try_into().map_err(|_| BEYOND)?;
+        let footer = Footer::decode(footer)?;
+        if footer.version > VERSION {
+            return Err(SegmentError::TooNew(footer.version));
+        }
+        segment.directory = footer.directory;
         segment.facts = segment.directory()?.facts;
         Ok(segment)
+    }
+
+    /// Returns whether the segment is in memory alone.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.place.head_bytes().is_some()
+    }
+
+    /// Returns the bytes of the head that the segment was, while it is in memory alone.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        self.place.head_bytes().unwrap_or_default()
+    }
+
+    /// Writes the file of a segment that is in memory alone; returns the segment as it is then.
+    /// What was read of it before stays known.
+    pub(crate) fn to_disk(&self, disk: &dyn Disk) -> Result<Self, SegmentError> {
+        Ok(Self {
+            number: self.number,
+            path: self.path.clone(),
+            facts: self.facts,
+            bytes: self.bytes,
+            damaged: AtomicBool::new(self.damaged.load(Ordering::Relaxed)),
+            directory: self.directory,
+            place: self.place.to_disk(disk, &self.path)?,
+            cache: self.cache.clone(),
+        })
     }
 
     fn cached(
@@ -123,14 +158,13 @@ impl Segment {
             .map_or_else(load, Ok)
     }
 
-    /// Returns stored bytes whose checksum is right.
-    fn stored(&self, extent: &Extent) -> Result<Vec<u8>, SegmentError> {
+    /// Returns stored bytes whose checksum is right; those in memory are trusted.
+    fn stored(&self, extent: &Extent) -> Result<Cow<'_, [u8]>, SegmentError> {
         if extent.offset.saturating_add(u64::from(extent.stored)) > self.bytes {
-            return Err(Corrupt("an extent lies beyond the file").into());
+            return Err(BEYOND.into());
         }
-        let mut stored = vec![0; extent.stored as usize];
-        self.file.read_exact_at(&mut stored, extent.offset)?;
-        if checksum(&stored) == extent.checksum {
+        let stored = self.place.read(extent.offset, extent.stored as usize)?;
+        if self.is_in_memory() || checksum(&stored) == extent.checksum {
             Ok(stored)
         } else {
             Err(Corrupt("a checksum is wrong").into())
@@ -139,7 +173,7 @@ impl Segment {
 
     fn raw(&self, extent: &Extent) -> Result<Vec<u8>, SegmentError> {
         Ok(unpack(
-            &self.stored(extent)?,
+            self.stored(extent)?,
             extent.raw as usize,
             extent.compressed,
         )?)
@@ -202,7 +236,7 @@ impl Segment {
         let directory = self.directory()?;
         let entry = directory.pages.get(index);
         let entry = entry.ok_or(Corrupt("a page is missing"))?;
-        let stored = self.stored(&entry.extent)?;
+        let stored = self.stored(&entry.extent)?.into_owned();
         let page = Page::open(stored, entry.rows as usize, entry.traces as usize)?;
         Ok(page)
     }
@@ -309,55 +343,6 @@ impl Segment {
     /// Returns what distinguishes the segment for the life of the process.
     pub(crate) fn number(&self) -> u64 {
         self.number
-    }
-
-    /// Returns the upper halves of all trace ids: read as a whole, so asked for once where many are
-    /// wanted.
-    pub(crate) fn highs(&self, reading: Reading) -> Result<Highs, SegmentError> {
-        let load = || {
-            let directory = self.directory()?;
-            let section = Self::section(&directory, SectionKind::Highs)?;
-            Ok(Item::Highs(Arc::new(self.raw(&section.extent)?)))
-        };
-        match self.part(Part::Highs, reading, load)? {
-            Item::Highs(highs) => Ok(Highs(highs)),
-            _ => Err(Corrupt("the cache holds another part").into()),
-        }
-    }
-
-    /// Returns the lower halves of the trace ids of a chunk.
-    pub(crate) fn lows(&self, chunk: usize) -> Result<Vec<u64>, SegmentError> {
-        let directory = self.directory()?;
-        let section = Self::section(&directory, SectionKind::Lows)?;
-        let traces = self.facts.traces as usize;
-        let first = chunk * CHUNK_IDS;
-        let count = traces.saturating_sub(first).min(CHUNK_IDS);
-        let len = count * 8 + 4;
-        let offset = chunk * (CHUNK_IDS * 8 + 4);
-        if offset + len > section.extent.stored as usize {
-            return Err(Corrupt("the id table is too short").into());
-        }
-        let mut stored = vec![0; len];
-        self.file
-            .read_exact_at(&mut stored, section.extent.offset + offset as u64)?;
-        let (ids, sum) = stored.split_at(count * 8);
-        if checksum(ids) != u32_le(sum) {
-            return Err(Corrupt("a checksum of the id table is wrong").into());
-        }
-        Ok(ids.chunks_exact(8).map(u64_le).collect())
-    }
-
-    /// Returns the lower halves of `count` trace ids from the trace with index `first`.
-    pub(crate) fn trace_lows(&self, first: u32, count: usize) -> Result<Vec<u64>, SegmentError> {
-        let (first, mut all) = (first as usize, Vec::new());
-        for chunk in first / CHUNK_IDS..(first + count).div_ceil(CHUNK_IDS) {
-            all.extend(self.lows(chunk)?);
-        }
-        let skip = first % CHUNK_IDS;
-        let lows = all
-            .get(skip..skip + count)
-            .ok_or(Corrupt("the id table is too short"))?;
-        Ok(lows.to_vec())
     }
 
     /// Returns the page that holds a trace, and the trace's index in it.

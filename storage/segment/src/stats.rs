@@ -6,6 +6,7 @@ use speargun_storage::Extent;
 
 use crate::segment::Segment;
 use crate::store::{Shared, Snapshot};
+use crate::unwritten::Unwritten;
 
 /// What happened since the start.
 #[derive(Debug, Default)]
@@ -31,8 +32,10 @@ pub struct Stats {
     pub segments: u64,
     /// Spans in them.
     pub segment_rows: u64,
-    /// Bytes of them on disk.
+    /// Bytes of them, on disk or in memory alone.
     pub segment_bytes: u64,
+    /// Bytes of those that are in memory alone until they are merged.
+    pub unwritten_bytes: u64,
     /// Spans not yet in a segment.
     pub head_rows: u64,
     /// Bytes of memory of those.
@@ -71,6 +74,7 @@ pub(crate) fn of(shared: &Shared) -> Stats {
         segments: snapshot.segments.len() as u64,
         segment_rows: sum(|segment| segment.facts.rows),
         segment_bytes: sum(|segment| segment.bytes),
+        unwritten_bytes: Unwritten::of(&snapshot.segments).bytes,
         head_rows: snapshot.heads.iter().map(|head| head.rows as u64).sum(),
         head_bytes: snapshot.heads.iter().map(|head| head.bytes as u64).sum(),
         cache_bytes: shared.cache.bytes(),

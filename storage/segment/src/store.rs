@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! write ─▶ head ──full──▶ sealing (at most 2) ──sealer──▶ segments ◀──compactor── merge, retention
+//!                                                 the newest in memory alone
 //! ```
 
 use std::collections::VecDeque;
@@ -29,6 +30,7 @@ use crate::moving::Ticket;
 use crate::recover;
 use crate::segment::Segment;
 use crate::stats::{self, Counters, Stats};
+use crate::unwritten;
 
 /// Frozen heads that may wait for the sealer; a writer waits while there are more.
 const SEALING_MAX: usize = 2;
@@ -158,11 +160,12 @@ impl SegmentStore {
         Ok(())
     }
 
-    /// Seals what the head holds, full or not, and waits until all is in segments or an attempt
-    /// has failed; the sealer goes on trying.
+    /// Seals what the head holds, full or not, and waits until all is in segments on disk or an
+    /// attempt has failed; the sealer goes on trying.
     pub fn seal(&self) -> Result<(), WriteError> {
         self.shared.freeze();
-        self.shared.wait_sealed(Duration::ZERO)
+        self.shared.wait_sealed(Duration::ZERO)?;
+        self.shared.wait_written(Duration::ZERO)
     }
 
     /// Merges and deletes until there is nothing left to do, on the caller's thread.
@@ -220,7 +223,11 @@ impl SpanWriter for SegmentStore {
 
     fn close(&self) -> Result<(), WriteError> {
         self.shared.freeze();
-        let sealed = self.shared.wait_sealed(CLOSE);
+        let until = Instant::now() + CLOSE;
+        let sealed = self.shared.wait_sealed(CLOSE).and_then(|()| {
+            let left = until.saturating_duration_since(Instant::now());
+            self.shared.wait_written(left)
+        });
         self.shared.stop();
         for thread in self.threads.lock().drain(..) {
             thread
@@ -304,7 +311,8 @@ impl Shared {
         self.state.lock().trouble.clone()
     }
 
-    /// Replaces the manifest, then the list of segments, then deletes the files that went.
+    /// Replaces the manifest where files come or go, then the list of segments, then deletes the
+    /// files that went.
     pub(crate) fn commit(&self, change: &Change) -> io::Result<()> {
         let _one_at_a_time = self.commit.lock();
         let (before, durable) = {
@@ -317,28 +325,29 @@ impl Shared {
             .partition(|s| change.remove.contains(&s.facts.first));
         kept.extend(change.add.clone());
         kept.sort_by_key(|segment| segment.facts.first);
-        let durable = match &change.add {
-            Some(added) if change.sealed => Position(added.facts.end_position),
-            _ => durable,
-        };
-        let segments = kept.iter().map(|s| (s.facts.first, s.facts.last)).collect();
         let manifest = Manifest {
-            durable: durable.0,
-            segments,
+            durable: durable.max(unwritten::end_on_disk(&kept)).0,
+            segments: unwritten::on_disk(&kept),
         };
-        manifest.write(&*self.disk, &self.config.dir)?;
+        let is_told =
+            manifest.durable == durable.0 && manifest.segments == unwritten::on_disk(&before);
+        if !is_told {
+            manifest.write(&*self.disk, &self.config.dir)?;
+        }
         {
             let mut state = self.state.lock();
             state.in_segments = waiting::of_segments(&kept);
             state.segments = Arc::new(kept);
-            state.durable = durable;
+            state.durable = Position(manifest.durable);
             if change.sealed {
                 state.sealing.pop_front();
+            }
+            if !is_told {
                 state.trouble = None;
             }
         }
         self.changed.notify_all();
-        for segment in gone {
+        for segment in gone.iter().filter(|gone| !gone.is_in_memory()) {
             let done = if change.aside {
                 let aside = segment.path.with_extension("damaged");
                 self.disk.rename(&segment.path, &aside)
@@ -351,6 +360,14 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Counts and reports that a segment could not be written.
+    fn report_unwritten(&self, error: &io::Error) {
+        self.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%error, "a segment could not be written; trying again");
+        self.state.lock().trouble = Some(error.to_string());
+        self.changed.notify_all();
     }
 
     /// Counts and reports a read that met damaged bytes.

@@ -20,7 +20,7 @@ use speargun_storage::{Position, SpanReader, SpanWriter, WriteError};
 use crate::agree::assert_agree;
 use crate::random::{START_MS, Times, batch};
 
-const GROUPS: u64 = 10;
+const GROUPS: u64 = 12;
 
 /// Groups of a journal; the one with index `n` ends at position `n + 1`.
 fn journal(seed: u64) -> Vec<Vec<Arc<SpanBatch>>> {
@@ -46,7 +46,22 @@ fn config() -> Config {
 }
 
 fn open(disk: Arc<dyn Disk>) -> Result<Arc<SegmentStore>, speargun_segment::OpenError> {
-    SegmentStore::open(config(), disk, Arc::new(ManualClock::new(START_MS)))
+    open_as(config(), disk)
+}
+
+fn open_as(
+    config: Config,
+    disk: Arc<dyn Disk>,
+) -> Result<Arc<SegmentStore>, speargun_segment::OpenError> {
+    SegmentStore::open(config, disk, Arc::new(ManualClock::new(START_MS)))
+}
+
+/// Each write fills a head.
+fn full_heads() -> Config {
+    Config {
+        seal_rows: 1,
+        ..config()
+    }
 }
 
 /// Asserts that the store holds the first groups of the journal, each once, and nothing else.
@@ -95,17 +110,64 @@ fn a_power_cut_at_any_change_of_the_disk_loses_nothing_promised() {
     for nth in 0..changes {
         for seed in 0..2 {
             println!("cut at change {nth}, seed {seed}");
-            cut(&journal, nth, nth * 31 + seed);
+            cut(
+                &journal,
+                (nth, nth * 31 + seed),
+                config(),
+                |store, is_on| feed(store, &journal, is_on),
+            );
         }
     }
 }
 
-fn cut(journal: &[Vec<Arc<SpanBatch>>], nth: u64, seed: u64) {
+#[test]
+fn a_power_cut_while_segments_are_in_memory_loses_nothing_promised() {
+    let journal = journal(8);
+    let machine = Machine::new(&SimulatedDisk::new(), None);
+    let store = open_as(full_heads(), Arc::new(machine.clone())).unwrap();
+    let promised = feed_on(&store, &journal, &|| true);
+    let stats = store.stats();
+    // Some are merged and on disk, and the newest is not.
+    assert!(stats.merges > 0 && stats.unwritten_bytes > 0, "{stats:?}");
+    assert!(0 < promised && promised < GROUPS, "{promised}");
+    assert_holds(&store, &journal, GROUPS);
+    store.close().unwrap();
+    assert_eq!(store.stats().unwritten_bytes, 0);
+    for nth in 0..machine.changes() {
+        println!("cut at change {nth}");
+        cut(&journal, (nth, nth * 17), full_heads(), |store, is_on| {
+            feed_on(store, &journal, is_on)
+        });
+    }
+}
+
+/// Writes the groups that the store does not hold, each a head that is full, merging now and then.
+/// Returns the last promise.
+fn feed_on(store: &SegmentStore, journal: &[Vec<Arc<SpanBatch>>], is_on: &dyn Fn() -> bool) -> u64 {
+    let first = store.durable_position().0;
+    for (index, group) in journal.iter().enumerate().skip(first as usize) {
+        store.write(group, Position(index as u64 + 1)).unwrap();
+        while store.stats().head_rows > 0 && store.check().is_ok() && is_on() {
+            std::thread::yield_now();
+        }
+        if index % 3 == 1 {
+            store.compact().ok();
+        }
+    }
+    store.durable_position().0
+}
+
+fn cut(
+    journal: &[Vec<Arc<SpanBatch>>],
+    (nth, seed): (u64, u64),
+    config: Config,
+    feed_some: impl Fn(&SegmentStore, &dyn Fn() -> bool) -> u64,
+) {
     let disk = SimulatedDisk::new();
     let machine = Machine::new(&disk, Some((nth, seed)));
     let mut promised = 0;
-    if let Ok(store) = open(Arc::new(machine.clone())) {
-        promised = feed(&store, journal, || machine.is_on());
+    if let Ok(store) = open_as(config, Arc::new(machine.clone())) {
+        promised = feed_some(&store, &|| machine.is_on());
     }
     let store = open(Arc::new(disk.clone())).unwrap();
     let durable = store.durable_position().0;
@@ -318,6 +380,7 @@ fn an_engine_on_a_full_disk_is_not_ready_and_holds_up_nobody() {
     disk.set_capacity(Some(0));
     let config = Config {
         seal_rows: 1,
+        unwritten_bytes: 0,
         ..config()
     };
     let clock = Arc::new(ManualClock::new(START_MS));

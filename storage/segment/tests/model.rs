@@ -55,6 +55,7 @@ impl Pair {
             cache_bytes: [0, 1 << 16, 1 << 24][random.below(3) as usize],
             seal_rows: 1 + random.below(60) as usize,
             seal_age_ms: u64::MAX,
+            unwritten_bytes: [0, 1 << 14, 1 << 24][random.below(3) as usize],
             merge_rows: 20 + random.below(400),
             ..Config::new("/segments")
         };

@@ -9,12 +9,15 @@ use crate::intern::{Known, Near};
 /// Operations that are found: one for each place.
 const OPERATIONS: usize = 64;
 
+/// Remote addresses that are.
+const REMOTES: usize = 64;
+
 /// What rows had of late.
 #[derive(Debug)]
 pub(super) struct Last {
     pub(super) services: Near,
     pub(super) names: Near,
-    pub(super) addresses: Near,
+    remotes: [Option<(u32, u32)>; REMOTES],
     pub(super) local: Option<EndpointRecord>,
     pub(super) local_address: u32,
     pub(super) annotation: Known,
@@ -26,7 +29,7 @@ impl Default for Last {
         Self {
             services: Near::default(),
             names: Near::default(),
-            addresses: Near::default(),
+            remotes: [None; REMOTES],
             local: None,
             local_address: 0,
             annotation: Known::NONE,
@@ -43,11 +46,32 @@ impl Last {
         (near == operation).then_some(code)
     }
 
+    /// Returns the number of a remote address that was met of late: of IPv4 alone.
+    #[inline]
+    pub(super) fn remote_of(&self, remote: &EndpointRecord) -> Option<u32> {
+        let (near, code) = (*self.remotes.get(remote_place(remote)?)?)?;
+        (near == remote.ipv4).then_some(code)
+    }
+
+    pub(super) fn remember_remote(&mut self, remote: &EndpointRecord, code: u32) {
+        let place = remote_place(remote).and_then(|place| self.remotes.get_mut(place));
+        if let Some(near) = place {
+            *near = Some((remote.ipv4, code));
+        }
+    }
+
     pub(super) fn remember(&mut self, operation: Operation, code: u32) {
         if let Some(near) = self.operations.get_mut(place(operation)) {
             *near = Some((operation, code));
         }
     }
+}
+
+/// Returns the place of an address; `None` where it is more than IPv4.
+#[inline]
+fn remote_place(remote: &EndpointRecord) -> Option<usize> {
+    let spread = remote.ipv4 ^ remote.ipv4 >> 6 ^ remote.ipv4 >> 13;
+    (remote.has_ipv4 && remote.ipv6 == 0).then_some(spread as usize % REMOTES)
 }
 
 #[inline]

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Shared;
-use crate::{compact, dependencies, seal};
+use crate::{compact, dependencies, seal, unwritten};
 
 /// How long the sealer and the compactor pause after an error.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// How often the compactor looks for work, unless heads are to be sealed sooner.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -25,10 +25,7 @@ pub(super) fn seal_all(shared: &Shared) {
             }
         };
         if let Err(error) = seal::seal(shared, &head) {
-            shared.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, "a segment could not be written; trying again");
-            shared.state.lock().trouble = Some(error.to_string());
-            shared.changed.notify_all();
+            shared.report_unwritten(&error);
             if shared.pause(RETRY) {
                 return;
             }
@@ -56,7 +53,8 @@ pub(super) fn find_links(shared: &Shared) {
     }
 }
 
-/// The compactor: seals heads that have waited long, merges, deletes what is past retention.
+/// The compactor: seals heads that have waited long, writes segments that have, merges, deletes
+/// what is past retention.
 pub(super) fn keep_house(shared: &Shared) {
     let tick = Duration::from_millis(shared.config.seal_age_ms / 4);
     let tick = tick.clamp(Duration::from_millis(10), TICK);
@@ -72,6 +70,13 @@ pub(super) fn keep_house(shared: &Shared) {
             shared.freeze();
         }
         pause = tick;
+        let oldest = shared.unwritten().oldest_ms;
+        if oldest.is_some_and(|oldest| now.saturating_sub(oldest) >= shared.config.seal_age_ms)
+            && let Err(error) = unwritten::write_all(shared)
+        {
+            shared.report_unwritten(&error);
+            pause = RETRY;
+        }
         if let Err(error) = compact::step(shared) {
             shared
                 .counters

@@ -1,13 +1,16 @@
-//! What the store knows of spans that wait to be moved away. Nothing is moved here.
+//! What the store knows of spans that wait to be moved away or to be written. Nothing is moved
+//! here.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use speargun_storage::Backlog;
+use speargun_storage::{Backlog, WriteError};
 
 use super::Shared;
+use super::threads::RETRY;
 use crate::moving::Ticket;
 use crate::segment::Segment;
+use crate::unwritten::{self, Unwritten};
 
 impl Shared {
     /// Returns the segment that is being moved away, if one is.
@@ -30,6 +33,23 @@ impl Shared {
             oldest_ms: older(sum.oldest_ms, head.arrived_min_ms),
             ..sum
         })
+    }
+
+    /// Writes what is in memory alone; gives up when that fails and `patience` is over.
+    pub(super) fn wait_written(&self, patience: Duration) -> Result<(), WriteError> {
+        let until = Instant::now() + patience;
+        while let Err(error) = unwritten::write_all(self) {
+            self.report_unwritten(&error);
+            if Instant::now() >= until || self.pause(RETRY) {
+                return Err(WriteError::Busy(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how much is in memory alone.
+    pub(crate) fn unwritten(&self) -> Unwritten {
+        Unwritten::of(&self.state.lock().segments)
     }
 
     /// Waits until there is a segment, or so long.
