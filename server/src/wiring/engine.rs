@@ -133,17 +133,20 @@ fn memory(settings: &Settings) -> Store {
     }
 }
 
-fn segment(settings: &Settings) -> anyhow::Result<Store> {
-    let defaults = speargun_segment::Config::new(settings.data.join(SEGMENTS));
-    let unwritten_head_bytes = match settings.sync {
-        // Without a journal nothing else would have them after a crash.
+/// Returns the bytes of heads that may be in memory alone: none where no journal has them as well.
+fn unwritten_head_bytes(settings: &Settings) -> u64 {
+    match settings.sync {
         SyncMode::Off => 0,
         SyncMode::Sync | SyncMode::Os => settings.journal_bytes / JOURNAL_PARTS,
-    };
+    }
+}
+
+fn segment(settings: &Settings) -> anyhow::Result<Store> {
+    let defaults = speargun_segment::Config::new(settings.data.join(SEGMENTS));
     let config = speargun_segment::Config {
         retention_age_ms: Some(settings.retention_age.as_millis() as u64),
         retention_bytes: Some(settings.retention_bytes),
-        unwritten_head_bytes: unwritten_head_bytes.min(defaults.unwritten_head_bytes),
+        unwritten_head_bytes: unwritten_head_bytes(settings).min(defaults.unwritten_head_bytes),
         ..defaults
     };
     let embedded = Embedded::open(settings, config)?;
@@ -341,4 +344,28 @@ fn sync_names(data: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Sources, Texts};
+
+    #[test]
+    fn segments_stay_in_memory_as_far_as_a_journal_has_them() {
+        let of = |pairs: &[(&str, &str)]| {
+            let flags = pairs.iter();
+            let sources = Sources {
+                flags: flags
+                    .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                ..Sources::default()
+            };
+            unwritten_head_bytes(&Settings::parse(&Texts::merge(sources).unwrap()).unwrap())
+        };
+        let journal = ("SPEARGUN_JOURNAL_BYTES", "400MB");
+        assert_eq!(of(&[journal]), 100 << 20);
+        assert_eq!(of(&[journal, ("SPEARGUN_SYNC", "os")]), 100 << 20);
+        assert_eq!(of(&[journal, ("SPEARGUN_SYNC", "off")]), 0);
+    }
 }

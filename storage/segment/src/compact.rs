@@ -22,6 +22,8 @@ use crate::weave::{Failed, weave};
 
 /// Neighbours that are worth a merge of their own.
 const FAN_IN: usize = 11;
+/// Segments that were never merged beyond which the sealer waits for merges.
+const UNMERGED_MAX: usize = 64;
 /// Unpacked bytes that a merge may hold in memory.
 const RAW_BYTES_MAX: u64 = 256 << 20;
 
@@ -50,22 +52,37 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
             .fetch_add(rows, Ordering::Relaxed);
         return Ok(true);
     }
-    let facts: Vec<Facts> = segments
-        .iter()
-        .map(|segment| {
-            let facts = mergeable(segment, &shared.config, now);
-            if is_moving(&segment.facts) {
-                apart(facts, &shared.config)
-            } else {
-                facts
-            }
-        })
-        .collect();
+    let facts = segments.iter().map(|segment| {
+        let facts = mergeable(segment, &shared.config, now);
+        if is_moving(&segment.facts) {
+            apart(facts, &shared.config)
+        } else {
+            facts
+        }
+    });
+    let facts: Vec<Facts> = facts.collect();
     let Some(run) = choose(&facts, &shared.config, now) else {
         return Ok(false);
     };
     merge(shared, segments.get(run).unwrap_or_default())?;
     Ok(true)
+}
+
+/// Returns whether there is more to merge than there should be: the sealer then waits.
+pub(crate) fn is_behind(shared: &Shared) -> bool {
+    let segments = shared.snapshot().segments;
+    let now = shared.clock.now_ms();
+    let is_fresh = |segment: &&Arc<Segment>| segment.facts.first == segment.facts.last;
+    let newest = segments.iter().rev().take_while(is_fresh);
+    let facts = newest.map(|segment| mergeable(segment, &shared.config, now));
+    let mut facts: Vec<Facts> = facts.collect();
+    facts.reverse();
+    are_too_many(&facts, &shared.config, now)
+}
+
+/// Returns whether segments that were never merged are too many, and could be fewer.
+fn are_too_many(fresh: &[Facts], config: &Config, now: u64) -> bool {
+    fresh.len() > UNMERGED_MAX && choose(fresh, config, now).is_some()
 }
 
 /// Returns the segments that are past retention, oldest first. One whose spans arrived while the
@@ -226,6 +243,20 @@ mod tests {
     fn few_small_neighbours_wait_for_more() {
         assert_eq!(chosen(&[(10, 0); 10], 0), None);
         assert_eq!(chosen(&[(10, 0); 11], 0), Some(0..11));
+    }
+
+    #[test]
+    fn the_sealer_waits_for_merges_that_there_are() {
+        let are_too_many = |all: &[(u64, u64)]| {
+            let config = Config {
+                merge_rows: 1000,
+                ..Config::new("d")
+            };
+            are_too_many(&facts(all), &config, 0)
+        };
+        assert!(!are_too_many(&[(10, 0); UNMERGED_MAX]));
+        assert!(are_too_many(&[(10, 0); UNMERGED_MAX + 1]));
+        assert!(!are_too_many(&[(600, 0); UNMERGED_MAX + 1]));
     }
 
     #[test]

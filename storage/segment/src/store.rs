@@ -25,20 +25,23 @@ use crate::config::Config;
 use crate::dependencies::memo::Memos;
 use crate::error::OpenError;
 use crate::head::Head;
-use crate::manifest::Manifest;
 use crate::moving::Ticket;
 use crate::recover;
 use crate::segment::Segment;
 use crate::stats::{self, Counters, Stats};
-use crate::unwritten;
 
 /// Frozen heads that may wait for the sealer; a writer waits while there are more.
 const SEALING_MAX: usize = 2;
+/// How long a thread pauses after an error.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long closing waits for the last head to be sealed; what is not is in the journal.
 const CLOSE: Duration = Duration::from_secs(8);
 
+mod change;
 mod threads;
 mod waiting;
+
+pub(crate) use change::Change;
 
 /// The embedded store.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) link_memo: Memos,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held by whoever writes a segment that is in memory alone.
+    pub(crate) writing: Mutex<()>,
     /// Held by whoever merges and deletes.
     pub(crate) housekeeping: Mutex<()>,
     /// Held while the manifest is replaced, so that changes of the list follow one another.
@@ -75,6 +80,8 @@ struct State {
     durable: Position,
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
+    /// How often somebody asked for all to be sealed.
+    asked: u64,
     closing: bool,
     /// The window of links that took too long, until somebody finds them.
     links_owed: Option<Window>,
@@ -87,18 +94,6 @@ struct State {
 pub(crate) struct Snapshot {
     pub(crate) segments: Arc<Vec<Arc<Segment>>>,
     pub(crate) heads: Vec<Arc<Head>>,
-}
-
-/// A change of the list of segments.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    /// Numbers (first heads) of segments that go.
-    pub(crate) remove: Vec<u64>,
-    pub(crate) add: Option<Arc<Segment>>,
-    /// Whether the added segment is the oldest head that waits for sealing.
-    pub(crate) sealed: bool,
-    /// Whether the files of segments that go are kept aside, for whoever can mend them.
-    pub(crate) aside: bool,
 }
 
 impl SegmentStore {
@@ -129,11 +124,13 @@ impl SegmentStore {
                 segments: Arc::new(recovered.segments),
                 durable: Position(recovered.durable),
                 trouble: None,
+                asked: 0,
                 closing: false,
                 links_owed: None,
                 ticket: recovered.ticket,
             }),
             changed: Condvar::new(),
+            writing: Mutex::new(()),
             housekeeping: Mutex::new(()),
             commit: Mutex::new(()),
         });
@@ -256,7 +253,10 @@ impl State {
 
 impl Shared {
     fn freeze(&self) {
-        self.state.lock().freeze();
+        let mut state = self.state.lock();
+        state.freeze();
+        state.asked += 1;
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -311,57 +311,6 @@ impl Shared {
         self.state.lock().trouble.clone()
     }
 
-    /// Replaces the manifest where files come or go, then the list of segments, then deletes the
-    /// files that went.
-    pub(crate) fn commit(&self, change: &Change) -> io::Result<()> {
-        let _one_at_a_time = self.commit.lock();
-        let (before, durable) = {
-            let state = self.state.lock();
-            (state.segments.clone(), state.durable)
-        };
-        let (gone, mut kept): (Vec<_>, Vec<_>) = before
-            .iter()
-            .cloned()
-            .partition(|s| change.remove.contains(&s.facts.first));
-        kept.extend(change.add.clone());
-        kept.sort_by_key(|segment| segment.facts.first);
-        let manifest = Manifest {
-            durable: durable.max(unwritten::end_on_disk(&kept)).0,
-            segments: unwritten::on_disk(&kept),
-        };
-        let is_told =
-            manifest.durable == durable.0 && manifest.segments == unwritten::on_disk(&before);
-        if !is_told {
-            manifest.write(&*self.disk, &self.config.dir)?;
-        }
-        {
-            let mut state = self.state.lock();
-            state.in_segments = waiting::of_segments(&kept);
-            state.segments = Arc::new(kept);
-            state.durable = Position(manifest.durable);
-            if change.sealed {
-                state.sealing.pop_front();
-            }
-            if !is_told {
-                state.trouble = None;
-            }
-        }
-        self.changed.notify_all();
-        for segment in gone.iter().filter(|gone| !gone.is_in_memory()) {
-            let done = if change.aside {
-                let aside = segment.path.with_extension("damaged");
-                self.disk.rename(&segment.path, &aside)
-            } else {
-                self.disk.remove(&segment.path)
-            };
-            if let Err(error) = done {
-                let path = segment.path.display();
-                tracing::warn!(%path, %error, "a file stays until restart");
-            }
-        }
-        Ok(())
-    }
-
     /// Counts and reports that a segment could not be written.
     fn report_unwritten(&self, error: &io::Error) {
         self.counters.failed_seals.fetch_add(1, Ordering::Relaxed);
@@ -387,6 +336,20 @@ impl Shared {
         let mut state = self.state.lock();
         if !state.closing {
             self.changed.wait_for(&mut state, time);
+        }
+        state.closing
+    }
+
+    /// Waits out the time after an error, unless somebody asks for all to be sealed; returns
+    /// whether the store is closing. Who has failed as well does not end it.
+    fn rest(&self) -> bool {
+        let until = Instant::now() + RETRY;
+        let mut state = self.state.lock();
+        let asked = state.asked;
+        while !state.closing && state.asked == asked {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                break;
+            }
         }
         state.closing
     }

@@ -41,10 +41,29 @@ pub(crate) fn on_disk(segments: &[Arc<Segment>]) -> Vec<(u64, u64)> {
     heads.collect()
 }
 
-/// Returns the journal position up to which all that is not on disk is gone.
-pub(crate) fn end_on_disk(segments: &[Arc<Segment>]) -> Position {
-    let last = segments.iter().rfind(|segment| !segment.is_in_memory());
-    Position(last.map_or(0, |segment| segment.facts.end_position))
+/// Returns the journal position up to which nothing is in memory alone, by the segments before a
+/// change and after it: what is in neither was expired before.
+pub(crate) fn durable_end(before: &[Arc<Segment>], after: &[Arc<Segment>]) -> Position {
+    let first = after.iter().find(|segment| segment.is_in_memory());
+    let first = first.map_or(u64::MAX, |segment| segment.facts.first);
+    let ended = before.iter().chain(after);
+    let ended = ended.filter(|segment| segment.facts.last < first);
+    Position(
+        ended
+            .map(|segment| segment.facts.end_position)
+            .max()
+            .unwrap_or_default(),
+    )
+}
+
+/// Puts a segment that was written in its place; returns the one of the two that goes, which is the
+/// written one where the other was merged meanwhile or has expired.
+pub(crate) fn replace(segments: &mut [Arc<Segment>], written: &Arc<Segment>) -> Arc<Segment> {
+    let mut unwritten = segments.iter_mut().filter(|segment| segment.is_in_memory());
+    match unwritten.find(|segment| segment.number() == written.number()) {
+        Some(place) => std::mem::replace(place, written.clone()),
+        None => written.clone(),
+    }
 }
 
 /// Returns whether a segment may stay in memory, after writing older ones where that helps. If it
@@ -55,45 +74,39 @@ pub(crate) fn make_room(shared: &Shared, bytes: u64, head_bytes: u64) -> io::Res
         unwritten.bytes + bytes <= config.unwritten_bytes
             && unwritten.head_bytes + head_bytes <= config.unwritten_head_bytes
     };
-    loop {
-        if fits(&shared.unwritten()) {
-            return Ok(true);
-        }
-        // Who merges may be about to make room.
-        let _one_at_a_time = shared.housekeeping.lock();
-        if !fits(&shared.unwritten()) && !write_oldest(shared, u64::MAX)? {
+    while !fits(&shared.unwritten()) {
+        if !write_oldest(shared, u64::MAX)? {
             return Ok(false);
         }
     }
+    Ok(true)
 }
 
-/// Writes all of them, oldest first.
+/// Writes all that there are now, oldest first.
 pub(crate) fn write_all(shared: &Shared) -> io::Result<()> {
-    loop {
-        let _one_at_a_time = shared.housekeeping.lock();
-        if !write_oldest(shared, u64::MAX)? {
-            return Ok(());
-        }
-    }
+    let segments = shared.snapshot().segments;
+    let end = segments.last().map_or(0, |newest| newest.facts.last + 1);
+    write_before(shared, end)
 }
 
-/// Writes those of heads before this one. To be called by who merges.
+/// Writes those of heads before this one.
 pub(crate) fn write_before(shared: &Shared, head: u64) -> io::Result<()> {
     while write_oldest(shared, head)? {}
     Ok(())
 }
 
-/// Writes the oldest of heads before this one; returns whether there was one.
+/// Writes the oldest of heads before this one; returns whether there was one. It may be merged or
+/// expire meanwhile: then its file goes again.
 fn write_oldest(shared: &Shared, before: u64) -> io::Result<bool> {
+    let _one_at_a_time = shared.writing.lock();
     let segments = shared.snapshot().segments;
     let oldest = segments.iter().find(|segment| segment.is_in_memory());
     let Some(segment) = oldest.filter(|segment| segment.facts.first < before) else {
         return Ok(false);
     };
-    let written = segment.to_disk(&*shared.disk)?;
+    let written = Arc::new(segment.to_disk(&*shared.disk)?);
     shared.commit(&Change {
-        remove: vec![segment.facts.first],
-        add: Some(Arc::new(written)),
+        written: Some(written),
         ..Change::default()
     })?;
     Ok(true)

@@ -11,13 +11,15 @@ const OPERATIONS: usize = 64;
 
 /// Remote addresses that are.
 const REMOTES: usize = 64;
+/// The key of no address.
+const NO_REMOTE: u64 = u64::MAX;
 
 /// What rows had of late.
 #[derive(Debug)]
 pub(super) struct Last {
     pub(super) services: Near,
     pub(super) names: Near,
-    remotes: [Option<(u32, u32)>; REMOTES],
+    remotes: [(u64, u32); REMOTES],
     pub(super) local: Option<EndpointRecord>,
     pub(super) local_address: u32,
     pub(super) annotation: Known,
@@ -29,7 +31,7 @@ impl Default for Last {
         Self {
             services: Near::default(),
             names: Near::default(),
-            remotes: [None; REMOTES],
+            remotes: [(NO_REMOTE, 0); REMOTES],
             local: None,
             local_address: 0,
             annotation: Known::NONE,
@@ -46,17 +48,19 @@ impl Last {
         (near == operation).then_some(code)
     }
 
-    /// Returns the number of a remote address that was met of late: of IPv4 alone.
+    /// Returns the number of a remote address that was met of late: none, or one of IPv4 alone.
     #[inline]
     pub(super) fn remote_of(&self, remote: &EndpointRecord) -> Option<u32> {
-        let (near, code) = (*self.remotes.get(remote_place(remote)?)?)?;
-        (near == remote.ipv4).then_some(code)
+        let key = remote_key(remote)?;
+        let &(near, code) = self.remotes.get(remote_place(key))?;
+        (near == key).then_some(code)
     }
 
     pub(super) fn remember_remote(&mut self, remote: &EndpointRecord, code: u32) {
-        let place = remote_place(remote).and_then(|place| self.remotes.get_mut(place));
-        if let Some(near) = place {
-            *near = Some((remote.ipv4, code));
+        if let Some(key) = remote_key(remote)
+            && let Some(near) = self.remotes.get_mut(remote_place(key))
+        {
+            *near = (key, code);
         }
     }
 
@@ -67,11 +71,16 @@ impl Last {
     }
 }
 
-/// Returns the place of an address; `None` where it is more than IPv4.
+/// Returns what tells an address from others; `None` where it is more than IPv4.
 #[inline]
-fn remote_place(remote: &EndpointRecord) -> Option<usize> {
-    let spread = remote.ipv4 ^ remote.ipv4 >> 6 ^ remote.ipv4 >> 13;
-    (remote.has_ipv4 && remote.ipv6 == 0).then_some(spread as usize % REMOTES)
+fn remote_key(remote: &EndpointRecord) -> Option<u64> {
+    let key = u64::from(remote.has_ipv4) << 32 | u64::from(remote.ipv4);
+    (remote.ipv6 == 0).then_some(key)
+}
+
+#[inline]
+fn remote_place(key: u64) -> usize {
+    (key ^ key >> 6 ^ key >> 13) as usize % REMOTES
 }
 
 #[inline]

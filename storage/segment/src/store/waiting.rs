@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use speargun_storage::{Backlog, WriteError};
 
-use super::Shared;
-use super::threads::RETRY;
+use super::{RETRY, Shared};
+use crate::compact;
 use crate::moving::Ticket;
 use crate::segment::Segment;
 use crate::unwritten::{self, Unwritten};
@@ -40,11 +40,23 @@ impl Shared {
         let until = Instant::now() + patience;
         while let Err(error) = unwritten::write_all(self) {
             self.report_unwritten(&error);
-            if Instant::now() >= until || self.pause(RETRY) {
+            if Instant::now() >= until || self.rest() {
                 return Err(WriteError::Busy(error.to_string()));
             }
         }
         Ok(())
+    }
+
+    /// Waits while there is too much to be merged, for as long as after an error at most: so a
+    /// machine with too much to do takes as many spans as it can merge.
+    pub(super) fn let_merge(&self) {
+        let until = Instant::now() + RETRY;
+        while compact::is_behind(self) {
+            let mut state = self.state.lock();
+            if state.closing || self.changed.wait_until(&mut state, until).timed_out() {
+                return;
+            }
+        }
     }
 
     /// Returns how much is in memory alone.
