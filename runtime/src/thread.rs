@@ -1,12 +1,11 @@
 //! The standing of threads against one another. Which thread does what is not known here.
 
-/// Lets other threads go first from now on: gives the calling thread this nice value, of 0 (as
-/// others) to 19. Where the system has none for a thread, nothing changes.
+/// Lets other threads go first from now on: adds this to the nice value of the calling thread, of
+/// which 19 is the most. Where the system has none for a thread, nothing changes.
 pub fn let_others_go_first(nice: i32) {
-    // On Linux this is the thread's alone. Giving way is refused to nobody, and a thread that may
-    // not works all the same.
+    // On Linux this is the thread's alone. A thread that may not give way works all the same.
     #[cfg(target_os = "linux")]
-    rustix::process::setpriority_process(None, nice).ok();
+    rustix::process::nice(nice).ok();
     #[cfg(not(target_os = "linux"))]
     let _ = nice;
 }
@@ -20,10 +19,11 @@ mod tests {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let before = nice();
         let of_thread = std::thread::spawn(move || {
-            let_others_go_first(15);
+            let_others_go_first(3);
+            let_others_go_first(2);
             rustix::process::getpriority_process(None).unwrap()
         });
-        assert_eq!(of_thread.join().unwrap(), 15);
+        assert_eq!(of_thread.join().unwrap(), (before + 5).min(19));
         assert_eq!(nice(), before);
     }
 }

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::SegmentError;
 use crate::format::Facts;
 use crate::manifest::{Found, Manifest};
+use crate::moving::Ticket;
 use crate::pack::Packer;
 use crate::seal;
 use crate::segment::Segment;
@@ -33,7 +34,6 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
     let segments = shared.snapshot().segments;
     let now = shared.clock.now_ms();
     let ticket = shared.ticket();
-    let is_moving = |facts: &Facts| ticket.as_ref().is_some_and(|ticket| ticket.is_of(facts));
     let expired = expired(&segments, &shared.retention, now);
     if !expired.is_empty() {
         let gone = || expired.iter();
@@ -52,15 +52,7 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
             .fetch_add(rows, Ordering::Relaxed);
         return Ok(true);
     }
-    let facts = segments.iter().map(|segment| {
-        let facts = mergeable(segment, &shared.config, now);
-        if is_moving(&segment.facts) {
-            apart(facts, &shared.config)
-        } else {
-            facts
-        }
-    });
-    let facts: Vec<Facts> = facts.collect();
+    let facts = mergeable(&segments, ticket.as_ref(), &shared.config, now);
     let Some(run) = choose(&facts, &shared.config, now) else {
         return Ok(false);
     };
@@ -68,21 +60,24 @@ pub(crate) fn step(shared: &Shared) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Returns whether there is more to merge than there should be: the sealer then waits.
-pub(crate) fn is_behind(shared: &Shared) -> bool {
-    let segments = shared.snapshot().segments;
-    let now = shared.clock.now_ms();
+/// Returns whether there is more to merge than there should be among these, which are all: the
+/// sealer then waits.
+pub(crate) fn is_behind(
+    segments: &[Arc<Segment>],
+    ticket: Option<&Ticket>,
+    config: &Config,
+    now: u64,
+) -> bool {
     let is_fresh = |segment: &&Arc<Segment>| segment.facts.first == segment.facts.last;
-    let newest = segments.iter().rev().take_while(is_fresh);
-    let facts = newest.map(|segment| mergeable(segment, &shared.config, now));
-    let mut facts: Vec<Facts> = facts.collect();
-    facts.reverse();
-    are_too_many(&facts, &shared.config, now)
+    let fresh = segments.iter().rev().take_while(is_fresh).count();
+    let newest = segments.get(segments.len() - fresh..).unwrap_or_default();
+    fresh > UNMERGED_MAX && are_too_many(&mergeable(newest, ticket, config, now), config, now)
 }
 
 /// Returns whether segments that were never merged are too many, and could be fewer.
 fn are_too_many(fresh: &[Facts], config: &Config, now: u64) -> bool {
-    fresh.len() > UNMERGED_MAX && choose(fresh, config, now).is_some()
+    let small = fresh.iter().filter(|facts| facts.rows <= config.merge_rows);
+    small.count() > UNMERGED_MAX && choose(fresh, config, now).is_some()
 }
 
 /// Returns the segments that are past retention, oldest first. One whose spans arrived while the
@@ -104,14 +99,24 @@ fn expired(segments: &[Arc<Segment>], retention: &Retention, now: u64) -> Vec<Ar
     expired.into_iter().cloned().collect()
 }
 
-/// Returns the facts of a segment; one that is damaged or fresh is too large to be merged.
-fn mergeable(segment: &Segment, config: &Config, now: u64) -> Facts {
-    let facts = segment.facts;
-    let is_fresh = now.saturating_sub(facts.arrived_max_ms) < config.merge_after_ms;
-    if is_fresh || segment.damaged.load(Ordering::Relaxed) {
-        return apart(facts, config);
-    }
-    facts
+/// Returns the facts of segments; one that is damaged, fresh or being moved is too large to be
+/// merged.
+fn mergeable(
+    segments: &[Arc<Segment>],
+    ticket: Option<&Ticket>,
+    config: &Config,
+    now: u64,
+) -> Vec<Facts> {
+    let facts = segments.iter().map(|segment| {
+        let facts = segment.facts;
+        let is_fresh = now.saturating_sub(facts.arrived_max_ms) < config.merge_after_ms;
+        let is_moving = ticket.is_some_and(|ticket| ticket.is_of(&facts));
+        if is_fresh || is_moving || segment.damaged.load(Ordering::Relaxed) {
+            return apart(facts, config);
+        }
+        facts
+    });
+    facts.collect()
 }
 
 /// Returns facts of a segment that is too large to be merged.
@@ -202,15 +207,15 @@ fn report(shared: &Shared, segments: &[Arc<Segment>], failed: Failed) -> io::Err
     error.into()
 }
 
-/// Deletes a merged segment that the manifest was to name and does not: on a full disk it would be
-/// in the way until the next start. Where there is doubt it stays.
-fn discard(shared: &Shared, merged: &Segment) {
-    let named = (merged.facts.first, merged.facts.last);
+/// Deletes the file of a segment that the manifest was to name and does not: on a full disk it
+/// would be in the way until the next start. Where there is doubt it stays.
+pub(crate) fn discard(shared: &Shared, segment: &Segment) {
+    let named = (segment.facts.first, segment.facts.last);
     if let Ok(Found::Manifest(manifest)) = Manifest::read(&*shared.disk, &shared.config.dir)
         && !manifest.segments.contains(&named)
-        && let Err(error) = shared.disk.remove(&merged.path)
+        && let Err(error) = shared.disk.remove(&segment.path)
     {
-        tracing::warn!(path = %merged.path.display(), %error, "a file stays until restart");
+        tracing::warn!(path = %segment.path.display(), %error, "a file stays until restart");
     }
 }
 
@@ -256,7 +261,13 @@ mod tests {
         };
         assert!(!are_too_many(&[(10, 0); UNMERGED_MAX]));
         assert!(are_too_many(&[(10, 0); UNMERGED_MAX + 1]));
-        assert!(!are_too_many(&[(600, 0); UNMERGED_MAX + 1]));
+        assert!(
+            !are_too_many(&[(600, 0); UNMERGED_MAX + 1]),
+            "none can be merged"
+        );
+        let mut apart = [(1001, 0); 2 * UNMERGED_MAX];
+        apart.iter_mut().take(12).for_each(|small| small.0 = 10);
+        assert!(!are_too_many(&apart), "few can be merged");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::compact::discard;
 use crate::encode::{Encoded, encode};
 use crate::format::Facts;
 use crate::head::Head;
@@ -30,11 +31,18 @@ pub(crate) fn seal(shared: &Shared, head: &Head) -> io::Result<()> {
     // Merged within minutes, or within seconds under load: packing would cost more than it saves.
     let encoded = encode(&rows, facts, &mut Packer::idle());
     let segment = place(shared, encoded, head.bytes as u64)?;
-    shared.commit(&Change {
-        add: Some(segment),
+    let change = Change {
+        add: Some(segment.clone()),
         sealed: true,
         ..Change::default()
-    })?;
+    };
+    if let Err(error) = shared.commit(&change) {
+        if !segment.is_in_memory() {
+            // The next attempt may find room in memory.
+            discard(shared, &segment);
+        }
+        return Err(error);
+    }
     shared
         .counters
         .sealed_rows

@@ -80,6 +80,8 @@ struct State {
     durable: Position,
     /// Why the last seal failed, until one succeeds.
     trouble: Option<String>,
+    /// Whether the last merge or deletion failed.
+    merge_failed: bool,
     /// How often somebody asked for all to be sealed.
     asked: u64,
     closing: bool,
@@ -124,6 +126,7 @@ impl SegmentStore {
                 segments: Arc::new(recovered.segments),
                 durable: Position(recovered.durable),
                 trouble: None,
+                merge_failed: false,
                 asked: 0,
                 closing: false,
                 links_owed: None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use speargun_storage::Position;
 
+use crate::compact::discard;
 use crate::segment::Segment;
 use crate::store::{Change, Shared};
 
@@ -104,10 +105,88 @@ fn write_oldest(shared: &Shared, before: u64) -> io::Result<bool> {
     let Some(segment) = oldest.filter(|segment| segment.facts.first < before) else {
         return Ok(false);
     };
-    let written = Arc::new(segment.to_disk(&*shared.disk)?);
-    shared.commit(&Change {
-        written: Some(written),
-        ..Change::default()
-    })?;
+    let written = segment.to_disk(&*shared.disk).map_err(io::Error::from);
+    let done = written.and_then(|written| {
+        shared.commit(&Change {
+            written: Some(Arc::new(written)),
+            ..Change::default()
+        })
+    });
+    if let Err(error) = done {
+        // Who merges it next knows of no file.
+        discard(shared, segment);
+        return Err(error);
+    }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::store::SegmentStore;
+    use speargun_runtime::{Disk, ManualClock, SimulatedDisk};
+    use speargun_storage::SpanWriter;
+    use speargun_storage::contract::{NOW_MS, Sketch, batch_of, span};
+
+    /// Returns a store of some segments in memory alone.
+    fn store(disk: &SimulatedDisk, clock: &Arc<ManualClock>, count: u64) -> Arc<SegmentStore> {
+        let config = Config {
+            seal_rows: 1,
+            seal_age_ms: u64::MAX,
+            merge_rows: 1,
+            retention_age_ms: Some(1_000_000),
+            ..Config::new("/segments")
+        };
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let store = SegmentStore::open(config, disk, clock.clone()).unwrap();
+        for position in 1..=count {
+            let spans = [span(u128::from(position), 1).at(1)];
+            let group = [Arc::new(batch_of(&spans))];
+            store.write(&group, Position(position)).unwrap();
+            while store.stats().head_rows > 0 {
+                std::thread::yield_now();
+            }
+        }
+        store
+    }
+
+    #[test]
+    fn what_is_written_too_late_goes_again() {
+        let (disk, clock) = (SimulatedDisk::new(), Arc::new(ManualClock::new(NOW_MS)));
+        let store = store(&disk, &clock, 3);
+        let shared = &store.shared;
+        let segments = shared.snapshot().segments;
+        let first = segments.first().unwrap();
+        let written = Arc::new(first.to_disk(&*shared.disk).unwrap());
+        assert!(disk.content(&first.path).is_ok());
+        // Meanwhile it expired.
+        let expired = Change {
+            remove: vec![first.facts.first],
+            ..Change::default()
+        };
+        shared.commit(&expired).unwrap();
+        let late = Change {
+            written: Some(written),
+            ..Change::default()
+        };
+        shared.commit(&late).unwrap();
+        assert!(disk.content(&first.path).is_err(), "its file is gone");
+        assert_eq!(shared.snapshot().segments.len(), 2);
+        assert_eq!(store.durable_position(), Position(1));
+        store.close().unwrap();
+        assert_eq!(store.stats().segments, 2);
+    }
+
+    #[test]
+    fn what_expired_in_memory_lets_the_journal_go() {
+        let (disk, clock) = (SimulatedDisk::new(), Arc::new(ManualClock::new(NOW_MS)));
+        let store = store(&disk, &clock, 4);
+        assert_eq!(store.durable_position(), Position(0));
+        clock.set(NOW_MS + 1_000_001);
+        store.compact().unwrap();
+        assert_eq!(store.stats().segments, 0);
+        assert_eq!(store.durable_position(), Position(4));
+        store.close().unwrap();
+    }
 }

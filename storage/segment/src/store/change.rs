@@ -51,9 +51,10 @@ impl Shared {
         if !is_told {
             manifest.write(&*self.disk, &self.config.dir)?;
         }
+        let in_segments = waiting::of_segments(&kept);
         {
             let mut state = self.state.lock();
-            state.in_segments = waiting::of_segments(&kept);
+            state.in_segments = in_segments;
             state.segments = Arc::new(kept);
             state.durable = Position(manifest.durable);
             if change.sealed {

@@ -49,7 +49,6 @@ pub(super) fn seal_all(shared: &Shared) {
 /// Finds the links that took a query too long, one window at a time: what is remembered of them
 /// serves who asks again.
 pub(super) fn find_links(shared: &Shared) {
-    let_others_go_first(COMPACTOR);
     loop {
         let window = {
             let mut state = shared.state.lock();
@@ -73,12 +72,13 @@ pub(super) fn keep_house(shared: &Shared) {
     let_others_go_first(COMPACTOR);
     let tick = Duration::from_millis(shared.config.seal_age_ms / 4);
     let tick = tick.clamp(Duration::from_millis(10), TICK);
-    let mut failed = false;
+    let mut last = Ok(false);
     loop {
-        let is_closing = if std::mem::take(&mut failed) {
-            shared.rest()
-        } else {
-            shared.pause(tick)
+        let is_closing = match last {
+            // There may be more: queries and seals should not wait for it.
+            Ok(true) => shared.is_closing(),
+            Ok(false) => shared.pause(tick),
+            Err(()) => shared.rest(),
         };
         if is_closing {
             return;
@@ -92,20 +92,32 @@ pub(super) fn keep_house(shared: &Shared) {
         if waited {
             shared.freeze();
         }
-        let oldest = shared.unwritten().oldest_ms;
-        if oldest.is_some_and(|oldest| now.saturating_sub(oldest) >= shared.config.seal_age_ms)
-            && let Err(error) = unwritten::write_all(shared)
-        {
-            shared.report_unwritten(&error);
-            failed = true;
-        }
-        if let Err(error) = compact::step(shared) {
-            shared
-                .counters
-                .failed_merges
-                .fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, "merging failed; trying again");
-            failed = true;
-        }
+        // Deleting what is past retention may make the space that writing needs.
+        let (written, done) = (write_what_waited(shared, now), step(shared));
+        last = written.and(done);
     }
+}
+
+/// Writes what is in memory alone, if some of it has been for long.
+fn write_what_waited(shared: &Shared, now: u64) -> Result<(), ()> {
+    let oldest = shared.unwritten().oldest_ms;
+    let has_waited = |oldest| now.saturating_sub(oldest) >= shared.config.seal_age_ms;
+    if oldest.is_some_and(has_waited)
+        && let Err(error) = unwritten::write_all(shared)
+    {
+        shared.report_unwritten(&error);
+        return Err(());
+    }
+    Ok(())
+}
+
+/// Merges or deletes; returns whether there may be more to do. What fails is reported.
+fn step(shared: &Shared) -> Result<bool, ()> {
+    let done = compact::step(shared);
+    shared.state.lock().merge_failed = done.is_err();
+    done.map_err(|error| {
+        let failed = &shared.counters.failed_merges;
+        failed.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%error, "merging failed; trying again");
+    })
 }

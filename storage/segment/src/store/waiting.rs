@@ -47,13 +47,19 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits while there is too much to be merged, for as long as after an error at most: so a
-    /// machine with too much to do takes as many spans as it can merge.
+    /// Waits while there is too much to be merged and merging goes well, for as long as after an
+    /// error at most: so a machine with too much to do takes as many spans as it can merge.
     pub(super) fn let_merge(&self) {
         let until = Instant::now() + RETRY;
-        while compact::is_behind(self) {
-            let mut state = self.state.lock();
-            if state.closing || self.changed.wait_until(&mut state, until).timed_out() {
+        let mut state = self.state.lock();
+        let asked = state.asked;
+        let now = self.clock.now_ms();
+        while !state.closing
+            && state.asked == asked
+            && !state.merge_failed
+            && compact::is_behind(&state.segments, state.ticket.as_ref(), &self.config, now)
+        {
+            if self.changed.wait_until(&mut state, until).timed_out() {
                 return;
             }
         }
@@ -61,7 +67,8 @@ impl Shared {
 
     /// Returns how much is in memory alone.
     pub(crate) fn unwritten(&self) -> Unwritten {
-        Unwritten::of(&self.state.lock().segments)
+        let segments = self.state.lock().segments.clone();
+        Unwritten::of(&segments)
     }
 
     /// Waits until there is a segment, or so long.
