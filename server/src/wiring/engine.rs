@@ -166,7 +166,7 @@ fn segment(settings: &Settings) -> anyhow::Result<Store> {
 
 /// The part of the journal's bytes that segments in memory alone may keep it from letting go, and
 /// so the start has to read back.
-const JOURNAL_PARTS: u64 = 4;
+const JOURNAL_PARTS: u64 = 3;
 
 /// The folder of segments, in the data folder.
 pub(super) const SEGMENTS: &str = "segments";
@@ -363,7 +363,7 @@ mod tests {
             };
             unwritten_head_bytes(&Settings::parse(&Texts::merge(sources).unwrap()).unwrap())
         };
-        let journal = ("SPEARGUN_JOURNAL_BYTES", "400MB");
+        let journal = ("SPEARGUN_JOURNAL_BYTES", "300MB");
         assert_eq!(of(&[journal]), 100 << 20);
         assert_eq!(of(&[journal, ("SPEARGUN_SYNC", "os")]), 100 << 20);
         assert_eq!(of(&[journal, ("SPEARGUN_SYNC", "off")]), 0);

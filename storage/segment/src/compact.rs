@@ -24,7 +24,7 @@ use crate::weave::{Failed, weave};
 /// Neighbours that are worth a merge of their own.
 const FAN_IN: usize = 11;
 /// Segments that were never merged beyond which the sealer waits for merges.
-const UNMERGED_MAX: usize = 64;
+const UNMERGED_MAX: usize = 20;
 /// Unpacked bytes that a merge may hold in memory.
 const RAW_BYTES_MAX: u64 = 256 << 20;
 

@@ -54,7 +54,7 @@ impl Config {
             seal_bytes: 24 << 20,
             seal_age_ms: 5 * 60 * 1000,
             unwritten_bytes: 24 << 20,
-            unwritten_head_bytes: 250 << 20,
+            unwritten_head_bytes: 330 << 20,
             merge_rows: 240_000,
             merge_after_ms: 0,
             answer_bytes: 512 << 20,
