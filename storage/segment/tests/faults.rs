@@ -301,7 +301,12 @@ fn used(disk: &SimulatedDisk) -> u64 {
 fn a_full_disk_is_reported_and_recovered_from() {
     let journal = journal(9);
     let disk = SimulatedDisk::new();
-    let store = open(Arc::new(disk.clone())).unwrap();
+    // Merges, which come when they come, would make room.
+    let config = Config {
+        merge_rows: 1,
+        ..config()
+    };
+    let store = open_as(config, Arc::new(disk.clone())).unwrap();
     let (early, late) = journal.split_at(4);
     feed(&store, early, || true);
     for room in [0, 1, 100, 700] {

@@ -60,7 +60,8 @@ impl Shared {
             if change.sealed {
                 state.sealing.pop_front();
             }
-            if !is_told {
+            if manifest.durable > durable.0 {
+                // What could not be written is.
                 state.trouble = None;
             }
         }
