@@ -13,16 +13,17 @@ pub fn now_us() -> u64 {
         .map_or(0, |now| now.as_micros() as u64)
 }
 
-/// Returns the JSON list of a trace with `count` spans, ids 1 to `count`.
+/// Returns the JSON list of a trace with `count` spans, ids 1 to `count`, of some milliseconds ago:
+/// a search without an end ends where the millisecond begins that it comes in.
 pub fn trace_body(trace_id: u128, count: u64, service: &str) -> Vec<u8> {
-    let now = now_us();
+    let then = now_us() - 10_000;
     let spans: Vec<Value> = (1..=count)
         .map(|id| {
             json!({
                 "traceId": format!("{trace_id:032x}"),
                 "id": format!("{id:016x}"),
                 "name": format!("step {id}"),
-                "timestamp": now + id,
+                "timestamp": then + id,
                 "duration": 10 + id,
                 "localEndpoint": {"serviceName": service},
                 "tags": {"number": id.to_string()},
